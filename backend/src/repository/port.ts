@@ -1,0 +1,169 @@
+/**
+ * What operations ask of a repository. Content is addressed by blocks of the repository's block size; what a disk, a VM
+ * or a host is, the repository does not know: a manifest carries an opaque, schema-checked body.
+ */
+import type { BlockDevice } from '../disk/device.ts';
+import type { OperationContext } from '../support/progress.ts';
+
+/** Names one stored content (a disk, a configuration file): the root of its hash tree. */
+export interface ContentRef {
+  /** Bytes. */
+  size: number;
+  /** Levels of the tree: 0 = root is a block id; null root = all zeros. */
+  height: number;
+  /** 64 hex digits, or null when everything is zero. */
+  root: string | null;
+}
+
+export type CompressionLevel = 'fast' | 'default' | 'strong';
+
+export interface ContentStats {
+  /** Bytes stored for this content: block records and node records, headers included. */
+  newBytes: number;
+  /** Of these, the tree nodes. */
+  nodeBytes: number;
+  /** Blocks handed in that were not zero. */
+  dataBlocks: number;
+  /** Of these, the ones that had to be stored. */
+  newBlocks: number;
+  zeroBlocks: number;
+}
+
+/** Fills `buffer` with the content of the block run it was asked for. */
+export type FillBlocks = (buffer: Buffer) => Promise<void>;
+
+/** Builds one content, over a base when given: only what is handed in changes. */
+export interface ContentWriter {
+  /**
+   * Blocks `indices` (strictly ascending, also from call to call); `fill` gets indices.length × blockSize bytes and
+   * fills them in that order (the last block of the content zero-padded). Returns as soon as the buffer is filled and
+   * handed on: reading, hashing, compressing and storing overlap. At most `maxRun` blocks a call.
+   */
+  write(indices: readonly number[], fill: FillBlocks): Promise<void>;
+  /** Blocks [first, first+count) are zeros. */
+  zero(first: number, count: number): Promise<void>;
+  /** Waits for everything in flight. The content is durable only once the session published something that names it. */
+  finish(): Promise<{ ref: ContentRef; stats: ContentStats }>;
+}
+
+export interface SessionOptions extends OperationContext {
+  compression?: CompressionLevel;
+  /** Shown to other machines: who writes. */
+  owner?: string;
+}
+
+/** One writer's work: sessions of several machines may run at once and never overwrite each other. */
+export interface WriteSession {
+  readonly id: string;
+  /** Largest number of blocks one write() takes. */
+  readonly maxRun: number;
+  /** @param base content to build over; must have the same size rules as the repository (any size is allowed) */
+  openContent(size: number, base?: ContentRef): Promise<ContentWriter>;
+  /**
+   * blocks durable → index durable → manifest published (put-if-absent). Before: renew the session, re-read indexes and
+   * deletion marks, store again what is marked or gone. After it returns, the point is listed and restorable.
+   * @returns bytes of the manifest and of the indexes published by this session so far
+   * @throws REPOSITORY_SESSION_EXPIRED, DISK_FULL
+   */
+  publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }>;
+  /** Ends the session. What was stored without a manifest stays and is found by the next backup (not damage). */
+  close(): Promise<void>;
+}
+
+/** The part of a manifest the repository understands. `body` is the operations' own. */
+export interface ManifestEnvelope {
+  /** Restore point id: ULID, sortable by time. */
+  id: string;
+  /** Group for listing and retention: the VM id. */
+  group: string;
+  createdAt: string;
+  /** Every content the restore point needs; prune keeps what is reachable from here. */
+  contents: ContentRef[];
+  body: unknown;
+}
+
+export interface Damage {
+  /** `config`, `manifest`, `index`, `pack`, `node`, `block`, … */
+  object: string;
+  /** Path of the object within the repository. */
+  path: string;
+  /** Byte offset in the object where known. */
+  offset?: number;
+  /** Block or node id where known. */
+  id?: string;
+  message: string;
+}
+
+/** Content of a restore point as a device, plus the fast sequential way through it. */
+export interface ContentReader extends BlockDevice {
+  readonly ref: ContentRef;
+  /**
+   * All non-zero block runs in ascending order, decoded and hash-checked ahead of the consumer by worker threads.
+   * Each `data` is valid until the next iteration.
+   * @throws REPOSITORY_DAMAGED with object, offset and disk offset in its data; with `onDamage` it goes on instead
+   */
+  stream(options?: {
+    signal?: AbortSignal;
+    onDamage?: (damage: Damage, offset: number, length: number) => void;
+  }): AsyncIterable<{
+    offset: number;
+    data: Buffer;
+  }>;
+}
+
+export interface PruneResult {
+  /** Bytes given back now. */
+  freedBytes: number;
+  /** Bytes that will be given back by a later prune, because a writer session is active or marks are young. */
+  pendingBytes: number;
+  packsDeleted: number;
+  packsRewritten: number;
+}
+
+export interface RepositoryStats {
+  points: number;
+  packs: number;
+  packBytes: number;
+  indexBytes: number;
+  manifestBytes: number;
+  /** Unique block records and their decoded size. */
+  blocks: number;
+  blockBytes: number;
+  nodes: number;
+}
+
+/** A small record that is neither content nor manifest: chain records and the crash journal. JSON, put-if-absent. */
+export interface RecordStore {
+  /** @param path for instance `chains/<vm>/00000001`; @throws FILE_EXISTS when it is there already */
+  put(path: string, value: unknown): Promise<void>;
+  /** @returns null when absent */
+  get(path: string): Promise<unknown>;
+  /** Paths below `prefix`, ascending. */
+  list(prefix: string): Promise<string[]>;
+  /** Best effort: append-only storage may refuse. @returns whether it is gone */
+  delete(path: string): Promise<boolean>;
+}
+
+export interface Repository {
+  readonly id: string;
+  readonly location: string;
+  /** Bytes, a power of two. */
+  readonly blockSize: number;
+  readonly formatVersion: number;
+  readonly createdAt: string;
+  readonly records: RecordStore;
+  /** Restore points, ascending by id (so by time); all groups when none is given. */
+  listManifests(group?: string): Promise<ManifestEnvelope[]>;
+  /** @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
+  readManifest(id: string): Promise<ManifestEnvelope>;
+  beginSession(options?: SessionOptions): Promise<WriteSession>;
+  openContent(ref: ContentRef): Promise<ContentReader>;
+  /** Unpublishes a restore point: afterwards it is not listed. Space comes back by prune(). */
+  removeManifest(id: string): Promise<void>;
+  /** Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill. */
+  prune(options?: OperationContext & { dryRun?: boolean }): Promise<PruneResult>;
+  /** Structure: every manifest, index, node and pack header decodes and refers to something that is there. */
+  check(options?: OperationContext): Promise<{ damages: Damage[]; objects: number }>;
+  stats(): Promise<RepositoryStats>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,19 @@
+/** What a long operation tells while it runs, and how it is told to stop. */
+export interface ProgressEvent {
+  /** What is being done now: `checkpoint`, `read`, `publish`, `convert`, `verify`, `restore`, `export`, `prune`, … */
+  phase: string;
+  vmName?: string;
+  /** Disk index, from 0. */
+  disk?: number;
+  /** Bytes done and to do within the phase; absent where unknown. */
+  doneBytes?: number;
+  totalBytes?: number;
+  message?: string;
+}
+
+export interface OperationContext {
+  signal?: AbortSignal;
+  progress?: (event: ProgressEvent) => void;
+  /** Something the person should know that is not an error. */
+  warn?: (message: string) => void;
+}
