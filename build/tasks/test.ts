@@ -1,0 +1,84 @@
+/**
+ * `npm test`: bundles, checks, and runs every test that this machine can run; what was skipped is named with its reason.
+ * Extra arguments go to vitest. The last line is the sum over all runners.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundleBackend } from '../lib/bundle.ts';
+import { findProgram, run, runModule } from '../lib/run.ts';
+import { root } from '../runtime.mjs';
+import { runChecks } from './check.ts';
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: string[];
+}
+
+await bundleBackend();
+const failedChecks = runChecks();
+const folder = mkdtempSync(join(tmpdir(), 'hvbackup-test-'));
+let total: Tally;
+try {
+  const backend = runVitest(join(folder, 'vitest.json'));
+  const module = runPester(join(folder, 'pester.json'));
+  total = {
+    passed: backend.passed + module.passed,
+    failed: backend.failed + module.failed + failedChecks,
+    skipped: [...backend.skipped, ...module.skipped],
+  };
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+if (total.skipped.length > 0) {
+  console.log(`\nSkipped on this machine:`);
+  for (const name of total.skipped) console.log(`  - ${name}`);
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`);
+process.exit(total.failed === 0 ? 0 : 1);
+
+function runVitest(report: string): Tally {
+  const args = [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ];
+  const status = runModule('vitest/vitest.mjs', args);
+  const json = readReport<{
+    numPassedTests: number;
+    numFailedTests: number;
+    testResults: { status: string; assertionResults: { status: string; fullName: string }[] }[];
+  }>(report);
+  if (json === null) return { passed: 0, failed: 1, skipped: [] };
+  const skipped = json.testResults
+    .flatMap((file) => file.assertionResults)
+    .filter((test) => test.status !== 'passed' && test.status !== 'failed')
+    .map((test) => test.fullName);
+  // A file that does not load fails the run without failing a test.
+  const failed = status !== 0 && json.numFailedTests === 0 ? 1 : json.numFailedTests;
+  return { passed: json.numPassedTests, failed, skipped };
+}
+
+function runPester(report: string): Tally {
+  const pwsh = findProgram('pwsh');
+  const nothing: Tally = { passed: 0, failed: 0, skipped: [] };
+  if (pwsh === null) return { ...nothing, skipped: ['module tests (Pester, PSScriptAnalyzer): no pwsh on PATH'] };
+  console.log('\nPester and PSScriptAnalyzer:');
+  const script = join(root, 'test', 'module', 'Invoke-Tests.ps1');
+  const status = run(pwsh, ['-NoLogo', '-NoProfile', '-NonInteractive', '-File', script, '-ReportPath', report]);
+  const json = readReport<{ passed: number; failed: number; skipped: string[] }>(report);
+  if (json === null) return { ...nothing, failed: 1 };
+  return { passed: json.passed, failed: json.failed === 0 && status !== 0 ? 1 : json.failed, skipped: json.skipped };
+}
+
+function readReport<T>(path: string): T | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (error) {
+    console.error(`no test report: ${(error as Error).message}`);
+    return null;
+  }
+}
