@@ -1,0 +1,111 @@
+/**
+ * The body of a manifest: what a restore point says about itself beside its contents (docs/format.md, "Manifests").
+ * It is written once and read for ever: fields are only ever added, and added optional.
+ */
+import { z } from 'zod';
+import { Consistency, Guid, VmDescription } from './vm.ts';
+
+export const BackupKind = z.enum(['vm', 'data']);
+export type BackupKind = z.infer<typeof BackupKind>;
+export const BackupMode = z.enum(['full', 'incremental']);
+export type BackupMode = z.infer<typeof BackupMode>;
+
+/** Root of a stored content; same shape as the repository's ContentRef. */
+export const StoredContent = z.object({
+  size: z.number().int().nonnegative(),
+  height: z.number().int().nonnegative(),
+  root: z.string().nullable(),
+});
+
+/** A disk of a restore point. */
+export const ManifestDisk = z.object({
+  index: z.number().int().nonnegative(),
+  id: z.string(),
+  path: z.string(),
+  size: z.number().int().nonnegative(),
+  mode: BackupMode,
+  /** Why it is not incremental. */
+  reason: z.string().optional(),
+  /** Why it has no content: excluded, pass-through, … */
+  skipped: z.string().optional(),
+  /** Tracking id of the frozen disk; null when it was not tracked. */
+  rctId: z.string().nullable(),
+  content: StoredContent.nullable(),
+  changedBytes: z.number().int().nonnegative(),
+  readBytes: z.number().int().nonnegative(),
+  newBytes: z.number().int().nonnegative(),
+});
+export type ManifestDisk = z.infer<typeof ManifestDisk>;
+
+export const ManifestFile = z.object({
+  name: z.string(),
+  kind: z.enum(['vmcx', 'vmrs', 'vmgs', 'other']),
+  content: StoredContent,
+});
+export type ManifestFile = z.infer<typeof ManifestFile>;
+
+export const ManifestBody = z.object({
+  schema: z.literal(1),
+  jobId: z.string(),
+  hostUri: z.string(),
+  kind: BackupKind,
+  mode: BackupMode,
+  consistency: Consistency,
+  startedAt: z.string(),
+  /** Restore point whose block maps this one was built on; null for a full. Nothing is needed from it to restore. */
+  basePointId: z.string().nullable(),
+  vm: VmDescription,
+  disks: z.array(ManifestDisk),
+  configuration: z.array(ManifestFile),
+});
+export type ManifestBody = z.infer<typeof ManifestBody>;
+
+/**
+ * What ties a restore point to the host, written after the manifest is sealed (DESIGN §5, step 7); numbered per VM
+ * and repository, the newest counts.
+ */
+export const ChainRecord = z.object({
+  schema: z.literal(1),
+  pointId: z.string(),
+  vmId: Guid,
+  hostUri: z.string(),
+  createdAt: z.string(),
+  referencePointId: z.string(),
+  disks: z.array(
+    z.object({
+      diskId: z.string(),
+      /** The frozen disk's id, as in the manifest. */
+      frozenRctId: z.string().nullable(),
+      /** The reference point's id: normally the same; nothing documents that it must be. */
+      referenceRctId: z.string().nullable(),
+    }),
+  ),
+});
+export type ChainRecord = z.infer<typeof ChainRecord>;
+
+/** First record of the crash journal: written before anything is done to the VM (DESIGN §5, step 1). */
+export const JobStarted = z.object({
+  schema: z.literal(1),
+  jobId: z.string(),
+  /** Restore point id this job will publish, so that the next run can tell whether it did. */
+  pointId: z.string(),
+  vmId: Guid,
+  vmName: z.string(),
+  hostUri: z.string(),
+  startedAt: z.string(),
+  /** Label of the checkpoint it is about to create. */
+  checkpointLabel: z.string(),
+  /** Recovery checkpoints that were there before: never ours to remove. */
+  checkpointsBefore: z.array(z.string()),
+  owner: z.object({
+    machine: z.string(),
+    pid: z.number().int(),
+    /** File whose exclusive lock the job holds while it lives; on that machine only. */
+    lockPath: z.string(),
+  }),
+});
+export type JobStarted = z.infer<typeof JobStarted>;
+
+/** Second record: the checkpoint exists. */
+export const JobCheckpoint = z.object({ schema: z.literal(1), checkpointId: z.string() });
+export type JobCheckpoint = z.infer<typeof JobCheckpoint>;
