@@ -1,0 +1,71 @@
+/** Backing up one VM: one call, one restore point. */
+import { z } from 'zod';
+import { ByteCount, DiskIndex, DurationMs, HostUri, RepositoryLocation, VmSelector, Warnings } from './common.ts';
+import { BackupKind, BackupMode } from './manifest.ts';
+import { Consistency, Guid } from './vm.ts';
+
+export const Compression = z.enum(['fast', 'default', 'strong']);
+export type Compression = z.infer<typeof Compression>;
+
+export const BackupVmParams = z.strictObject({
+  host: HostUri,
+  vm: VmSelector,
+  repository: RepositoryLocation,
+  mode: z
+    .enum(['auto', 'full', 'incremental'])
+    .default('auto')
+    .describe(
+      '`auto` and `incremental` read what changed since the newest usable restore point, and a disk without one in ' +
+        'full, with the reason in the result; `full` reads every disk in full.',
+    ),
+  kind: BackupKind.default('vm').describe('`vm`: configuration and disks; `data`: disks alone.'),
+  consistency: Consistency.default('application').describe(
+    '`application`: the guest quiesces its applications first; `crash`: as if power had been cut.',
+  ),
+  allowCrashConsistent: z
+    .boolean()
+    .default(false)
+    .describe('Where application consistency cannot be reached, take a crash-consistent restore point, and say so.'),
+  guestBackup: z
+    .enum(['full', 'copy'])
+    .optional()
+    .describe('What the guest is told: `full` lets its applications truncate logs, `copy` does not.'),
+  excludeDisks: z.array(DiskIndex).default([]).describe('Indexes of disks that are left out, from 0.'),
+  compression: Compression.default('default').describe('How hard new blocks are compressed.'),
+});
+
+export const BackupDiskResult = z
+  .object({
+    index: DiskIndex.describe('Index of the disk, from 0.'),
+    id: z.string().describe('The identity of the disk on its host.'),
+    mode: BackupMode.describe('How the disk was read.'),
+    reason: z.string().optional().describe('Why the disk was not read incrementally; absent when it was.'),
+    size: ByteCount.describe('Virtual size, bytes.'),
+    changedBytes: ByteCount.describe(
+      'Bytes that change tracking reported as changed; for a full, the bytes the disk image may hold data in.',
+    ),
+    readBytes: ByteCount.describe('Bytes read from the host.'),
+    newBytes: ByteCount.describe('Bytes stored for the disk: data and block map.'),
+    skipped: z.string().optional().describe('Why the disk is not in the restore point; absent when it is.'),
+  })
+  .meta({ id: 'BackupDiskResult' });
+
+export const BackupVmResult = z
+  .object({
+    restorePointId: z.string().describe('Id of the new restore point.'),
+    vmId: Guid.describe('Id of the VM.'),
+    vmName: z.string().describe('Name of the VM.'),
+    kind: BackupKind.describe('`vm`: configuration and disks; `data`: disks alone.'),
+    mode: BackupMode.describe('`incremental` when at least one disk was read incrementally.'),
+    consistency: Consistency.describe('The consistency that was reached.'),
+    createdAt: z.iso.datetime().describe('When the content was frozen, UTC.'),
+    metadataBytes: ByteCount.describe('Bytes stored beside the disks: configuration files, manifest and indexes.'),
+    durationMs: DurationMs.describe('Duration, ms.'),
+    warnings: Warnings,
+    disks: z.array(BackupDiskResult).describe('One entry a disk, by index.'),
+  })
+  .meta({ id: 'BackupVmResult' });
+
+export type BackupVmParams = z.infer<typeof BackupVmParams>;
+export type BackupDiskResult = z.infer<typeof BackupDiskResult>;
+export type BackupVmResult = z.infer<typeof BackupVmResult>;

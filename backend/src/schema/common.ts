@@ -1,0 +1,34 @@
+/**
+ * The vocabulary that every area's schemas share. Each field says what it means and in which unit: types, run-time
+ * validation, `docs/protocol.md` and the cmdlets' contract all come from these objects.
+ *
+ * Convention: `XParams` is the schema and, by z.infer, the type after defaults were filled in. Parameter objects are
+ * strict (an unknown name is a mistake to report); results may grow.
+ */
+import { z } from 'zod';
+
+export const ByteCount = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+export const DiskIndex = z.number().int().nonnegative().max(1023);
+export const DurationMs = z.number().int().nonnegative();
+export const Timestamp = z.iso.datetime();
+
+export const HostUri = z
+  .string()
+  .min(1)
+  .describe('The host: `sim:DIR` for a simulated one, `hyperv:` for this machine, `hyperv:SERVER` for another.');
+
+export const RepositoryLocation = z.string().min(1).describe('Folder of the repository (local path or SMB path).');
+
+export const VmSelector = z.string().min(1).describe('Exact name (case-insensitive) or id of the VM.');
+
+export const PointSelector = z
+  .string()
+  .min(4)
+  .max(64)
+  .describe('Id of the restore point, or a prefix of it (4 characters or more) that no other one has.');
+
+/** An empty answer: the method did what it says. */
+export const Nothing = z.object({});
+export type Nothing = z.infer<typeof Nothing>;
+
+export const Warnings = z.array(z.string()).describe('What the person should know although the operation succeeded.');

@@ -1,0 +1,37 @@
+/** Exporting disks of a restore point as disk images. */
+import { z } from 'zod';
+import { ByteCount, DiskIndex, DurationMs, PointSelector, RepositoryLocation, Warnings } from './common.ts';
+
+export const ExportFormat = z.enum(['vhdx', 'vhd', 'raw', 'qcow2']);
+export type ExportFormat = z.infer<typeof ExportFormat>;
+
+export const ExportPointParams = z.strictObject({
+  repository: RepositoryLocation,
+  point: PointSelector,
+  directory: z.string().min(1).describe('Folder for the images; created when missing.'),
+  format: ExportFormat.describe('Format of the images.'),
+  disks: z.array(DiskIndex).optional().describe('Only these disks, from 0; all when absent.'),
+});
+
+export const ExportedFile = z
+  .object({
+    disk: DiskIndex.describe('Index of the disk, from 0.'),
+    path: z.string().describe('Absolute path of the image.'),
+    format: ExportFormat.describe('Format of the image.'),
+    size: ByteCount.describe('Virtual size, bytes.'),
+    fileSize: ByteCount.describe('Length of the image file, bytes.'),
+    writtenBytes: ByteCount.describe('Bytes of content written; the rest is zeros.'),
+  })
+  .meta({ id: 'ExportedFile' });
+
+export const ExportPointResult = z.object({
+  restorePointId: z.string().describe('Id of the restore point that was exported.'),
+  vmName: z.string().describe('Name of its VM.'),
+  files: z.array(ExportedFile).describe('The images written, by disk.'),
+  durationMs: DurationMs.describe('Duration, ms.'),
+  warnings: Warnings,
+});
+
+export type ExportPointParams = z.infer<typeof ExportPointParams>;
+export type ExportedFile = z.infer<typeof ExportedFile>;
+export type ExportPointResult = z.infer<typeof ExportPointResult>;

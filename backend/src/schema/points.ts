@@ -1,0 +1,74 @@
+/** Restore points of a repository: list, show, remove. */
+import { z } from 'zod';
+import { BackupDiskResult } from './backup.ts';
+import { ByteCount, PointSelector, RepositoryLocation, Timestamp, Warnings } from './common.ts';
+import { BackupKind, BackupMode } from './manifest.ts';
+import { Consistency, Guid, VmDescription } from './vm.ts';
+
+export const PointSummary = z
+  .object({
+    id: z.string().describe('Id of the restore point; ids sort by time.'),
+    vmId: Guid.describe('Id of the VM.'),
+    vmName: z.string().describe('Name of the VM at the time of the backup.'),
+    createdAt: Timestamp.describe('When the content was frozen, UTC.'),
+    kind: BackupKind.describe('`vm`: configuration and disks; `data`: disks alone.'),
+    mode: BackupMode.describe('How it was read; every restore point is complete on its own.'),
+    consistency: Consistency.describe('The consistency that was reached.'),
+    size: ByteCount.describe('Virtual sizes of its disks, summed, bytes.'),
+    newBytes: ByteCount.optional().describe('Bytes stored for it: data, block maps and metadata.'),
+    held: z.boolean().describe('Whether a hold keeps it from being removed.'),
+  })
+  .meta({ id: 'PointSummary' });
+
+export const PointDisk = BackupDiskResult.extend({
+  path: z.string().describe('Path on the host at the time of the backup.'),
+  stored: z.boolean().describe('Whether the restore point holds the content of this disk.'),
+}).meta({ id: 'PointDisk' });
+
+export const PointDetail = PointSummary.extend({
+  host: z.string().describe('Address of the host it was taken from.'),
+  metadataBytes: ByteCount.describe('Bytes stored beside the disks when it was made.'),
+  disks: z.array(PointDisk).describe('Its disks, by index.'),
+  configuration: z
+    .array(
+      z.object({
+        name: z.string().describe('File name as Hyper-V gives it.'),
+        kind: z.enum(['vmcx', 'vmrs', 'vmgs', 'other']).describe('What the file is.'),
+        size: ByteCount.describe('Bytes.'),
+      }),
+    )
+    .describe('Configuration files it holds; none for kind `data`.'),
+  vm: VmDescription.describe('The VM as it was at the time of the backup.'),
+  warnings: Warnings,
+}).meta({ id: 'PointDetail' });
+
+export const ListPointsParams = z.strictObject({
+  repository: RepositoryLocation,
+  vm: z.string().min(1).optional().describe('Only restore points of the VM of this name (case-insensitive) or id.'),
+  cursor: z.string().max(200).optional().describe('`nextCursor` of the page before; the first page when absent.'),
+  limit: z.number().int().min(1).max(10_000).default(1000).describe('Largest number of restore points in a page.'),
+});
+export const ListPointsResult = z.object({
+  points: z.array(PointSummary).describe('Restore points, oldest first.'),
+  nextCursor: z.string().optional().describe('Where the next page starts; absent on the last page.'),
+});
+
+export const ShowPointParams = z.strictObject({ repository: RepositoryLocation, point: PointSelector });
+export const ShowPointResult = z.object({ point: PointDetail.describe('The restore point.') });
+
+export const RemovePointParams = z.strictObject({ repository: RepositoryLocation, point: PointSelector });
+export const RemovePointResult = z.object({
+  pointId: z.string().describe('Id of the restore point that was removed.'),
+  freedBytes: ByteCount.describe('Bytes given back now.'),
+  pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
+});
+
+export type PointSummary = z.infer<typeof PointSummary>;
+export type PointDisk = z.infer<typeof PointDisk>;
+export type PointDetail = z.infer<typeof PointDetail>;
+export type ListPointsParams = z.infer<typeof ListPointsParams>;
+export type ListPointsResult = z.infer<typeof ListPointsResult>;
+export type ShowPointParams = z.infer<typeof ShowPointParams>;
+export type ShowPointResult = z.infer<typeof ShowPointResult>;
+export type RemovePointParams = z.infer<typeof RemovePointParams>;
+export type RemovePointResult = z.infer<typeof RemovePointResult>;

@@ -1,0 +1,43 @@
+/** Restoring a restore point as a VM of a host. */
+import { z } from 'zod';
+import { ByteCount, DiskIndex, DurationMs, HostUri, PointSelector, RepositoryLocation, Warnings } from './common.ts';
+import { BackupKind } from './manifest.ts';
+import { Guid } from './vm.ts';
+
+export const RestorePointParams = z.strictObject({
+  repository: RepositoryLocation,
+  point: PointSelector,
+  host: HostUri.describe('The host that gets the VM: `sim:DIR`, `hyperv:` or `hyperv:SERVER`.'),
+  name: z.string().min(1).max(100).optional().describe('Name of the restored VM; the original one when absent.'),
+  newId: z.boolean().default(false).describe('Give the VM a new id, so that it can stand beside the original.'),
+  replace: z.boolean().default(false).describe('Replace the VM of the same id; never while it runs.'),
+  kind: BackupKind.optional().describe(
+    '`vm`: import its configuration; `data`: define it anew from its description. Absent: what the restore point is.',
+  ),
+  disks: z.array(DiskIndex).optional().describe('Only these disks, from 0; all when absent.'),
+});
+
+export const RestoredDisk = z
+  .object({
+    index: DiskIndex.describe('Index of the disk, from 0.'),
+    path: z.string().describe('Path of the disk image on the host.'),
+    size: ByteCount.describe('Virtual size, bytes.'),
+    writtenBytes: ByteCount.describe('Bytes of content written; the rest is zeros.'),
+  })
+  .meta({ id: 'RestoredDisk' });
+
+export const RestorePointResult = z.object({
+  restorePointId: z.string().describe('Id of the restore point that was restored.'),
+  vmId: Guid.describe('Id of the restored VM.'),
+  vmName: z.string().describe('Name of the restored VM.'),
+  host: z.string().describe('Address of its host.'),
+  kind: BackupKind.describe('How it was restored.'),
+  replaced: z.boolean().describe('Whether an existing VM was replaced.'),
+  disks: z.array(RestoredDisk).describe('Its disks.'),
+  durationMs: DurationMs.describe('Duration, ms.'),
+  warnings: Warnings,
+});
+
+export type RestorePointParams = z.infer<typeof RestorePointParams>;
+export type RestoredDisk = z.infer<typeof RestoredDisk>;
+export type RestorePointResult = z.infer<typeof RestorePointResult>;
