@@ -1,7 +1,16 @@
 /** Backing up one VM: one call, one restore point. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, DurationMs, HostUri, RepositoryLocation, VmSelector, Warnings } from './common.ts';
-import { BackupKind, BackupMode } from './manifest.ts';
+import {
+  BackupKind,
+  ByteCount,
+  DiskIndex,
+  DurationMs,
+  HostUri,
+  ReadMode,
+  RepositoryLocation,
+  VmSelector,
+  Warnings,
+} from './common.ts';
 import { Consistency, Guid } from './vm.ts';
 
 export const Compression = z.enum(['fast', 'default', 'strong']);
@@ -38,7 +47,7 @@ export const BackupDiskResult = z
   .object({
     index: DiskIndex.describe('Index of the disk, from 0.'),
     id: z.string().describe('The identity of the disk on its host.'),
-    mode: BackupMode.describe('How the disk was read.'),
+    mode: ReadMode.describe('How the disk was read.'),
     reason: z.string().optional().describe('Why the disk was not read incrementally; absent when it was.'),
     size: ByteCount.describe('Virtual size, bytes.'),
     changedBytes: ByteCount.describe(
@@ -56,7 +65,7 @@ export const BackupVmResult = z
     vmId: Guid.describe('Id of the VM.'),
     vmName: z.string().describe('Name of the VM.'),
     kind: BackupKind.describe('`vm`: configuration and disks; `data`: disks alone.'),
-    mode: BackupMode.describe('`incremental` when at least one disk was read incrementally.'),
+    mode: ReadMode.describe('`incremental` when at least one disk was read incrementally.'),
     consistency: Consistency.describe('The consistency that was reached.'),
     createdAt: z.iso.datetime().describe('When the content was frozen, UTC.'),
     metadataBytes: ByteCount.describe('Bytes stored beside the disks: configuration files, manifest and indexes.'),

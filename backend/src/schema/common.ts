@@ -27,6 +27,14 @@ export const PointSelector = z
   .max(64)
   .describe('Id of the restore point, or a prefix of it (4 characters or more) that no other one has.');
 
+/** What a restore point holds: the VM's configuration and disks, or its disks alone. */
+export const BackupKind = z.enum(['vm', 'data']);
+export type BackupKind = z.infer<typeof BackupKind>;
+
+/** How a disk, or a restore point as a whole, was read. */
+export const ReadMode = z.enum(['full', 'incremental']);
+export type ReadMode = z.infer<typeof ReadMode>;
+
 /** An empty answer: the method did what it says. */
 export const Nothing = z.object({});
 export type Nothing = z.infer<typeof Nothing>;

@@ -1,8 +1,7 @@
 /** Restore points of a repository: list, show, remove. */
 import { z } from 'zod';
 import { BackupDiskResult } from './backup.ts';
-import { ByteCount, PointSelector, RepositoryLocation, Timestamp, Warnings } from './common.ts';
-import { BackupKind, BackupMode } from './manifest.ts';
+import { BackupKind, ByteCount, PointSelector, ReadMode, RepositoryLocation, Timestamp, Warnings } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 
 export const PointSummary = z
@@ -12,7 +11,7 @@ export const PointSummary = z
     vmName: z.string().describe('Name of the VM at the time of the backup.'),
     createdAt: Timestamp.describe('When the content was frozen, UTC.'),
     kind: BackupKind.describe('`vm`: configuration and disks; `data`: disks alone.'),
-    mode: BackupMode.describe('How it was read; every restore point is complete on its own.'),
+    mode: ReadMode.describe('How it was read; every restore point is complete on its own.'),
     consistency: Consistency.describe('The consistency that was reached.'),
     size: ByteCount.describe('Virtual sizes of its disks, summed, bytes.'),
     newBytes: ByteCount.optional().describe('Bytes stored for it: data, block maps and metadata.'),

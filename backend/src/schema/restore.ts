@@ -1,7 +1,15 @@
 /** Restoring a restore point as a VM of a host. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, DurationMs, HostUri, PointSelector, RepositoryLocation, Warnings } from './common.ts';
-import { BackupKind } from './manifest.ts';
+import {
+  BackupKind,
+  ByteCount,
+  DiskIndex,
+  DurationMs,
+  HostUri,
+  PointSelector,
+  RepositoryLocation,
+  Warnings,
+} from './common.ts';
 import { Guid } from './vm.ts';
 
 export const RestorePointParams = z.strictObject({
