@@ -1,0 +1,83 @@
+/**
+ * What a repository needs of the place it lies in: four operations on immutable objects (docs/format.md §1). A folder,
+ * a bucket and the test storages implement it; one conformance suite runs against each.
+ */
+import { HvError } from '../../support/errors.ts';
+
+export interface ObjectInfo {
+  /** Path within the repository, `/` between segments. */
+  name: string;
+  /** Bytes; only when sizes were asked for. */
+  size?: number;
+}
+
+/** An object that is being built. Nothing is visible under its name before commit(). */
+export interface PutStream {
+  /**
+   * Adds `chunks` at the end. Calls may overlap; they count in the order they were made. The chunks are free for reuse
+   * when the promise resolves. @throws DISK_FULL, IO_ERROR; the stream can then only be aborted
+   */
+  append(chunks: readonly Uint8Array[]): Promise<void>;
+  /** Makes it durable and visible, unless the name is taken. @returns false when it is; the stream is over either way */
+  commit(): Promise<boolean>;
+  /** Gives up. Idempotent, also after commit(). */
+  abort(): Promise<void>;
+}
+
+export interface Storage {
+  /** For messages: the folder or URL. */
+  readonly location: string;
+  /** Durable and visible when it resolves. @returns false when the name is taken: nothing was changed */
+  put(name: string, data: Uint8Array): Promise<boolean>;
+  createPut(name: string): Promise<PutStream>;
+  /** The whole object. @throws FILE_NOT_FOUND; REPOSITORY_DAMAGED when it is larger than `limit` bytes */
+  get(name: string, limit?: number): Promise<Buffer>;
+  /** Fills `target` from `offset`. @throws FILE_NOT_FOUND; REPOSITORY_DAMAGED when the object ends before */
+  read(name: string, offset: number, target: Uint8Array): Promise<void>;
+  /** Objects below the folder `prefix` (ends with `/`, or empty for all), ascending by name. */
+  list(prefix: string, options?: { sizes?: boolean }): Promise<ObjectInfo[]>;
+  /** Not an error when it is gone. @throws ACCESS_DENIED on append-only storage */
+  delete(name: string): Promise<void>;
+  /** Removes what dead writers left outside the objects (temporary files). @returns bytes given back */
+  housekeep(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Largest object that get() reads into memory unless told otherwise. */
+export const DEFAULT_GET_LIMIT = 256 * 1024 * 1024;
+
+const SEGMENT = /^[A-Za-z0-9._-]{1,120}$/;
+
+/** Names that Windows gives to devices, with or without an extension. */
+const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/**
+ * Refuses what is no plain relative name: nothing from a repository may lead out of its folder.
+ * @throws USAGE
+ */
+export function requireObjectName(name: string): string {
+  const segments = name.split('/');
+  const fine =
+    segments.length <= 8 &&
+    segments.every((s) => SEGMENT.test(s) && !s.startsWith('.') && !s.endsWith('.') && !DEVICE.test(s));
+  if (!fine) throw new HvError('USAGE', `Not a name of an object in a repository: ${JSON.stringify(name)}`);
+  return name;
+}
+
+/** REPOSITORY_DAMAGED as every part of the repository reports it. */
+export function damaged(
+  object: string,
+  path: string,
+  message: string,
+  facts: { offset?: number; id?: string; cause?: unknown } = {},
+): HvError {
+  const { cause, ...rest } = facts;
+  const at = rest.offset === undefined ? '' : ` at 0x${rest.offset.toString(16)}`;
+  const id = rest.id === undefined ? '' : ` (${object} ${rest.id})`;
+  return new HvError('REPOSITORY_DAMAGED', `${path}${at}: ${message}${id}`, {
+    advice:
+      'Run "hvbackup check" and "hvbackup verify" to see which restore points are affected, then take a full backup.',
+    data: { object, path, ...rest },
+    cause,
+  });
+}

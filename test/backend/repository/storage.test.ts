@@ -1,0 +1,71 @@
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
+import { placeFile } from '../../../backend/src/repository/storage/place-file.ts';
+import { storageConformance } from './support/conformance.ts';
+import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'hvb-storage-'));
+const opened: FolderStorage[] = [];
+afterAll(async () => {
+  for (const storage of opened) await storage.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
+function openFolder(folder: string): FolderStorage {
+  const storage = new FolderStorage(folder);
+  opened.push(storage);
+  return storage;
+}
+let counter = 0;
+const freshFolder = (): string => join(scratch, `r${counter++}`);
+
+describe('folder storage', () => {
+  storageConformance(async () => {
+    const folder = freshFolder();
+    return { one: openFolder(folder), other: openFolder(folder) };
+  });
+
+  it('leaves no temporary file, and removes those of dead writers', async () => {
+    const folder = freshFolder();
+    const storage = openFolder(folder);
+    await storage.put('a', Buffer.from('x'));
+    await storage.put('a', Buffer.from('x'));
+    expect(readdirSync(join(folder, 'tmp'))).toEqual([]);
+    const alive = await storage.createPut('b');
+    await alive.append([Buffer.alloc(10)]);
+    const [mine] = readdirSync(join(folder, 'tmp'));
+    // Same machine, a process number beyond any system's limit.
+    writeFileSync(join(folder, 'tmp', mine!.replace(/-\d+-/, '-1999999999-')), 'left behind');
+    writeFileSync(join(folder, 'tmp', 'foreign-young'), 'keep');
+    writeFileSync(join(folder, 'tmp', 'foreign-old'), 'drop');
+    utimesSync(join(folder, 'tmp', 'foreign-old'), 1, 1);
+    expect(await storage.housekeep()).toBe(15);
+    expect(readdirSync(join(folder, 'tmp')).sort()).toEqual([mine, 'foreign-young'].sort());
+    await alive.abort();
+  });
+});
+
+describe('memory storage', () => {
+  storageConformance(async () => {
+    const objects = new Map<string, Buffer>();
+    return { one: new MemoryStorage(objects), other: new FaultStorage(new MemoryStorage(objects)) };
+  });
+});
+
+describe('naming a file without hard links', () => {
+  const noLinks = () => Promise.reject(Object.assign(new Error('not supported'), { code: 'ENOTSUP' }));
+
+  it('lets one of many win and leaves no reservation', async () => {
+    const folder = mkdtempSync(join(scratch, 'nolink'));
+    const results = await Promise.all(
+      Array.from({ length: 8 }, async (_, i) => {
+        writeFileSync(join(folder, `t${i}`), String(i));
+        return placeFile(join(folder, `t${i}`), join(folder, 'final'), folder, noLinks);
+      }),
+    );
+    expect(results.filter(Boolean)).toHaveLength(1);
+    expect(readdirSync(folder).filter((n) => n.startsWith('name-'))).toEqual([]);
+  });
+});
