@@ -1,0 +1,262 @@
+/**
+ * `npm run bench [-- --size GIB] [--block-size N] [--rounds N]`: full, incremental, restore and verify of a disk with
+ * real files, next to restic, borg and qemu-img where they are installed, in one run. Figures are whole processes; on a
+ * shared machine only the ratios mean something.
+ */
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Measurement, measure } from '../bench/measure.ts';
+import { makeSourceDisk } from '../bench/source-disk.ts';
+import { BUNDLE, bundleBackend } from '../lib/bundle.ts';
+import { bytesText, hvbackup } from '../lib/hvbackup.ts';
+import { findProgram } from '../lib/run.ts';
+
+const { values } = parseArgs({
+  options: {
+    size: { type: 'string', default: '3' },
+    'block-size': { type: 'string' },
+    compression: { type: 'string', default: 'default' },
+    changes: { type: 'string', default: '5000' },
+    folder: { type: 'string' },
+    only: { type: 'string' },
+  },
+});
+const GIB = 1024 ** 3;
+const CHANGE = 4096;
+
+interface Row extends Measurement {
+  tool: string;
+  job: string;
+  /** Bytes the rate refers to. */
+  bytes: number;
+  /** Growth of the repository, bytes. */
+  stored?: number;
+}
+const rows: Row[] = [];
+
+await bundleBackend();
+const folder = mkdtempSync(join(values.folder ?? tmpdir(), 'hvbackup-bench-'));
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function main(): Promise<void> {
+  const raw = join(folder, 'disk.raw');
+  const disk = await makeSourceDisk(raw, Number(values.size) * GIB);
+  console.log(`source: a disk of ${values.size} GiB, ${disk.description}, ${bytesText(disk.bytes)} of file content`);
+  const host = `sim:${join(folder, 'host')}`;
+  hvbackup(['host', 'create', join(folder, 'host')]);
+  const { vm } = hvbackup<{ vm: { disks: { path: string }[] } }>([
+    'vm',
+    'create',
+    '--host',
+    host,
+    '--name',
+    'bench',
+    '--disk',
+    raw,
+  ]);
+  const image = vm.disks[0]!.path;
+  const data = statSync(image).size;
+  console.log(
+    `as a dynamic VHDX: ${bytesText(data)}; ${values.changes} random writes of ${CHANGE} bytes between the two backups\n`,
+  );
+  const change = (seed: number) =>
+    hvbackup([
+      'vm',
+      'write',
+      '--host',
+      host,
+      '--vm',
+      'bench',
+      '--random',
+      values.changes,
+      '--length',
+      String(CHANGE),
+      '--seed',
+      String(seed),
+    ]);
+
+  const tools = [ours(host, data), restic(image, data), borg(image, data)].filter((tool) => tool !== null);
+  for (const tool of tools) await tool.full();
+  change(1);
+  for (const tool of tools) await tool.incremental();
+  for (const tool of tools) await tool.restore();
+  for (const tool of tools) await tool.verify();
+  const qemu = findProgram('qemu-img');
+  if (qemu)
+    await row('qemu-img', 'convert to raw', data, () =>
+      measure(qemu, ['convert', '-f', 'vhdx', '-O', 'raw', image, join(folder, 'q.raw')]),
+    );
+  print();
+}
+
+interface Tool {
+  full(): Promise<void>;
+  incremental(): Promise<void>;
+  restore(): Promise<void>;
+  verify(): Promise<void>;
+}
+
+function ours(host: string, data: number): Tool {
+  const repository = join(folder, 'ours');
+  const cli = (...args: string[]) =>
+    measure(process.execPath, [BUNDLE, ...args, '--json'], { HVBACKUP_STATE_DIR: join(folder, 'state') });
+  const backup = (job: string) =>
+    row(
+      'hvbackup',
+      job,
+      data,
+      () => cli('backup', '--host', host, '--repository', repository, '--compression', values.compression),
+      repository,
+    );
+  let point = '';
+  return {
+    async full() {
+      const size = values['block-size'] ? ['--block-size', values['block-size']] : [];
+      await cli('repository', 'create', repository, ...size);
+      await backup('full');
+    },
+    async incremental() {
+      const result = JSON.parse((await backup('incremental')).stdout) as { results: { restorePointId: string }[] };
+      point = result.results[0]!.restorePointId;
+    },
+    async restore() {
+      const to = ['--to', join(folder, 'out')];
+      await row('hvbackup', 'restore (raw file)', data, () =>
+        cli('export', '--repository', repository, '--point', point, ...to, '--format', 'raw'),
+      );
+      rmSync(join(folder, 'out'), { recursive: true });
+    },
+    async verify() {
+      await row('hvbackup', 'verify every byte', data, () =>
+        cli('verify', '--repository', repository, '--point', point),
+      );
+    },
+  };
+}
+
+function restic(image: string, data: number): Tool | null {
+  const program = values.only === 'hvbackup' ? null : findProgram('restic');
+  if (program === null) return null;
+  const repository = join(folder, 'restic');
+  const env = {
+    RESTIC_REPOSITORY: repository,
+    RESTIC_PASSWORD: 'bench',
+    RESTIC_CACHE_DIR: join(folder, 'restic-cache'),
+  };
+  const backup = (job: string) =>
+    row('restic', job, data, () => measure(program, ['backup', '-q', image], env), repository);
+  return {
+    async full() {
+      await measure(program, ['init', '-q'], env);
+      await backup('full');
+    },
+    async incremental() {
+      await backup('incremental');
+    },
+    async restore() {
+      await row('restic', 'restore (vhdx file)', data, () =>
+        measure(program, ['restore', '-q', 'latest', '--target', join(folder, 'out')], env),
+      );
+      rmSync(join(folder, 'out'), { recursive: true });
+    },
+    async verify() {
+      await row('restic', 'verify every byte', data, () => measure(program, ['check', '-q', '--read-data'], env));
+    },
+  };
+}
+
+function borg(image: string, data: number): Tool | null {
+  const program = values.only === 'hvbackup' ? null : findProgram('borg');
+  if (program === null) return null;
+  const repository = join(folder, 'borg');
+  const env = {
+    BORG_REPO: repository,
+    BORG_BASE_DIR: join(folder, 'borg-base'),
+    BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: 'yes',
+  };
+  const backup = (job: string) =>
+    row(
+      'borg lz4',
+      job,
+      data,
+      () => measure(program, ['create', '--compression', 'lz4', `::${job}`, image], env),
+      repository,
+    );
+  return {
+    async full() {
+      await measure(program, ['init', '-e', 'none'], env);
+      await backup('full');
+    },
+    async incremental() {
+      await backup('incremental');
+    },
+    async restore() {
+      const args = ['extract', '--stdout', '::incremental'];
+      await row('borg lz4', 'restore (vhdx file)', data, () =>
+        measure('sh', ['-c', `exec "$0" "$@" > '${join(folder, 'borg.out')}'`, program, ...args], env),
+      );
+      rmSync(join(folder, 'borg.out'));
+    },
+    async verify() {
+      await row('borg lz4', 'verify every byte', data, () => measure(program, ['check', '--verify-data'], env));
+    },
+  };
+}
+
+async function row(
+  tool: string,
+  job: string,
+  bytes: number,
+  work: () => Promise<Measurement>,
+  repository?: string,
+): Promise<Measurement> {
+  const before = repository ? folderBytes(repository) : 0;
+  const measured = await work();
+  rows.push({ ...measured, tool, job, bytes, stored: repository ? folderBytes(repository) - before : undefined });
+  console.error(`${tool} ${job}: ${measured.seconds.toFixed(1)} s`);
+  return measured;
+}
+
+function print(): void {
+  const header = ['job', 'tool', 'wall s', 'MB/s', 'CPU s', 'peak MB', 'stored MB', 'our time / theirs'];
+  const table = rows
+    .toSorted((a, b) => jobOrder(a.job) - jobOrder(b.job))
+    .map((entry) => [
+      entry.job,
+      entry.tool,
+      entry.seconds.toFixed(1),
+      (entry.bytes / 1e6 / entry.seconds).toFixed(0),
+      entry.cpuSeconds?.toFixed(1) ?? '?',
+      entry.peakBytes ? (entry.peakBytes / 1e6).toFixed(0) : '?',
+      entry.stored === undefined ? '' : (entry.stored / 1e6).toFixed(1),
+      ratio(entry),
+    ]);
+  const widths = header.map((text, i) => Math.max(text.length, ...table.map((cells) => cells[i]!.length)));
+  for (const cells of [header, ...table])
+    console.log(cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '));
+}
+
+const JOBS = ['full', 'incremental', 'restore', 'convert', 'verify'];
+const jobOrder = (job: string): number => JOBS.findIndex((name) => job.startsWith(name));
+
+/** Our time over theirs for the same kind of job. */
+function ratio(entry: Row): string {
+  if (entry.tool === 'hvbackup') return '';
+  const kind = entry.job.startsWith('convert') ? 'restore' : entry.job.split(' ')[0]!;
+  const own = rows.find((other) => other.tool === 'hvbackup' && other.job.startsWith(kind));
+  return own ? (own.seconds / entry.seconds).toFixed(2) : '';
+}
+
+function folderBytes(path: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += statSync(join(entry.parentPath, entry.name)).size;
+  }
+  return bytes;
+}

@@ -1,0 +1,150 @@
+/** What ends a disk's chain, one by one: that disk alone goes full, says why, and older restore points stay right. */
+import { createHash } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { noise } from '../../../build/fixtures/content.ts';
+import { ok, sha256File, start } from '../support/cli.ts';
+import { scratchForEach } from '../support/scratch.ts';
+import { hasTool, tool } from '../support/tools.ts';
+import { World } from './world.ts';
+
+const MIB = 1024 * 1024;
+const BLOCK = 65536;
+const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
+
+describe('change tracking', () => {
+  const scratch = scratchForEach('tracking');
+  let world: World;
+  let models: Buffer[];
+  let first: string;
+  let paths: string[];
+
+  beforeEach(async () => {
+    world = await World.create(await scratch(), { blockSize: BLOCK });
+    models = [noise(8 * MIB, 1), noise(6 * MIB, 2)];
+    const images = [await world.rawImage(models[0]!), await world.rawImage(models[1]!)];
+    paths = world.vm('guest', ...images).disks.map((disk: { path: string }) => disk.path);
+    first = world.backup('guest').restorePointId;
+  });
+
+  /** Backs up and expects these modes; content is compared with the models; the first point stays as it was. */
+  async function expectBackup(modes: string[], reason?: RegExp) {
+    const result = world.backup('guest');
+    expect(result.disks.map((disk: { mode: string }) => disk.mode)).toEqual(modes);
+    for (const disk of result.disks) {
+      if (disk.mode === 'incremental') expect(disk.reason).toBeUndefined();
+      else expect(disk.reason).toMatch(reason ?? /./);
+    }
+    expect(await world.hashes(result.restorePointId)).toEqual(models.map(sha256));
+    expect(await world.hashes(first)).toEqual([sha256(noise(8 * MIB, 1)), sha256(noise(6 * MIB, 2))]);
+    return result;
+  }
+
+  async function write(disk: number, offset: number, data: Buffer) {
+    await world.write('guest', disk, offset, data);
+    data.copy(models[disk]!, offset);
+  }
+
+  it('reads what changed, rounded to blocks, and nothing else', async () => {
+    await write(0, 10 * BLOCK + 512, Buffer.alloc(1024, 7));
+    await write(0, 50 * BLOCK - 512, Buffer.alloc(1024, 8));
+    const result = await expectBackup(['incremental', 'incremental']);
+    expect(result.disks[0].readBytes).toBe(3 * BLOCK);
+    expect(result.disks[1]).toMatchObject({ readBytes: 0, changedBytes: 0, newBytes: 0 });
+    expect(result.disks[0].changedBytes).toBeGreaterThanOrEqual(2048);
+    expect(result.disks[0].changedBytes).toBeLessThanOrEqual(3 * BLOCK);
+  });
+
+  it('leaves out what is written while the backup runs', async () => {
+    const running = start(
+      ['backup', '--host', world.host, '--vm', 'guest', '--repository', world.repository, '--mode', 'full'],
+      world,
+    );
+    const before = models.map(sha256);
+    const states = [before[0]!];
+    for (let i = 0; running.exitCode === null && i < 50; i++) {
+      await write(0, (i % 100) * BLOCK, Buffer.alloc(4096, i));
+      states.push(sha256(models[0]!));
+    }
+    const result = (await running.done).json.results[0];
+    // The point holds one of the states the disk went through, whole: never a mixture.
+    expect(states).toContain((await world.hashes(result.restorePointId))[0]);
+    await expectBackup(['incremental', 'incremental']);
+  });
+
+  it('lost: the journal beside the disk is gone', async () => {
+    for (const name of await readdir(join(paths[0]!, '..'))) {
+      if (name.startsWith(paths[0]!.split('/').at(-1)!) && /\.(rct|mrt)$/.test(name))
+        await rm(join(paths[0]!, '..', name));
+    }
+    await write(1, 0, Buffer.alloc(512, 9));
+    await expectBackup(['full', 'incremental']);
+    await expectBackup(['incremental', 'incremental']);
+  });
+
+  it.skipIf(!hasTool('qemu-io'))('changed offline (needs qemu-io)', async () => {
+    tool('qemu-io', '-f', 'vhdx', '-c', 'write -P 0x5a 1M 64k', paths[0]!);
+    models[0]!.fill(0x5a, MIB, MIB + 65536);
+    await expectBackup(['full', 'incremental'], /offline/i);
+    await expectBackup(['incremental', 'incremental']);
+  });
+
+  it('resized', async () => {
+    ok(['vm', 'resize', '--host', world.host, '--vm', 'guest', '--disk', '0', '--size', '9M']);
+    models[0] = Buffer.concat([models[0]!, Buffer.alloc(MIB)]);
+    await expectBackup(['full', 'incremental'], /resized/i);
+  });
+
+  it('replaced', async () => {
+    models[0] = noise(8 * MIB, 77);
+    ok([
+      'vm',
+      'replace-disk',
+      '--host',
+      world.host,
+      '--vm',
+      'guest',
+      '--disk',
+      '0',
+      '--file',
+      await world.rawImage(models[0]),
+    ]);
+    await expectBackup(['full', 'incremental'], /replaced/i);
+  });
+
+  it('added', async () => {
+    models.push(noise(5 * MIB, 78));
+    ok(['vm', 'add-disk', '--host', world.host, '--vm', 'guest', '--file', await world.rawImage(models[2]!)]);
+    await expectBackup(['incremental', 'incremental', 'full'], /added/i);
+  });
+
+  it('goes on after the newest restore point was removed', async () => {
+    await write(0, 0, Buffer.alloc(512, 1));
+    const second = world.backup('guest').restorePointId;
+    await write(0, MIB, Buffer.alloc(512, 2));
+    world.remove(second);
+    const result = world.backup('guest');
+    expect(await world.hashes(result.restorePointId)).toEqual(models.map(sha256));
+    await expectBackup(['incremental', 'incremental']);
+  });
+
+  it('keeps the chains of two repositories apart', async () => {
+    const other = join(world.folder, 'other');
+    ok(['repository', 'create', other], world);
+    await write(0, MIB, Buffer.alloc(512, 3));
+    const args = ['backup', '--host', world.host, '--vm', 'guest', '--repository', other];
+    expect(ok(args, world).results[0].mode).toBe('full');
+    await write(0, 2 * MIB, Buffer.alloc(512, 4));
+    const result = await expectBackup(['incremental', 'incremental']);
+    expect(result.disks[0].readBytes).toBe(2 * BLOCK);
+    const second = ok(args, world).results[0];
+    expect(second.mode).toBe('incremental');
+    const to = join(world.folder, 'other-export');
+    const { files } = ok(
+      ['export', '--repository', other, '--point', second.restorePointId, '--to', to, '--format', 'raw', '--disk', '0'],
+      world,
+    );
+    expect(await sha256File(files[0].path)).toBe(sha256(models[0]!));
+  });
+});
