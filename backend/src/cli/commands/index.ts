@@ -1,0 +1,34 @@
+/** Every command, in the order of the help. */
+import type { Command } from '../command.ts';
+import { backup } from './backup.ts';
+import { diskCheck, diskInfo } from './disks.ts';
+import { hostCreate, hostFault } from './hosts.ts';
+import { listCommand, remove, show } from './points.ts';
+import { prune, repositoryCreate, stats } from './repositories.ts';
+import { exportCommand, restore } from './restore.ts';
+import { check, verify } from './verify.ts';
+import { vmChanges } from './vm-changes.ts';
+import { vmCreate, vmList, vmShow, vmWrite } from './vms.ts';
+
+export const COMMANDS: readonly Command[] = [
+  hostCreate,
+  hostFault,
+  vmCreate,
+  vmList,
+  vmShow,
+  vmWrite,
+  ...vmChanges,
+  repositoryCreate,
+  backup,
+  listCommand,
+  show,
+  check,
+  verify,
+  restore,
+  exportCommand,
+  remove,
+  prune,
+  stats,
+  diskInfo,
+  diskCheck,
+];

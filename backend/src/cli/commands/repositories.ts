@@ -1,0 +1,115 @@
+/** `hvbackup repository create`, `prune`, `stats`. */
+
+import type { RepositoryInfo } from '../../schema/repository.ts';
+import { HvError } from '../../support/errors.ts';
+import { command } from '../command.ts';
+import { flag, optional, passphraseOption, planned, repositoryOption, size } from '../options.ts';
+import { properties } from '../table.ts';
+import { formatBytes, formatTime } from '../units.ts';
+
+export const repositoryCreate = command({
+  words: 'repository create',
+  summary: 'Create a repository.',
+  positionals: ['LOCATION'],
+  options: {
+    'passphrase-file': passphraseOption,
+    'block-size': optional(
+      'SIZE',
+      'Size of blocks, a power of two from 64K to 4M; a measured default when absent.',
+      size,
+    ),
+  },
+  examples: ['repository create D:\\Backups', 'repository create /srv/backups --block-size 256K'],
+  run: async (values, context, [location]) => {
+    // Never create an unencrypted repository for somebody who asked for an encrypted one.
+    if (process.env.HVBACKUP_PASSPHRASE_FILE) {
+      throw new HvError(
+        'NOT_SUPPORTED',
+        'HVBACKUP_PASSPHRASE_FILE is set; this version does not support a passphrase.',
+        {
+          advice: 'Unset it, and keep the repository on storage that is encrypted itself.',
+          data: { variable: 'HVBACKUP_PASSPHRASE_FILE' },
+        },
+      );
+    }
+    const result = await context.call('repository/create', {
+      location: context.absolute(location!),
+      blockSize: values['block-size'],
+    });
+    return {
+      json: result,
+      lines: [
+        `Created the repository ${result.repository.location}`,
+        ...infoLines(result.repository),
+        `Next: hvbackup backup --host HOST --repository "${result.repository.location}"`,
+      ],
+    };
+  },
+});
+
+const keep = (what: string) =>
+  planned('N', `Keep the last ${what}.`, 'Remove restore points one by one with "hvbackup remove", then prune.');
+
+export const prune = command({
+  words: 'prune',
+  summary: 'Give back the space of what no restore point needs.',
+  options: {
+    repository: repositoryOption,
+    'keep-last': keep('N restore points'),
+    'keep-hourly': keep('restore point of each of N hours'),
+    'keep-daily': keep('restore point of each of N days'),
+    'keep-weekly': keep('restore point of each of N weeks'),
+    'keep-monthly': keep('restore point of each of N months'),
+    'keep-yearly': keep('restore point of each of N years'),
+    vm: planned('N', 'Only restore points of this VM.', 'Leave it out: garbage is not of one VM.'),
+    'dry-run': flag('Only say what would be done.'),
+    'passphrase-file': passphraseOption,
+  },
+  examples: ['prune --repository D:\\Backups', 'prune --repository D:\\Backups --dry-run --json'],
+  run: async (values, context) => {
+    const result = await context.call('repository/prune', {
+      repository: context.absolute(values.repository),
+      dryRun: values['dry-run'],
+    });
+    const freed = `${result.dryRun ? 'Would give' : 'Gave'} back ${formatBytes(result.freedBytes)}`;
+    const packs = `${result.packsDeleted} packs deleted, ${result.packsRewritten} rewritten`;
+    return { json: result, lines: [`${freed} (${packs})`, ...pendingLines(result.pendingBytes)] };
+  },
+});
+
+/** Says what a later prune will give back, when there is something. */
+export const pendingLines = (pendingBytes: number): string[] =>
+  pendingBytes > 0 ? [`A later prune gives back ${formatBytes(pendingBytes)} more: another session is active.`] : [];
+
+export const stats = command({
+  words: 'stats',
+  summary: 'Tell what a repository holds.',
+  options: { repository: repositoryOption, 'passphrase-file': passphraseOption },
+  examples: ['stats --repository D:\\Backups'],
+  run: async (values, context) => {
+    const result = await context.call('repository/stats', { repository: context.absolute(values.repository) });
+    const ratio = result.packBytes > 0 ? ` (${(result.blockBytes / result.packBytes).toFixed(2)} times the packs)` : '';
+    return {
+      json: result,
+      lines: [
+        ...infoLines(result),
+        ...properties([
+          ['Points', result.points],
+          ['Blocks', `${result.blocks}, ${formatBytes(result.blockBytes)}${ratio}`],
+          ['Packs', `${result.packs}, ${formatBytes(result.packBytes)}`],
+          ['Indexes', formatBytes(result.indexBytes)],
+          ['Manifests', formatBytes(result.manifestBytes)],
+        ]),
+      ],
+    };
+  },
+});
+
+const infoLines = (info: RepositoryInfo): string[] =>
+  properties([
+    ['Location', info.location],
+    ['Id', info.id],
+    ['Created', formatTime(info.createdAt)],
+    ['Block size', formatBytes(info.blockSize)],
+    ['Format', info.formatVersion],
+  ]);

@@ -1,0 +1,113 @@
+/** `hvbackup restore` and `export`: getting VMs and disks back. */
+import { command } from '../command.ts';
+import {
+  diskIndex,
+  flag,
+  hostOption,
+  list,
+  oneOf,
+  optional,
+  passphraseOption,
+  planned,
+  pointOption,
+  repositoryOption,
+  required,
+  text,
+} from '../options.ts';
+import { table } from '../table.ts';
+import { formatBytes, formatDuration } from '../units.ts';
+
+export const restore = command({
+  words: 'restore',
+  summary: 'Restore a restore point as a VM.',
+  options: {
+    repository: repositoryOption,
+    point: pointOption,
+    host: hostOption,
+    name: optional('N', 'Name of the restored VM; the original one when absent.', text),
+    'new-id': flag('Give the VM a new id, so that it can stand beside the original.'),
+    replace: flag('Replace the VM of the same id; never while it runs.'),
+    kind: optional(
+      'vm|data',
+      'Import its configuration, or define it anew; as backed up when absent.',
+      oneOf('vm', 'data'),
+    ),
+    disk: list('I', 'Only this disk, from 0.', diskIndex),
+    'passphrase-file': passphraseOption,
+  },
+  examples: [
+    'restore --repository D:\\Backups --point 01JD9Q --host hyperv: --new-id --name web01-restored',
+    'restore --repository ./backups --point 01JD9Q --host sim:./lab --replace',
+  ],
+  run: async (values, context) => {
+    const result = await context.call('point/restore', {
+      repository: context.absolute(values.repository),
+      point: values.point,
+      host: values.host,
+      name: values.name,
+      newId: values['new-id'],
+      replace: values.replace,
+      kind: values.kind,
+      disks: values.disk.length > 0 ? values.disk : undefined,
+    });
+    const rows = table(result.disks, [
+      { title: '  DISK', value: (disk) => String(disk.index), align: 'right' },
+      { title: 'SIZE', value: (disk) => formatBytes(disk.size), align: 'right' },
+      { title: 'WRITTEN', value: (disk) => formatBytes(disk.writtenBytes), align: 'right' },
+      { title: 'PATH', value: (disk) => disk.path },
+    ]);
+    const how = `${result.kind === 'vm' ? 'configuration imported' : 'defined anew'}, ${formatDuration(result.durationMs)}`;
+    return {
+      json: result,
+      lines: [
+        `Restored ${result.restorePointId} as ${result.vmName} on ${result.host} (${how})`,
+        `  Id ${result.vmId}${result.replaced ? '; the VM that had it was replaced' : ''}`,
+        ...rows,
+        ...result.warnings.map((warning) => `Warning: ${warning}`),
+        `Next: hvbackup vm show --host "${result.host}" --vm ${result.vmId}, check it, and start it.`,
+      ],
+    };
+  },
+});
+
+export const exportCommand = command({
+  words: 'export',
+  summary: 'Export the disks of a restore point as disk images.',
+  options: {
+    repository: repositoryOption,
+    point: pointOption,
+    to: required('DIR', 'Folder for the images; created when missing.', text),
+    format: required('vhdx|vhd|raw|qcow2', 'Format of the images.', oneOf('vhdx', 'vhd', 'raw', 'qcow2')),
+    disk: list('I', 'Only this disk, from 0.', diskIndex),
+    base: planned('POINT', 'Export only what differs from this restore point.', 'Export the whole disk.'),
+    'passphrase-file': passphraseOption,
+  },
+  examples: [
+    'export --repository D:\\Backups --point 01JD9Q --to E:\\Images --format vhdx',
+    'export --repository ./backups --point 01JD9Q --to ./images --format raw --disk 0 --json',
+  ],
+  run: async (values, context) => {
+    const result = await context.call('point/export', {
+      repository: context.absolute(values.repository),
+      point: values.point,
+      directory: context.absolute(values.to),
+      format: values.format,
+      disks: values.disk.length > 0 ? values.disk : undefined,
+    });
+    const rows = table(result.files, [
+      { title: '  DISK', value: (file) => String(file.disk), align: 'right' },
+      { title: 'SIZE', value: (file) => formatBytes(file.size), align: 'right' },
+      { title: 'FILE', value: (file) => formatBytes(file.fileSize), align: 'right' },
+      { title: 'PATH', value: (file) => file.path },
+    ]);
+    return {
+      json: result,
+      lines: [
+        `Exported ${result.restorePointId} of ${result.vmName} (${formatDuration(result.durationMs)})`,
+        ...rows,
+        ...result.warnings.map((warning) => `Warning: ${warning}`),
+        ...result.files.slice(0, 1).map((file) => `Next: hvbackup disk info "${file.path}"`),
+      ],
+    };
+  },
+});

@@ -1,0 +1,86 @@
+/** Options of commands: what they are called, what they mean, and how their text becomes a value. */
+import { HvError } from '../support/errors.ts';
+import { parseInteger, parseSize } from './units.ts';
+
+export interface Option<T> {
+  /** `flag`: present or not; `value`: once; `list`: any number of times. */
+  kind: 'flag' | 'value' | 'list';
+  /** What stands for the value in help: `FILE`, `SIZE`, `auto|full`. */
+  placeholder: string;
+  help: string;
+  required: boolean;
+  /** @param name the option as written, for messages */
+  parse: (text: string, name: string) => unknown;
+  /** Carries the type of the value; never set. */
+  readonly type?: T;
+}
+
+/** Values of a set of options. */
+export type Values<O> = { [K in keyof O]: O[K] extends Option<infer T> ? T : never };
+
+type Parser<T> = (text: string, name: string) => T;
+
+const make = <T>(
+  kind: Option<T>['kind'],
+  placeholder: string,
+  help: string,
+  required: boolean,
+  parse: Parser<unknown>,
+) => ({ kind, placeholder, help, required, parse }) as Option<T>;
+
+export const flag = (help: string): Option<boolean> => make('flag', '', help, false, () => true);
+
+/** An option that may be left out. */
+export const optional = <T>(placeholder: string, help: string, parse: Parser<T>): Option<T | undefined> =>
+  make('value', placeholder, help, false, parse);
+
+export const required = <T>(placeholder: string, help: string, parse: Parser<T>): Option<T> =>
+  make('value', placeholder, help, true, parse);
+
+/** An option that may be given several times; empty when it is not. */
+export const list = <T>(placeholder: string, help: string, parse: Parser<T>): Option<T[]> =>
+  make('list', placeholder, help, false, parse);
+
+/** An option of the documented command line that nothing serves yet: refused by name, never ignored. */
+export function planned(placeholder: string, help: string, advice: string): Option<undefined> {
+  return make(placeholder === '' ? 'flag' : 'value', placeholder, `${help} Not in this version.`, false, (_, name) => {
+    throw new HvError('NOT_SUPPORTED', `This version does not support ${name}.`, { advice, data: { option: name } });
+  });
+}
+
+export const text: Parser<string> = (value, name) => {
+  if (value === '') throw new HvError('USAGE', `${name}: the value is empty.`, { data: { option: name } });
+  return value;
+};
+export const size: Parser<number> = parseSize;
+export const integer =
+  (min: number, max?: number): Parser<number> =>
+  (value, name) =>
+    parseInteger(value, name, min, max);
+export const diskIndex = integer(0, 1023);
+
+export const oneOf =
+  <const T extends string>(...choices: T[]): Parser<T> =>
+  (value, name) => {
+    const found = choices.find((choice) => choice === value.toLowerCase());
+    if (found !== undefined) return found;
+    throw new HvError('USAGE', `${name}: "${value}" is not one of ${choices.join(', ')}.`, {
+      data: { option: name, value, choices },
+    });
+  };
+
+export const number: Parser<number> = (value, name) => {
+  const parsed = value.trim() === '' ? Number.NaN : Number(value.replace(/%$/, ''));
+  if (Number.isFinite(parsed)) return parsed;
+  throw new HvError('USAGE', `${name}: "${value}" is not a number.`, { data: { option: name, value } });
+};
+
+// The options that many commands share, worded once.
+export const hostOption = required('URI', 'The host: sim:DIR, hyperv: or hyperv:SERVER.', text);
+export const repositoryOption = required('LOCATION', 'The repository.', text);
+export const pointOption = required('ID', 'The restore point: its id, or the beginning of it.', text);
+export const passphraseOption = planned(
+  'FILE',
+  'File that holds the passphrase of the repository.',
+  'Leave it out, and keep the repository on storage that is encrypted itself.',
+);

@@ -1,0 +1,89 @@
+/**
+ * Runs one command line: finds the command, connects progress, warnings and cancellation, prints the outcome. With
+ * `--json` stdout gets exactly one JSON document, also when the command fails: `{"error":{…}}`, and the sentence for
+ * people goes to stderr.
+ */
+import { resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { createInvoke } from '../protocol/invoke.ts';
+import type { Operations } from '../protocol/methods.ts';
+import { type HvError, toHvError } from '../support/errors.ts';
+import { VERSION } from '../support/version.ts';
+import type { Command, CommandContext } from './command.ts';
+import { COMMANDS } from './commands/index.ts';
+import { commandHelp, overview } from './help.ts';
+import { findCommand, leadingWords, parseCommand } from './parse.ts';
+import { ProgressLine } from './progress-line.ts';
+import { printable } from './table.ts';
+
+export interface CliOptions {
+  args: readonly string[];
+  operations: Operations;
+  stdout: Writable;
+  stderr: Writable & { isTTY?: boolean; columns?: number };
+  signal: AbortSignal;
+}
+
+/** @returns the exit code */
+export async function runCli({ args, operations, stdout, stderr, signal }: CliOptions): Promise<number> {
+  const json = args.includes('--json');
+  const words = args.filter((arg) => arg !== '--json');
+  const line = stderr.isTTY ? new ProgressLine(stderr) : null;
+  const print = (lines: readonly string[]): void => {
+    if (lines.length > 0) stdout.write(`${lines.join('\n')}\n`);
+  };
+  const note = (message: string): void => {
+    line?.clear();
+    stderr.write(`${message}\n`);
+  };
+  try {
+    if (words.includes('--help') || words.includes('-h') || words.length === 0 || words[0] === 'help') {
+      print(helpFor(words[0] === 'help' ? words.slice(1) : words));
+      return 0;
+    }
+    if (words[0] === '--version') {
+      print([json ? JSON.stringify({ version: VERSION }) : `hvbackup ${VERSION}`]);
+      return 0;
+    }
+    const { command, values, positionals } = parseCommand(findCommand(COMMANDS, words), words);
+    const invoke = createInvoke(operations, (message) => note(`defect: ${message}`));
+    const context: CommandContext = {
+      signal,
+      note,
+      absolute: (path) => resolve(path),
+      call: (method, params) =>
+        invoke(method, params, {
+          signal,
+          progress: (event) => line?.show(event),
+          warn: (message) => note(`Warning: ${printable(message)}`),
+        }),
+    };
+    const outcome = await command.run(values, positionals, context);
+    line?.clear();
+    print(json ? [JSON.stringify(outcome.json)] : outcome.lines);
+    return outcome.exitCode ?? 0;
+  } catch (caught) {
+    const error = toHvError(caught);
+    if (json) print([JSON.stringify({ error: error.toJSON() })]);
+    for (const sentence of errorLines(error)) note(sentence);
+    return error.exitCode;
+  } finally {
+    line?.clear();
+  }
+}
+
+function helpFor(words: readonly string[]): string[] {
+  const named = leadingWords(words);
+  if (named.length === 0) return overview(COMMANDS);
+  const group = COMMANDS.filter((entry: Command) => named.length === 1 && entry.words[0] === named[0]);
+  if (group.length > 1) return overview(group);
+  return commandHelp(findCommand(COMMANDS, named));
+}
+
+/** What a person reads about an error: what happened, then what to do. */
+export function errorLines(error: HvError): string[] {
+  const lines = [`hvbackup: ${printable(error.message)}`];
+  if (error.advice) lines.push(`  ${printable(error.advice)}`);
+  if (error.code === 'INTERNAL') lines.push(`  This is a defect. ${printable(error.stack ?? '')}`);
+  return lines;
+}

@@ -1,0 +1,63 @@
+/** Calls a method: refuses what is wrong with the parameters, fills in defaults, runs the operation. */
+import type { z } from 'zod';
+import { HvError, toHvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import {
+  METHODS,
+  type Method,
+  type MethodInput,
+  type MethodName,
+  type MethodResult,
+  type Operations,
+} from './methods.ts';
+import { refusePlanned } from './planned.ts';
+
+export type Invoke = <M extends MethodName>(
+  method: M,
+  params: MethodInput<M>,
+  context: OperationContext,
+) => Promise<MethodResult<M>>;
+
+export const isMethodName = (name: string): name is MethodName => Object.hasOwn(METHODS, name);
+
+/**
+ * @param onDefect told when an operation's result is not what its schema says; the result is handed on all the same,
+ *   since what was done was done
+ * @returns a function that calls methods with untrusted parameters; it throws nothing but HvError:
+ *   PROTOCOL_INVALID for parameters the schema refuses (data.issues), NOT_SUPPORTED, and the operation's own
+ */
+export function createInvoke(operations: Operations, onDefect: (message: string) => void = () => {}): Invoke {
+  return async (name, params, context) => {
+    const method: Method = METHODS[name];
+    refusePlanned(name, params);
+    const parsed = method.params.safeParse(params ?? {});
+    if (!parsed.success) throw invalidParams(name, parsed.error);
+    const operation = operations[METHODS[name].operation] as (p: unknown, c: OperationContext) => Promise<unknown>;
+    let result: unknown;
+    try {
+      result = await operation(parsed.data, context);
+    } catch (error) {
+      throw toHvError(error, name);
+    }
+    const checked = method.result.safeParse(result);
+    if (checked.success) return checked.data as MethodResult<typeof name>;
+    onDefect(`${name}: the result does not match its schema: ${sentence(checked.error)}`);
+    return result as MethodResult<typeof name>;
+  };
+}
+
+function invalidParams(method: string, error: z.ZodError): HvError {
+  return new HvError('PROTOCOL_INVALID', `${method}: ${sentence(error)}`, {
+    advice: 'Correct the parameters; docs/protocol.md describes them.',
+    data: {
+      method,
+      issues: error.issues.map((issue) => ({ path: issue.path.map(String).join('.'), message: issue.message })),
+    },
+  });
+}
+
+const sentence = (error: z.ZodError): string =>
+  error.issues
+    .slice(0, 5)
+    .map((issue) => (issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ${issue.message}` : issue.message))
+    .join('; ');

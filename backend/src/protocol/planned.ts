@@ -1,0 +1,38 @@
+/**
+ * Parameters that the documented command line and cmdlets have and that no operation serves yet. They are refused by
+ * name before anything is done: a limit or a passphrase that is silently ignored is worse than none.
+ */
+import { HvError } from '../support/errors.ts';
+
+const keep = Object.fromEntries(
+  ['keepLast', 'keepHourly', 'keepDaily', 'keepWeekly', 'keepMonthly', 'keepYearly', 'vm'].map((name) => [
+    name,
+    'Remove restore points one by one, then prune.',
+  ]),
+);
+
+/** Method → parameter → what to do instead. */
+export const PLANNED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'repository/create': { passphrase: 'Create it without a passphrase, on storage that is encrypted itself.' },
+  'repository/prune': keep,
+  'vm/backup': {
+    limitRate: 'Run the backup without a rate limit.',
+    parallel: 'Leave it out: VMs are backed up one after the other.',
+    hold: 'Back up without a hold.',
+  },
+  'point/restore': { path: 'Leave it out: the VM is restored to the default folders of its host.' },
+  'point/export': { base: 'Export the whole disk.' },
+};
+
+/** @throws NOT_SUPPORTED when `params` uses one of {@link PLANNED}'s parameters of `method` */
+export function refusePlanned(method: string, params: unknown): void {
+  if (typeof params !== 'object' || params === null) return;
+  for (const [name, advice] of Object.entries(PLANNED[method] ?? {})) {
+    const value = (params as Record<string, unknown>)[name];
+    if (value === undefined || value === null || value === false) continue;
+    throw new HvError('NOT_SUPPORTED', `${method}: this version does not support "${name}".`, {
+      advice,
+      data: { method, parameter: name },
+    });
+  }
+}
