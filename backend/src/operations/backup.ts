@@ -1,0 +1,206 @@
+/**
+ * Backing up one VM, in the order of DESIGN §5. Everything before the manifest is published can be thrown away at any
+ * moment; everything after it is finished, by this run or by the next.
+ */
+import type { Host, RecoveryCheckpoint } from '../hosts/port.ts';
+import type { Repository } from '../repository/port.ts';
+import type { BackupVmParams, BackupVmResult } from '../schema/backup.ts';
+import type { JobStarted } from '../schema/manifest.ts';
+import type { VmDescription } from '../schema/vm.ts';
+import { HvError, throwIfCancelled, toHvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import { ulid } from '../support/ulid.ts';
+import { findBases } from './base.ts';
+import { appendChain, chainRecord, retireReferencePoints } from './chain.ts';
+import { JobLock, jobLockPath, machineName } from './job-lock.ts';
+import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
+import { openHost } from './open-host.ts';
+import { openRepository } from './open-repository.ts';
+import { cleanUpAfterCrash } from './recover.ts';
+import { type StoredPoint, storePoint } from './store-point.ts';
+
+/**
+ * @throws VM_NOT_FOUND, VM_AMBIGUOUS, BACKUP_IN_PROGRESS, CONSISTENCY_NOT_POSSIBLE, CHECKPOINT_FAILED, DISK_FULL,
+ *   DISK_CORRUPT, CANCELLED, …: nothing is listed then, and no checkpoint of ours is left
+ */
+export async function backupVm(params: BackupVmParams, context: OperationContext): Promise<BackupVmResult> {
+  const host = await openHost(params.host);
+  try {
+    const repository = await openRepository(params.repository);
+    try {
+      const vm = await host.getVm(params.vm);
+      const lockPath = jobLockPath(repository.id, vm.id);
+      const lock = JobLock.tryAcquire(lockPath);
+      if (lock === null) throw inProgress(vm, repository);
+      try {
+        const warnings = await cleanUpAfterCrash(repository, host, vm.id, lockPath);
+        return await new Backup(host, repository, vm, params, context, warnings).run(lockPath);
+      } finally {
+        lock.release();
+      }
+    } finally {
+      await repository.close();
+    }
+  } finally {
+    await host.close();
+  }
+}
+
+function inProgress(vm: VmDescription, repository: Repository): HvError {
+  return new HvError(
+    'BACKUP_IN_PROGRESS',
+    `A backup of VM '${vm.name}' to repository ${repository.location} is running already.`,
+    { advice: 'Wait until it has ended, or stop it.', data: { vmId: vm.id, vmName: vm.name } },
+  );
+}
+
+class Backup {
+  readonly #host: Host;
+  readonly #repository: Repository;
+  readonly #vm: VmDescription;
+  readonly #params: BackupVmParams;
+  readonly #context: OperationContext;
+  readonly #warnings: string[];
+  readonly #clock = performance.now();
+
+  constructor(
+    host: Host,
+    repository: Repository,
+    vm: VmDescription,
+    params: BackupVmParams,
+    context: OperationContext,
+    warnings: string[],
+  ) {
+    this.#host = host;
+    this.#repository = repository;
+    this.#vm = vm;
+    this.#params = params;
+    this.#context = context;
+    this.#warnings = warnings;
+  }
+
+  async run(lockPath: string): Promise<BackupVmResult> {
+    const job = await this.#startJob(lockPath);
+    let checkpoint: RecoveryCheckpoint | null = null;
+    let stored: StoredPoint;
+    try {
+      this.#progress('checkpoint');
+      checkpoint = await this.#createCheckpoint(job);
+      const bases = await this.#bases();
+      stored = await storePoint({
+        host: this.#host,
+        repository: this.#repository,
+        checkpoint,
+        job,
+        params: this.#params,
+        bases,
+        warnings: this.#warnings,
+        context: this.#context,
+      });
+    } catch (error) {
+      await this.#discard(job, checkpoint, error);
+      throw error;
+    }
+    await this.#convert(job, checkpoint, stored);
+    return this.#result(stored, checkpoint);
+  }
+
+  /** Steps 1 to 2: from here on a crash is seen by the next run. */
+  async #startJob(lockPath: string): Promise<JobStarted> {
+    throwIfCancelled(this.#context.signal);
+    const jobId = ulid();
+    const before = await this.#host.listRecoveryCheckpoints(this.#vm.id);
+    const job: JobStarted = {
+      schema: 1,
+      jobId,
+      pointId: ulid(),
+      vmId: this.#vm.id,
+      vmName: this.#vm.name,
+      hostUri: this.#host.uri,
+      startedAt: new Date().toISOString(),
+      checkpointLabel: `HyperVBackup ${jobId}`,
+      checkpointsBefore: before.map((checkpoint) => checkpoint.id),
+      owner: { machine: machineName(), pid: process.pid, lockPath },
+    };
+    await recordStart(this.#repository.records, job);
+    return job;
+  }
+
+  /** Step 3. */
+  async #createCheckpoint(job: JobStarted): Promise<RecoveryCheckpoint> {
+    const { consistency, allowCrashConsistent, guestBackup } = this.#params;
+    const checkpoint = await this.#host.createRecoveryCheckpoint(this.#vm.id, {
+      consistency,
+      allowCrashConsistent,
+      guestBackup,
+      label: job.checkpointLabel,
+    });
+    try {
+      await recordCheckpoint(this.#repository.records, job, checkpoint.id);
+    } catch (error) {
+      // The caller does not know of it yet.
+      await this.#host.removeCheckpoint(checkpoint.id);
+      throw error;
+    }
+    if (consistency === 'application' && checkpoint.consistency === 'crash') {
+      this.#warnings.push('Application consistency could not be reached; the restore point is crash-consistent.');
+    }
+    return checkpoint;
+  }
+
+  /** Step 4's candidates. */
+  async #bases() {
+    if (this.#params.mode === 'full') return { candidates: [], reason: 'a full backup was asked for' };
+    return findBases(this.#repository, this.#host, this.#vm);
+  }
+
+  /** Steps 7 and 8. The restore point stands: what fails here is a warning, and the next run's work. */
+  async #convert(job: JobStarted, checkpoint: RecoveryCheckpoint, stored: StoredPoint): Promise<void> {
+    this.#progress('convert');
+    try {
+      const reference = await this.#host.convertToReferencePoint(checkpoint.id);
+      await appendChain(this.#repository.records, chainRecord(stored.pointId, stored.body, reference));
+      await retireReferencePoints(this.#host, this.#repository.records, this.#vm.id, reference.id);
+      await recordEnd(this.#repository.records, job);
+    } catch (error) {
+      const { code, message } = toHvError(error);
+      this.#warnings.push(
+        `The restore point is complete, but its checkpoint could not be turned into a reference point (${code}: ${message}). ` +
+          'The next backup tries again, and reads in full where it has to.',
+      );
+    }
+  }
+
+  /** Undoes what a failed or cancelled backup did to the VM. Where the host does not let it, the journal stays open. */
+  async #discard(job: JobStarted, checkpoint: RecoveryCheckpoint | null, cause: unknown): Promise<void> {
+    try {
+      if (checkpoint !== null) await this.#host.removeCheckpoint(checkpoint.id);
+      await recordEnd(this.#repository.records, job);
+    } catch (error) {
+      const { message } = toHvError(error);
+      this.#context.warn?.(
+        `After "${toHvError(cause).message}" the checkpoint '${job.checkpointLabel}' could not be cleaned up (${message}); the next backup of this VM tries again.`,
+      );
+    }
+  }
+
+  #result(stored: StoredPoint, checkpoint: RecoveryCheckpoint): BackupVmResult {
+    return {
+      restorePointId: stored.pointId,
+      vmId: this.#vm.id,
+      vmName: this.#vm.name,
+      kind: stored.body.kind,
+      mode: stored.body.mode,
+      consistency: stored.body.consistency,
+      createdAt: checkpoint.createdAt,
+      metadataBytes: stored.metadataBytes,
+      durationMs: Math.round(performance.now() - this.#clock),
+      warnings: this.#warnings,
+      disks: stored.disks,
+    };
+  }
+
+  #progress(phase: string): void {
+    this.#context.progress?.({ phase, vmName: this.#vm.name });
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Choosing what an incremental is built on: the newest remaining restore point whose reference point the host still has
+ * (DESIGN §5). Every doubt ends in a full of the disk concerned, with the reason; never in wrong data.
+ */
+import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../hosts/port.ts';
+import type { ContentRef, Repository } from '../repository/port.ts';
+import { type ChainRecord, ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
+import type { VmDescription } from '../schema/vm.ts';
+import { HvError } from '../support/errors.ts';
+import { readChain } from './chain.ts';
+
+/** Restore points looked at, newest first. */
+const POINTS_CONSIDERED = 16;
+
+/** A restore point that an incremental could be built on. */
+export interface BaseCandidate {
+  pointId: string;
+  body: ManifestBody;
+  /** Null when the job died between sealing and recording: then only the frozen ids are known. */
+  chain: ChainRecord | null;
+}
+
+/** What to do with one disk. */
+export type DiskPlan =
+  | { mode: 'full'; reason: string }
+  | { mode: 'incremental'; basePointId: string; base: ContentRef; changes: { offset: number; length: number }[] };
+
+/** @returns candidates, newest first, or the reason why there is none */
+export async function findBases(
+  repository: Repository,
+  host: Host,
+  vm: VmDescription,
+): Promise<{ candidates: BaseCandidate[]; reason: string }> {
+  const manifests = (await repository.listManifests(vm.id)).slice(-POINTS_CONSIDERED).reverse();
+  if (manifests.length === 0) return { candidates: [], reason: 'first backup of this VM in this repository' };
+  const present = new Set((await host.listReferencePoints(vm.id)).map((point) => point.id));
+  const chain = new Map((await readChain(repository.records, vm.id)).map((record) => [record.pointId, record]));
+  const candidates: BaseCandidate[] = [];
+  let reason = 'the reference points of the remaining restore points are gone from the host';
+  for (const manifest of manifests) {
+    const parsed = ManifestBody.safeParse(manifest.body);
+    if (!parsed.success) continue;
+    const record = chain.get(manifest.id) ?? null;
+    // Without a record only the ids of the frozen disks speak, and only on the host they were read on.
+    const usable = record ? present.has(record.referencePointId) : parsed.data.hostUri === host.uri;
+    if (!usable) continue;
+    if (parsed.data.vm.lastAppliedCheckpoint !== vm.lastAppliedCheckpoint) {
+      reason = 'a checkpoint was applied to the VM since the last backup';
+      continue;
+    }
+    candidates.push({ pointId: manifest.id, body: parsed.data, chain: record });
+  }
+  return { candidates, reason };
+}
+
+/** Decides for one disk, asking the host what changed since each candidate until one answers completely. */
+export async function planDisk(
+  host: Host,
+  checkpoint: RecoveryCheckpoint,
+  disk: CheckpointDisk,
+  candidates: readonly BaseCandidate[],
+): Promise<DiskPlan> {
+  let reason: string | null = null;
+  for (const candidate of candidates) {
+    const base = candidate.body.disks.find((entry) => entry.id === disk.id && entry.content !== null);
+    const problem = base ? baseProblem(base, disk) : missingReason(candidate.body, disk);
+    if (problem !== null || !base?.content) {
+      reason ??= problem;
+      continue;
+    }
+    for (const rctId of trackingIds(candidate, base)) {
+      try {
+        const changes = await collectChanges(host, checkpoint, disk, rctId);
+        return { mode: 'incremental', basePointId: candidate.pointId, base: base.content, changes };
+      } catch (error) {
+        if (!(error instanceof HvError && error.code.startsWith('TRACKING_'))) throw error;
+        reason ??= `${error.code}: ${error.message}`;
+      }
+    }
+    reason ??= 'the disk was not tracked at the last backup';
+  }
+  return { mode: 'full', reason: reason ?? 'no usable base' };
+}
+
+function baseProblem(base: ManifestDisk, disk: CheckpointDisk): string | null {
+  if (base.size !== disk.size) return `the disk was resized from ${base.size} to ${disk.size} bytes`;
+  if (disk.rctId === null) return 'the disk is not tracked';
+  return null;
+}
+
+/** The candidate has no content under this disk's id: say whether the disk is new or stands in another's place. */
+function missingReason(body: ManifestBody, disk: CheckpointDisk): string {
+  const same = body.disks.find((entry) => entry.id === disk.id);
+  if (same) return 'the disk was left out of the last backup';
+  const before = body.disks.find((entry) => entry.path === disk.path || entry.index === disk.index);
+  return before
+    ? `the disk was replaced (it was ${before.id}, it is ${disk.id})`
+    : 'the disk was added since the last backup';
+}
+
+/** Ids to ask with, best first: the reference point's own, then the frozen disk's (HYPERV-REFERENCE §1). */
+function trackingIds(candidate: BaseCandidate, base: ManifestDisk): string[] {
+  const entry = candidate.chain?.disks.find((disk) => disk.diskId === base.id);
+  return [...new Set([entry?.referenceRctId, entry?.frozenRctId ?? base.rctId])].filter((id) => typeof id === 'string');
+}
+
+/** All pages, or an error: half an answer would be a restore point that lies. */
+async function collectChanges(host: Host, checkpoint: RecoveryCheckpoint, disk: CheckpointDisk, rctId: string) {
+  const changes: { offset: number; length: number }[] = [];
+  for await (const page of host.queryChanges(checkpoint, disk.index, rctId)) {
+    for (const { offset, length } of page) {
+      const last = changes.at(-1);
+      if (last && offset === last.offset + last.length) last.length += length;
+      else changes.push({ offset, length });
+    }
+  }
+  return changes;
+}

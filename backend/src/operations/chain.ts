@@ -1,0 +1,78 @@
+/**
+ * Chain records: which reference point on the host belongs to which restore point (DESIGN §5, steps 7 and 8). They may
+ * be lost without harm: the next backup is then a full.
+ */
+import type { Host, ReferencePoint } from '../hosts/port.ts';
+import type { RecordStore } from '../repository/port.ts';
+import { ChainRecord, type ManifestBody } from '../schema/manifest.ts';
+import { isHvError } from '../support/errors.ts';
+
+/** Older records than this many are not looked at: one a backup is enough, the rest is what clean-up left. */
+const RECORDS_READ = 64;
+
+const folder = (vmId: string): string => `chains/${vmId}/`;
+
+/** The newest records of a VM, newest first. */
+export async function readChain(records: RecordStore, vmId: string): Promise<ChainRecord[]> {
+  const paths = (await records.list(folder(vmId))).slice(-RECORDS_READ).reverse();
+  const chain: ChainRecord[] = [];
+  for (const path of paths) {
+    const record = ChainRecord.safeParse(await records.get(path));
+    if (record.success) chain.push(record.data);
+  }
+  return chain;
+}
+
+/** Writes the next record of the VM. Another writer may take the number first; then the next one is tried. */
+export async function appendChain(records: RecordStore, record: ChainRecord): Promise<void> {
+  const newest = (await records.list(folder(record.vmId))).at(-1);
+  let number = newest ? Number.parseInt(newest.slice(newest.lastIndexOf('/') + 1), 10) + 1 : 1;
+  for (;;) {
+    try {
+      await records.put(`${folder(record.vmId)}${String(number).padStart(8, '0')}`, record);
+      return;
+    } catch (error) {
+      if (!isHvError(error, 'FILE_EXISTS')) throw error;
+      number++;
+    }
+  }
+}
+
+/** The record that ties the sealed restore point to the reference point made from its checkpoint. */
+export function chainRecord(pointId: string, body: ManifestBody, reference: ReferencePoint): ChainRecord {
+  const referenceIds = new Map(reference.disks.map((disk) => [disk.diskId, disk.rctId]));
+  return {
+    schema: 1,
+    pointId,
+    vmId: body.vm.id,
+    hostUri: body.hostUri,
+    createdAt: reference.createdAt,
+    referencePointId: reference.id,
+    disks: body.disks
+      .filter((disk) => disk.content !== null)
+      .map((disk) => ({
+        diskId: disk.id,
+        frozenRctId: disk.rctId,
+        referenceRctId: referenceIds.get(disk.id) ?? null,
+      })),
+  };
+}
+
+/**
+ * Removes the reference points that earlier backups of this VM to this repository left, all but `keep`, then their
+ * records where the storage lets us. Others' reference points are never touched.
+ */
+export async function retireReferencePoints(
+  host: Host,
+  records: RecordStore,
+  vmId: string,
+  keep: string,
+): Promise<void> {
+  const present = new Set((await host.listReferencePoints(vmId)).map((point) => point.id));
+  for (const path of await records.list(folder(vmId))) {
+    const record = ChainRecord.safeParse(await records.get(path));
+    if (!record.success || record.data.referencePointId === keep) continue;
+    if (present.has(record.data.referencePointId)) await host.removeReferencePoint(record.data.referencePointId);
+    await records.delete(path);
+  }
+}

@@ -1,0 +1,100 @@
+/** Restore points as people see them: list, show, remove. */
+import type { ManifestEnvelope, Repository } from '../repository/port.ts';
+import { ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
+import type {
+  ListPointsParams,
+  ListPointsResult,
+  PointSummary,
+  RemovePointParams,
+  RemovePointResult,
+  ShowPointParams,
+  ShowPointResult,
+} from '../schema/points.ts';
+import { HvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import { diskResult } from './store-point.ts';
+import { withRepository } from './with.ts';
+
+/** A restore point: what the repository knows of it, and its checked body. */
+export interface Point {
+  manifest: ManifestEnvelope;
+  body: ManifestBody;
+}
+
+/** @throws POINT_NOT_FOUND, POINT_AMBIGUOUS, REPOSITORY_DAMAGED, REPOSITORY_VERSION */
+export async function readPoint(repository: Repository, id: string): Promise<Point> {
+  return checkedPoint(await repository.readManifest(id));
+}
+
+/** @throws REPOSITORY_VERSION when the body is not of a shape this version knows */
+export function checkedPoint(manifest: ManifestEnvelope): Point {
+  const parsed = ManifestBody.safeParse(manifest.body);
+  if (parsed.success) return { manifest, body: parsed.data };
+  throw new HvError(
+    'REPOSITORY_VERSION',
+    `Restore point ${manifest.id} is described in a way this version does not know (${parsed.error.issues[0]?.path.join('.')}).`,
+    { advice: 'Use the version of HyperVBackup that wrote it, or a newer one.', data: { pointId: manifest.id } },
+  );
+}
+
+/** Pages of restore points, oldest first; the cursor is the last id of the page before. */
+export async function listPoints(params: ListPointsParams, _context: OperationContext): Promise<ListPointsResult> {
+  return withRepository(params.repository, async (repository) => {
+    const wanted = params.vm?.toLowerCase();
+    const group = wanted && /^[0-9a-f-]{36}$/.test(wanted) ? wanted : undefined;
+    const points: PointSummary[] = [];
+    for (const manifest of await repository.listManifests(group)) {
+      if (params.cursor && manifest.id <= params.cursor) continue;
+      const point = checkedPoint(manifest);
+      if (wanted && point.body.vm.id !== wanted && point.body.vm.name.toLowerCase() !== wanted) continue;
+      if (points.length === params.limit) return { points, nextCursor: points.at(-1)?.id };
+      points.push(summary(point));
+    }
+    return { points };
+  });
+}
+
+export async function showPoint(params: ShowPointParams, _context: OperationContext): Promise<ShowPointResult> {
+  return withRepository(params.repository, async (repository) => {
+    const point = await readPoint(repository, params.point);
+    const { body } = point;
+    return {
+      point: {
+        ...summary(point),
+        host: body.hostUri,
+        metadataBytes: body.configurationBytes,
+        disks: body.disks.map((disk) => ({ ...diskResult(disk), path: disk.path, stored: disk.content !== null })),
+        configuration: body.configuration.map(({ name, kind, content }) => ({ name, kind, size: content.size })),
+        vm: body.vm,
+        warnings: body.warnings,
+      },
+    };
+  });
+}
+
+/** Unpublishes a restore point, then gives back the space that nothing else needs. */
+export async function removePoint(params: RemovePointParams, context: OperationContext): Promise<RemovePointResult> {
+  return withRepository(params.repository, async (repository) => {
+    const { id } = await repository.readManifest(params.point);
+    await repository.removeManifest(id);
+    context.progress?.({ phase: 'prune' });
+    const { freedBytes, pendingBytes } = await repository.prune(context);
+    return { pointId: id, freedBytes, pendingBytes };
+  });
+}
+
+function summary({ manifest, body }: Point): PointSummary {
+  const sum = (pick: (disk: ManifestDisk) => number) => body.disks.reduce((total, disk) => total + pick(disk), 0);
+  return {
+    id: manifest.id,
+    vmId: body.vm.id,
+    vmName: body.vm.name,
+    createdAt: manifest.createdAt,
+    kind: body.kind,
+    mode: body.mode,
+    consistency: body.consistency,
+    size: sum((disk) => disk.size),
+    newBytes: sum((disk) => disk.newBytes) + body.configurationBytes,
+    held: false,
+  };
+}

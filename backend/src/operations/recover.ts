@@ -1,0 +1,105 @@
+/**
+ * Cleaning up after a crashed job of ours (DESIGN §5, step 2): only when its owner is proven dead, and only what the
+ * crash journal says is ours. A sealed restore point's checkpoint becomes its reference point; any other is destroyed.
+ */
+import type { Host, RecoveryCheckpoint, ReferencePoint } from '../hosts/port.ts';
+import type { Repository } from '../repository/port.ts';
+import { ManifestBody } from '../schema/manifest.ts';
+import { isHvError } from '../support/errors.ts';
+import { appendChain, chainRecord, readChain } from './chain.ts';
+import { isOwnerDead } from './job-lock.ts';
+import { type OpenJob, openJobs, recordEnd } from './journal.ts';
+
+/**
+ * @param heldLock path of the job lock the caller holds
+ * @returns sentences for the result's warnings: what was cleaned up, and what had to be left
+ */
+export async function cleanUpAfterCrash(
+  repository: Repository,
+  host: Host,
+  vmId: string,
+  heldLock: string,
+): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const job of await openJobs(repository.records, vmId)) {
+    const { started } = job;
+    if (!isOwnerDead(started.owner, heldLock)) {
+      warnings.push(
+        `An earlier backup (job ${started.jobId}, started ${started.startedAt} on ${started.owner.machine}) has not ended. ` +
+          'Its checkpoint is left alone: only that machine can tell whether it still runs.',
+      );
+      continue;
+    }
+    if (started.hostUri !== host.uri) {
+      // The same VM under another address: a checkpoint is looked for here, but the record stays for its own host.
+      const checkpoint = await findCheckpoint(host, job);
+      if (checkpoint === null) continue;
+    }
+    warnings.push(await finishJob(repository, host, job));
+  }
+  return warnings;
+}
+
+async function finishJob(repository: Repository, host: Host, job: OpenJob): Promise<string> {
+  const { started } = job;
+  const checkpoint = await findCheckpoint(host, job);
+  const sealed = await sealedBody(repository, started.pointId);
+  let done: string;
+  if (checkpoint === null) {
+    if (sealed) await adoptReferencePoint(repository, host, started.pointId, sealed);
+    done = sealed ? 'its restore point was complete' : 'it left nothing on the host';
+  } else if (sealed) {
+    const reference = await host.convertToReferencePoint(checkpoint.id);
+    await appendChain(repository.records, chainRecord(started.pointId, sealed, reference));
+    done = 'its restore point was complete, its checkpoint became the reference point';
+  } else {
+    await host.removeCheckpoint(checkpoint.id);
+    done = 'its checkpoint was removed from the host';
+  }
+  await recordEnd(repository.records, started);
+  return `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted: ${done}.`;
+}
+
+/** Ours by recorded id or by label; never one that was there before the job. */
+async function findCheckpoint(host: Host, job: OpenJob): Promise<RecoveryCheckpoint | null> {
+  const before = new Set(job.started.checkpointsBefore);
+  const checkpoints = await host.listRecoveryCheckpoints(job.started.vmId);
+  return (
+    checkpoints.find(
+      (checkpoint) =>
+        !before.has(checkpoint.id) &&
+        (checkpoint.id === job.checkpointId || checkpoint.label === job.started.checkpointLabel),
+    ) ?? null
+  );
+}
+
+/**
+ * The job died between converting its checkpoint and recording that: the reference point is known by the ids of the
+ * frozen disks. Where the host gave it other ids it cannot be told from another product's, and is left alone.
+ */
+async function adoptReferencePoint(
+  repository: Repository,
+  host: Host,
+  pointId: string,
+  body: ManifestBody,
+): Promise<void> {
+  const known = await readChain(repository.records, body.vm.id);
+  if (known.some((record) => record.pointId === pointId)) return;
+  const taken = new Set(known.map((record) => record.referencePointId));
+  const frozen = new Map(body.disks.map((disk) => [disk.id, disk.rctId]));
+  const isOurs = (point: ReferencePoint) =>
+    !taken.has(point.id) &&
+    point.disks.length > 0 &&
+    point.disks.every((disk) => frozen.get(disk.diskId) === disk.rctId);
+  const reference = (await host.listReferencePoints(body.vm.id)).find(isOurs);
+  if (reference) await appendChain(repository.records, chainRecord(pointId, body, reference));
+}
+
+async function sealedBody(repository: Repository, pointId: string): Promise<ManifestBody | null> {
+  try {
+    return ManifestBody.parse((await repository.readManifest(pointId)).body);
+  } catch (error) {
+    if (isHvError(error, 'POINT_NOT_FOUND')) return null;
+    throw error;
+  }
+}

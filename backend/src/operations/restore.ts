@@ -1,0 +1,148 @@
+/** Restoring a restore point as a VM: planned, its disks written, then realised all at once. */
+import { createVhdxWriter } from '../disk/index.ts';
+import type { Host, PlannedVm } from '../hosts/port.ts';
+import type { Repository } from '../repository/port.ts';
+import type { ManifestDisk } from '../schema/manifest.ts';
+import type { RestoredDisk, RestorePointParams, RestorePointResult } from '../schema/restore.ts';
+import type { VmDescription } from '../schema/vm.ts';
+import { HvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import { type Point, readPoint } from './points.ts';
+import { readWhole } from './read-whole.ts';
+import { withHost, withRepository } from './with.ts';
+import { writeDisk } from './write-disk.ts';
+
+/**
+ * @throws POINT_NOT_FOUND, VM_EXISTS, VM_RUNNING, POINT_INCOMPLETE (asked for what it does not hold), DISK_FULL,
+ *   REPOSITORY_DAMAGED, …: the host is as it was then
+ */
+export async function restorePoint(params: RestorePointParams, context: OperationContext): Promise<RestorePointResult> {
+  const clock = performance.now();
+  return withRepository(params.repository, async (repository) => {
+    const point = await readPoint(repository, params.point);
+    return withHost(params.host, async (host) => {
+      const result = await restore(repository, point, host, params, context);
+      return { ...result, durationMs: Math.round(performance.now() - clock) };
+    });
+  });
+}
+
+async function restore(
+  repository: Repository,
+  point: Point,
+  host: Host,
+  params: RestorePointParams,
+  context: OperationContext,
+): Promise<Omit<RestorePointResult, 'durationMs'>> {
+  const { body } = point;
+  const kind = params.kind ?? body.kind;
+  if (kind === 'vm' && body.kind === 'data') {
+    throw new HvError(
+      'POINT_INCOMPLETE',
+      `Restore point ${point.manifest.id} holds disks only, no configuration files.`,
+      {
+        advice: 'Restore it with --kind data: the VM is then defined anew from the hardware that was recorded.',
+        data: { pointId: point.manifest.id },
+      },
+    );
+  }
+  const selected = selectDisks(point, params.disks);
+  const warnings = body.disks
+    .filter((disk) => !selected.includes(disk))
+    .map((disk) => `Disk ${disk.index} is not attached: ${disk.skipped ?? 'it was not asked for'}.`);
+  const replaced = params.replace && !params.newId && (await exists(host, body.vm.id));
+  const vm: VmDescription = {
+    ...body.vm,
+    disks: body.vm.disks.filter((disk) => selected.some((entry) => entry.index === disk.index)),
+  };
+  const planned = await host.planVm({
+    vm,
+    name: params.name,
+    newId: params.newId,
+    replace: params.replace,
+    kind,
+    configuration: kind === 'vm' ? await readConfiguration(repository, point) : undefined,
+  });
+  try {
+    const written = new Map<number, number>();
+    for (const disk of selected) {
+      const bytes = await restoreDisk(repository, point, disk, planned, context);
+      written.set(disk.index, bytes);
+    }
+    context.progress?.({ phase: 'realise', vmName: planned.name });
+    const restored = await planned.realise();
+    const disks: RestoredDisk[] = restored.disks.map((disk, position) => ({
+      index: disk.index,
+      path: disk.path,
+      size: disk.size,
+      writtenBytes: written.get(selected[position]?.index ?? disk.index) ?? 0,
+    }));
+    return {
+      restorePointId: point.manifest.id,
+      vmId: restored.id,
+      vmName: restored.name,
+      host: host.uri,
+      kind,
+      replaced,
+      disks,
+      warnings: [...warnings, ...planned.warnings],
+    };
+  } catch (error) {
+    await planned.discard();
+    throw error;
+  }
+}
+
+async function restoreDisk(
+  repository: Repository,
+  { body }: Point,
+  disk: ManifestDisk,
+  planned: PlannedVm,
+  context: OperationContext,
+): Promise<number> {
+  const hardware = body.vm.disks.find((entry) => entry.index === disk.index);
+  const writer = await createVhdxWriter(planned.diskPath(disk.index), {
+    size: disk.size,
+    blockSize: hardware?.blockSize,
+    logicalSectorSize: hardware?.logicalSectorSize,
+    physicalSectorSize: hardware?.physicalSectorSize,
+  });
+  const about = { phase: 'restore', vmName: planned.name, disk: disk.index };
+  return writeDisk(repository, disk.content!, writer, context, about);
+}
+
+/** The disks that were asked for, or all the restore point holds. @throws VM_DISK_NOT_FOUND, POINT_INCOMPLETE */
+export function selectDisks({ manifest, body }: Point, indexes: readonly number[] | undefined): ManifestDisk[] {
+  if (indexes === undefined) return body.disks.filter((disk) => disk.content !== null);
+  return [...new Set(indexes)].map((index) => {
+    const disk = body.disks.find((entry) => entry.index === index);
+    if (disk === undefined) {
+      const known = body.disks.map((entry) => entry.index).join(', ');
+      throw new HvError('VM_DISK_NOT_FOUND', `Restore point ${manifest.id} has no disk ${index}.`, {
+        advice: `Ask for one of its disks: ${known || 'it has none'}.`,
+        data: { pointId: manifest.id, disk: index },
+      });
+    }
+    if (disk.content === null) {
+      throw new HvError('POINT_INCOMPLETE', `Disk ${index} is not in restore point ${manifest.id}: ${disk.skipped}.`, {
+        advice: 'Leave it out, or use another restore point.',
+        data: { pointId: manifest.id, disk: index },
+      });
+    }
+    return disk;
+  });
+}
+
+async function readConfiguration(repository: Repository, { body }: Point) {
+  return Promise.all(
+    body.configuration.map(async ({ name, kind, content }) => ({
+      name,
+      kind,
+      data: await readWhole(repository, content),
+    })),
+  );
+}
+
+async function exists(host: Host, vmId: string): Promise<boolean> {
+  return (await host.listVms()).some((vm) => vm.id === vmId);
+}

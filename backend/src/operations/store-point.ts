@@ -1,0 +1,193 @@
+/** Steps 4 to 6 of a backup (DESIGN §5): from a frozen VM to a published restore point. */
+import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../hosts/port.ts';
+import type { ContentRef, Repository, WriteSession } from '../repository/port.ts';
+import type { BackupDiskResult, BackupVmParams } from '../schema/backup.ts';
+import type { JobStarted, ManifestBody, ManifestDisk, ManifestFile } from '../schema/manifest.ts';
+import { HvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import { type BaseCandidate, type DiskPlan, planDisk } from './base.ts';
+import { type BlockRun, blockRuns, runBytes } from './block-runs.ts';
+import { allocatedRuns, readRuns } from './disk-reading.ts';
+
+export interface StorePointOptions {
+  host: Host;
+  repository: Repository;
+  checkpoint: RecoveryCheckpoint;
+  job: JobStarted;
+  params: BackupVmParams;
+  bases: { candidates: BaseCandidate[]; reason: string };
+  warnings: string[];
+  context: OperationContext;
+}
+
+export interface StoredPoint {
+  pointId: string;
+  body: ManifestBody;
+  disks: BackupDiskResult[];
+  /** Configuration files, manifest and indexes, bytes stored. */
+  metadataBytes: number;
+}
+
+/** Stores every disk and configuration file and publishes the manifest. After it returns the restore point is durable. */
+export async function storePoint(options: StorePointOptions): Promise<StoredPoint> {
+  const { repository, checkpoint, job, params, context } = options;
+  checkExclusions(options);
+  const session = await repository.beginSession({
+    compression: params.compression,
+    owner: `backup of ${checkpoint.vm.name}`,
+    signal: context.signal,
+    warn: context.warn,
+  });
+  try {
+    const disks: ManifestDisk[] = [];
+    let basePointId: string | null = null;
+    for (const disk of checkpoint.disks) {
+      const { entry, plan } = await storeDisk(options, session, disk);
+      disks.push(entry);
+      if (plan?.mode === 'incremental') basePointId ??= plan.basePointId;
+    }
+    const configuration = params.kind === 'vm' ? await storeConfiguration(options, session) : { files: [], bytes: 0 };
+    const body: ManifestBody = {
+      schema: 1,
+      jobId: job.jobId,
+      hostUri: options.host.uri,
+      kind: params.kind,
+      mode: disks.some((disk) => disk.mode === 'incremental' && disk.content) ? 'incremental' : 'full',
+      consistency: checkpoint.consistency,
+      startedAt: job.startedAt,
+      basePointId,
+      vm: checkpoint.vm,
+      disks,
+      configuration: configuration.files,
+      configurationBytes: configuration.bytes,
+      warnings: [...options.warnings],
+    };
+    context.progress?.({ phase: 'publish', vmName: checkpoint.vm.name });
+    const published = await session.publish({
+      id: job.pointId,
+      group: checkpoint.vmId,
+      createdAt: checkpoint.createdAt,
+      contents: [...disks.map((disk) => disk.content), ...configuration.files.map((file) => file.content)].filter(
+        (content): content is ContentRef => content !== null,
+      ),
+      body,
+    });
+    return {
+      pointId: job.pointId,
+      body,
+      disks: disks.map(diskResult),
+      metadataBytes: configuration.bytes + published.manifestBytes + published.indexBytes,
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+function checkExclusions({ params, checkpoint }: StorePointOptions): void {
+  const unknown = params.excludeDisks.filter((index) => !checkpoint.disks.some((disk) => disk.index === index));
+  if (unknown.length === 0) return;
+  throw new HvError('VM_DISK_NOT_FOUND', `VM '${checkpoint.vm.name}' has no disk ${unknown.join(', ')}.`, {
+    advice: `Exclude one of its disks: ${checkpoint.disks.map((disk) => disk.index).join(', ')}.`,
+    data: { vmId: checkpoint.vmId, disks: unknown },
+  });
+}
+
+async function storeDisk(
+  options: StorePointOptions,
+  session: WriteSession,
+  disk: CheckpointDisk,
+): Promise<{ entry: ManifestDisk; plan: DiskPlan | null }> {
+  const { params, warnings } = options;
+  const skipped = disk.skipped ?? (params.excludeDisks.includes(disk.index) ? 'excluded on request' : undefined);
+  const entry: ManifestDisk = {
+    index: disk.index,
+    id: disk.id,
+    path: disk.path,
+    size: disk.size,
+    mode: 'full',
+    rctId: disk.rctId,
+    content: null,
+    changedBytes: 0,
+    readBytes: 0,
+    newBytes: 0,
+  };
+  if (skipped !== undefined) {
+    if (disk.skipped !== undefined) warnings.push(`Disk ${disk.index} is not in the restore point: ${skipped}.`);
+    return { entry: { ...entry, reason: skipped, skipped }, plan: null };
+  }
+  const { bases, host, checkpoint } = options;
+  const plan: DiskPlan =
+    bases.candidates.length === 0
+      ? { mode: 'full', reason: bases.reason }
+      : await planDisk(host, checkpoint, disk, bases.candidates);
+  const read = await readDisk(options, session, disk, plan);
+  return {
+    entry: { ...entry, mode: plan.mode, ...(plan.mode === 'full' ? { reason: plan.reason } : {}), ...read },
+    plan,
+  };
+}
+
+/** Step 5 for one disk. */
+async function readDisk(options: StorePointOptions, session: WriteSession, disk: CheckpointDisk, plan: DiskPlan) {
+  const { host, repository, checkpoint, context } = options;
+  const { blockSize } = repository;
+  const device = await host.openDisk(checkpoint, disk.index);
+  try {
+    const base = plan.mode === 'incremental' ? plan.base : undefined;
+    const writer = await session.openContent(disk.size, base);
+    let runs: BlockRun[];
+    let changedBytes: number;
+    if (plan.mode === 'incremental') {
+      runs = blockRuns(plan.changes, blockSize, disk.size);
+      changedBytes = plan.changes.reduce((sum, range) => sum + range.length, 0);
+    } else {
+      ({ runs, bytes: changedBytes } = await allocatedRuns(device, blockSize));
+    }
+    let doneBytes = 0;
+    const totalBytes = runBytes(runs, blockSize, disk.size);
+    const report = (bytes: number) => {
+      doneBytes += bytes;
+      context.progress?.({ phase: 'read', vmName: checkpoint.vm.name, disk: disk.index, doneBytes, totalBytes });
+    };
+    report(0);
+    const reading = { blockSize, maxRun: session.maxRun, signal: context.signal, onRead: report };
+    const readBytes = await readRuns(device, runs, writer, reading);
+    const { ref, stats } = await writer.finish();
+    return { content: ref, changedBytes, readBytes, newBytes: stats.newBytes };
+  } finally {
+    // Before the checkpoint is converted: an open handle would stand in the way of the merge.
+    await device.close();
+  }
+}
+
+/** Configuration files are stored in full every time: they are small, and a VM backup needs all of them. */
+async function storeConfiguration(
+  { host, repository, checkpoint }: StorePointOptions,
+  session: WriteSession,
+): Promise<{ files: ManifestFile[]; bytes: number }> {
+  const files: ManifestFile[] = [];
+  let bytes = 0;
+  for (const file of await host.copyConfiguration(checkpoint)) {
+    const data = await file.read();
+    const writer = await session.openContent(data.length);
+    const blocks = Math.ceil(data.length / repository.blockSize);
+    for (let block = 0; block < blocks; block += session.maxRun) {
+      const indices = Array.from({ length: Math.min(session.maxRun, blocks - block) }, (_, i) => block + i);
+      await writer.write(indices, async (buffer) => {
+        const part = data.subarray(block * repository.blockSize, (block + indices.length) * repository.blockSize);
+        buffer.set(part);
+        buffer.fill(0, part.length);
+      });
+    }
+    const { ref, stats } = await writer.finish();
+    bytes += stats.newBytes;
+    files.push({ name: file.name, kind: file.kind, content: ref });
+  }
+  return { files, bytes };
+}
+
+/** The part of a manifest's disk that a result shows. */
+export function diskResult(disk: ManifestDisk): BackupDiskResult {
+  const { index, id, mode, reason, size, changedBytes, readBytes, newBytes, skipped } = disk;
+  return { index, id, mode, reason, size, changedBytes, readBytes, newBytes, skipped };
+}
