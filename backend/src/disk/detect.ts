@@ -1,0 +1,45 @@
+/** Which format a file has, by its content: names lie. */
+import { readU64BE } from '../support/bytes.ts';
+import type { RandomAccessFile } from '../support/file.ts';
+import { unsupported } from './errors.ts';
+import type { DiskFormat } from './info.ts';
+
+const VHD_COOKIE = 'conectix';
+const VHD_FOOTER_SIZE = 512;
+/** Formats that are recognised only to be refused by name: read as raw they would be silently wrong. */
+const FOREIGN: { name: string; offset: number; magic: Buffer }[] = [
+  { name: 'qcow2', offset: 0, magic: Buffer.from('QFI\xfb', 'latin1') },
+  { name: 'QED', offset: 0, magic: Buffer.from('QED\0', 'latin1') },
+  { name: 'VMDK', offset: 0, magic: Buffer.from('KDMV', 'latin1') },
+  { name: 'VMDK descriptor', offset: 0, magic: Buffer.from('# Disk DescriptorFile', 'latin1') },
+  { name: 'VDI', offset: 0x40, magic: Buffer.from([0x7f, 0x10, 0xda, 0xbe]) },
+];
+
+/**
+ * @returns raw for whatever is not recognised
+ * @throws DISK_UNSUPPORTED for a format that is recognised but cannot be read
+ */
+export async function detectFormat(file: RandomAccessFile): Promise<DiskFormat> {
+  const head = Buffer.alloc(VHD_FOOTER_SIZE);
+  await file.readUpTo(0, head);
+  if (head.toString('latin1', 0, 8) === 'vhdxfile') return 'vhdx';
+  const foreign = FOREIGN.find(({ offset, magic }) => head.subarray(offset, offset + magic.length).equals(magic));
+  if (foreign) throw unsupported(file.path, `the format ${foreign.name} cannot be read`, { format: foreign.name });
+  if (head.toString('latin1', 0, 8) === VHD_COOKIE) return 'vhd';
+  const size = await file.size();
+  // Before 2004 Virtual PC wrote footers of 511 bytes.
+  for (const length of [VHD_FOOTER_SIZE, VHD_FOOTER_SIZE - 1]) {
+    if (size < length) continue;
+    const tail = Buffer.alloc(VHD_FOOTER_SIZE);
+    await file.readUpTo(size - length, tail);
+    if (isVhdFooter(tail)) return 'vhd';
+  }
+  return 'raw';
+}
+
+/** A raw disk may end with somebody's stored VHD: the fields after the cookie must make sense too. */
+function isVhdFooter(bytes: Buffer): boolean {
+  if (bytes.toString('latin1', 0, 8) !== VHD_COOKIE) return false;
+  const type = bytes.readUInt32BE(60);
+  return bytes.readUInt16BE(12) === 1 && type >= 2 && type <= 4 && readU64BE(bytes, 48) > 0;
+}

@@ -1,0 +1,14 @@
+/** Virtual disks: everything the other layers use. */
+export type { BlockDevice, ChangedRange, Extent, ImageWriter, WritableBlockDevice } from './device.ts';
+export type { DiskFormat, DiskInfo, ParentInfo } from './info.ts';
+export { type Disk, inspectDisk, type OpenOptions, openDisk, type WritableDisk } from './open.ts';
+export type { ParentResolver } from './parent.ts';
+export { createRawWriter } from './raw/stream-writer.ts';
+export {
+  type CreateDifferencingOptions,
+  type CreateVhdxOptions,
+  createDifferencingVhdx,
+  createVhdx,
+} from './vhdx/create.ts';
+export type { InPlaceOptions } from './vhdx/in-place.ts';
+export { createVhdxWriter, type VhdxWriterOptions } from './vhdx/stream-writer.ts';

@@ -1,0 +1,43 @@
+/** Writes the BAT of a new file in ascending order of blocks, a page at a time, whatever its size. */
+import type { RandomAccessFile } from '../../support/file.ts';
+import { PAGE_SIZE } from '../page-cache.ts';
+import { writeBatEntry } from './format/bat-entry.ts';
+import { BAT_ENTRY_SIZE } from './format/constants.ts';
+import { payloadIndex } from './geometry.ts';
+import type { VhdxPlan } from './skeleton.ts';
+
+export class BatStream {
+  readonly #file: RandomAccessFile;
+  readonly #plan: VhdxPlan;
+  readonly #page = Buffer.alloc(PAGE_SIZE);
+  #number = -1;
+
+  /** @param file with the BAT region as zeros */
+  constructor(file: RandomAccessFile, plan: VhdxPlan) {
+    this.#file = file;
+    this.#plan = plan;
+  }
+
+  /** @param block not smaller than the one before. @returns a promise only when a page had to be written */
+  set(block: number, state: number, fileOffset: number): Promise<void> | undefined {
+    const at = payloadIndex(this.#plan.geometry, block) * BAT_ENTRY_SIZE;
+    const number = Math.floor(at / PAGE_SIZE);
+    const written = number === this.#number ? undefined : this.#turn(number);
+    if (written === undefined) {
+      writeBatEntry(this.#page, at % PAGE_SIZE, state, fileOffset);
+      return undefined;
+    }
+    return written.then(() => writeBatEntry(this.#page, at % PAGE_SIZE, state, fileOffset));
+  }
+
+  async #turn(number: number): Promise<void> {
+    await this.finish();
+    this.#page.fill(0);
+    this.#number = number;
+  }
+
+  /** Writes what is left. */
+  async finish(): Promise<void> {
+    if (this.#number >= 0) await this.#file.writeFully(this.#plan.batOffset + this.#number * PAGE_SIZE, this.#page);
+  }
+}
