@@ -51,12 +51,12 @@ export async function runCli({ args, operations, stdout, stderr, signal }: CliOp
       signal,
       note,
       absolute: (path) => resolve(path),
-      call: (method, params) =>
-        invoke(method, params, {
-          signal,
-          progress: (event) => line?.show(event),
-          warn: (message) => note(`Warning: ${printable(message)}`),
-        }),
+      call: async (method, params) => {
+        const warn = (message: string): void => note(`Warning: ${printable(message)}`);
+        const result = await invoke(method, params, { signal, progress: (event) => line?.show(event), warn });
+        if ('warnings' in result) result.warnings.forEach(warn);
+        return result;
+      },
     };
     const outcome = await command.run(values, positionals, context);
     line?.clear();

@@ -38,6 +38,14 @@ export const InitializeResult = z.object({
 
 export const RequestId = z.union([z.string(), z.number()]);
 
+/** A request or notification. JSON-RPC allows an id of null; ours must be one that an answer can be told by. */
+export const RequestMessage = z.object({
+  jsonrpc: z.literal('2.0'),
+  method: z.string().max(200),
+  id: RequestId.nullable().optional(),
+  params: z.unknown().optional(),
+});
+
 export const CancelParams = z.object({ id: RequestId.describe('Id of the request to cancel.') });
 
 export const ProgressParams = z.object({

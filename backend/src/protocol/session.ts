@@ -5,7 +5,6 @@
 import {
   createJSONRPCErrorResponse,
   createJSONRPCNotification,
-  isJSONRPCRequest,
   type JSONRPCErrorCode,
   type JSONRPCErrorException,
   type JSONRPCRequest,
@@ -82,13 +81,14 @@ export class Session {
       this.#refuse(null, messageError(Rpc.ParseError, text, 'Send one JSON-RPC message a line, in UTF-8.'));
       return;
     }
-    if (!isJSONRPCRequest(message)) {
+    const request = handshake.RequestMessage.safeParse(message);
+    if (!request.success) {
       const text = Array.isArray(message) ? 'Batches are not supported.' : 'The message is not a JSON-RPC 2.0 request.';
       this.#refuse(idOf(message), messageError(Rpc.InvalidRequest, text, 'Send one JSON-RPC 2.0 request a line.'));
       return;
     }
-    if (message.id === undefined) this.#notified(message);
-    else this.#requested(message);
+    if (request.data.id === undefined) this.#notified(request.data);
+    else this.#requested(request.data);
   }
 
   /** Cancels every running request. */

@@ -23,7 +23,7 @@ export const VmSelector = z.string().min(1).describe('Exact name (case-insensiti
 
 export const PointSelector = z
   .string()
-  .min(4)
+  .min(1)
   .max(64)
   .describe('Id of the restore point, or a prefix of it (4 characters or more) that no other one has.');
 

@@ -50,18 +50,18 @@ export const ShowVmParams = z.strictObject({ host: HostUri, vm: VmSelector });
 export const ShowVmResult = VmResult;
 
 const WriteFile = z.strictObject({
-  type: z.literal('file'),
+  type: z.literal('file').describe('Write the content of a file.'),
   offset: ByteCount.describe('Where on the disk, bytes.'),
   file: z.string().min(1).describe('File whose whole content is written there.'),
 });
 const WriteFill = z.strictObject({
-  type: z.literal('fill'),
+  type: z.literal('fill').describe('Write one byte value.'),
   offset: ByteCount.describe('Where on the disk, bytes.'),
   length: ByteCount.min(1).describe('How much, bytes.'),
   byte: z.number().int().min(0).max(255).describe('Value of every byte, 0 to 255.'),
 });
 const WriteRandom = z.strictObject({
-  type: z.literal('random'),
+  type: z.literal('random').describe('Write random bytes at random places.'),
   count: z.number().int().min(1).max(10_000_000).describe('Number of writes, anywhere on the disk.'),
   length: ByteCount.min(1).describe('Length of each write, bytes.'),
   seed: z.number().int().nonnegative().optional().describe('Same seed, same writes; random when absent.'),

@@ -63,7 +63,6 @@ export const restore = command({
         `Restored ${result.restorePointId} as ${result.vmName} on ${result.host} (${how})`,
         `  Id ${result.vmId}${result.replaced ? '; the VM that had it was replaced' : ''}`,
         ...rows,
-        ...result.warnings.map((warning) => `Warning: ${warning}`),
         `Next: hvbackup vm show --host "${result.host}" --vm ${result.vmId}, check it, and start it.`,
       ],
     };
@@ -105,7 +104,6 @@ export const exportCommand = command({
       lines: [
         `Exported ${result.restorePointId} of ${result.vmName} (${formatDuration(result.durationMs)})`,
         ...rows,
-        ...result.warnings.map((warning) => `Warning: ${warning}`),
         ...result.files.slice(0, 1).map((file) => `Next: hvbackup disk info "${file.path}"`),
       ],
     };

@@ -1,0 +1,71 @@
+/** The schemas as a contract: documented, complete, and the generated files up to date. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import * as handshake from '../../../backend/src/protocol/handshake.ts';
+import { METHODS } from '../../../backend/src/protocol/methods.ts';
+import { PLANNED } from '../../../backend/src/protocol/planned.ts';
+import { VERSION } from '../../../backend/src/support/version.ts';
+import { contractJson, protocolMarkdown } from '../../../build/lib/protocol-docs.ts';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8').replaceAll('\r\n', '\n');
+
+interface Schema {
+  description?: string;
+  properties?: Record<string, Schema>;
+  items?: Schema;
+  oneOf?: Schema[];
+  $defs?: Record<string, Schema>;
+}
+
+/** Paths of fields without a description. */
+function undescribed(schema: Schema, path: string): string[] {
+  return [
+    ...Object.entries(schema.properties ?? {}).flatMap(([name, field]) => [
+      ...(field.description ? [] : [`${path}.${name}`]),
+      ...undescribed(field, `${path}.${name}`),
+    ]),
+    ...Object.entries(schema.$defs ?? {}).flatMap(([name, field]) => undescribed(field, name)),
+    ...(schema.items ? undescribed(schema.items, `${path}[]`) : []),
+    ...(schema.oneOf ?? []).flatMap((variant) => undescribed(variant, path)),
+  ];
+}
+
+describe('protocol contract', () => {
+  const schemas: [string, z.ZodType][] = [
+    ...Object.entries(METHODS).flatMap(([name, method]): [string, z.ZodType][] => [
+      [`${name} parameters`, method.params],
+      [`${name} result`, method.result],
+    ]),
+    ...Object.entries(handshake).filter(
+      (entry): entry is [string, z.ZodObject] => entry[1] instanceof z.ZodObject && entry[0] !== 'RequestMessage',
+    ),
+  ];
+
+  it.each(schemas)('%s: every field is described', (name, schema) => {
+    expect(undescribed(z.toJSONSchema(schema, { io: 'input' }) as Schema, name)).toEqual([]);
+  });
+
+  it('docs/protocol.md is what the schemas say: run "node build/protocol-docs.ts" after a change', () => {
+    expect(read('docs', 'protocol.md')).toBe(protocolMarkdown());
+  });
+
+  it('the contract of the module tests is what the schemas say: run "node build/protocol-docs.ts"', () => {
+    expect(read('test', 'module', 'protocol-contract.json')).toBe(contractJson());
+  });
+
+  it('planned parameters are of known methods and not served yet', () => {
+    for (const [method, parameters] of Object.entries(PLANNED)) {
+      expect(Object.keys(METHODS)).toContain(method);
+      const served = Object.keys(METHODS[method as keyof typeof METHODS].params.shape);
+      for (const name of Object.keys(parameters)) expect(served).not.toContain(name);
+    }
+  });
+
+  it('one version everywhere', () => {
+    expect(JSON.parse(read('package.json')).version).toBe(VERSION);
+    expect(/ModuleVersion\s*=\s*'([^']+)'/.exec(read('HyperVBackup.psd1'))?.[1]).toBe(VERSION);
+  });
+});
