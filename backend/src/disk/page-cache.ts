@@ -8,9 +8,13 @@ import type { RandomAccessFile } from '../support/file.ts';
 /** Bytes a page, and bytes a unit of writing back: small enough that a power cut tears nothing that matters. */
 export const PAGE_SIZE = 65536;
 const WRITE_UNIT = 4096;
+/** Pages read at once when a table is walked in order. */
+const READ_AHEAD = 16;
+/** What all pages of zeros share until they change. */
+const ZERO_PAGE = Buffer.alloc(PAGE_SIZE);
 
 export interface Page {
-  readonly data: Buffer;
+  data: Buffer;
   /** Only zeros; lets a scan step over it. */
   zero: boolean;
   /** One bit per WRITE_UNIT that changed. */
@@ -24,6 +28,8 @@ export class PageCache {
   readonly #pages = new Map<number, Page>();
   readonly #loading = new Map<number, Promise<Page>>();
   readonly #dirty = new Set<number>();
+  #lastLoaded = -2;
+  #spare: Buffer | undefined;
 
   /** @param capacity clean pages kept */
   constructor(file: RandomAccessFile, capacity = 64) {
@@ -43,22 +49,44 @@ export class PageCache {
       this.#pages.set(number, known);
       return known;
     }
-    let loading = this.#loading.get(number);
-    if (loading === undefined) {
-      loading = this.#load(number).finally(() => this.#loading.delete(number));
-      this.#loading.set(number, loading);
-    }
-    return loading;
+    return this.#loading.get(number) ?? this.#load(number);
   }
 
-  async #load(number: number): Promise<Page> {
-    const data = Buffer.allocUnsafeSlow(PAGE_SIZE);
-    const got = await this.#file.readUpTo(number * PAGE_SIZE, data);
-    data.fill(0, got);
-    const page: Page = { data, zero: isZero(data), dirty: 0 };
-    this.#pages.set(number, page);
+  /** Loads a page, and those after it when the one before it was loaded last: whole tables are walked in order. */
+  #load(number: number): Promise<Page> {
+    const ahead = number === this.#lastLoaded + 1 ? READ_AHEAD : 1;
+    let count = 1;
+    while (count < ahead && !this.#pages.has(number + count) && !this.#loading.has(number + count)) count++;
+    this.#lastLoaded = number + count - 1;
+    const all = this.#read(number, count).finally(() => {
+      for (let index = 0; index < count; index++) this.#loading.delete(number + index);
+    });
+    for (let index = 0; index < count; index++) {
+      const one = all.then((pages) => pages[index]!);
+      // Pages read ahead may have nobody waiting for them; whoever asks for one gets the failure.
+      one.catch(() => undefined);
+      this.#loading.set(number + index, one);
+    }
+    return this.#loading.get(number)!;
+  }
+
+  async #read(number: number, count: number): Promise<Page[]> {
+    // Fresh memory costs more than the read itself: one buffer serves all walks, unless two overlap.
+    const buffer = this.#spare ?? Buffer.allocUnsafeSlow(READ_AHEAD * PAGE_SIZE);
+    this.#spare = undefined;
+    const bytes = buffer.subarray(0, count * PAGE_SIZE);
+    bytes.fill(0, await this.#file.readUpTo(number * PAGE_SIZE, bytes));
+    const pages = Array.from({ length: count }, (_, index): Page => {
+      const data = bytes.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE);
+      const zero = isZero(data);
+      return { data: zero ? ZERO_PAGE : Buffer.from(data), zero, dirty: 0 };
+    });
+    this.#spare = buffer;
+    pages.forEach((page, index) => {
+      this.#pages.set(number + index, page);
+    });
     this.#evict();
-    return page;
+    return pages;
   }
 
   #evict(): void {
@@ -79,9 +107,10 @@ export class PageCache {
     let page = await this.page(number);
     // Between loading and this line another reader may have pushed it out: a change to it would be lost.
     while (this.#pages.get(number) !== page) page = await this.page(number);
+    if (page.zero) page.data = Buffer.alloc(PAGE_SIZE);
+    page.zero = false;
     const at = fileOffset % PAGE_SIZE;
     change(page.data, at);
-    page.zero = false;
     const last = Math.floor((at + length - 1) / WRITE_UNIT);
     for (let unit = Math.floor(at / WRITE_UNIT); unit <= last; unit++) page.dirty |= 1 << unit;
     this.#dirty.add(number);
