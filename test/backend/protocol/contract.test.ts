@@ -39,8 +39,8 @@ describe('protocol contract', () => {
       [`${name} parameters`, method.params],
       [`${name} result`, method.result],
     ]),
-    ...Object.entries(handshake).filter(
-      (entry): entry is [string, z.ZodObject] => entry[1] instanceof z.ZodObject && entry[0] !== 'RequestMessage',
+    ...Object.entries<unknown>(handshake).flatMap(([name, value]): [string, z.ZodType][] =>
+      value instanceof z.ZodObject && name !== 'RequestMessage' ? [[name, value]] : [],
     ),
   ];
 

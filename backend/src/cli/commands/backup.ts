@@ -51,7 +51,7 @@ export const backup = command({
   run: async (values, context) => {
     const results: (BackupVmResult | FailedVm)[] = [];
     const errors: HvError[] = [];
-    const vms =
+    const vms: { selector: string; name: string; id?: string }[] =
       values.vm.length > 0
         ? values.vm.map((name) => ({ selector: name, name }))
         : (await context.call('vm/list', { host: values.host })).vms.map(({ id, name }) => ({
@@ -79,7 +79,7 @@ export const backup = command({
       } catch (caught) {
         const error = toHvError(caught);
         errors.push(error);
-        results.push({ vmName: vm.name, ...('id' in vm ? { vmId: vm.id } : {}), error: error.toJSON() });
+        results.push({ vmName: vm.name, vmId: vm.id, error: error.toJSON() });
         context.note(`${vm.name}: ${error.message}${error.advice ? `\n  ${error.advice}` : ''}`);
       }
     }
