@@ -1,0 +1,92 @@
+/**
+ * The host's lock: an exclusive SQLite transaction on a database of its own, held over everything that changes the
+ * host's state or files. The operating system frees it when its holder is killed. It is a file apart from the state
+ * so that intents can be committed there while the lock is held: whoever gets the lock knows that an intent he finds
+ * was left by the dead.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HvError } from '../../support/errors.ts';
+
+/** How long to wait for another process before HOST_BUSY, ms. */
+export const LOCK_TIMEOUT = 60_000;
+/** Longest pause between two tries, ms. */
+const LONGEST_PAUSE = 8;
+const SQLITE_BUSY = 5;
+
+export class HostLock {
+  readonly #path: string;
+  readonly #timeout: number;
+  #database: DatabaseSync | undefined;
+  /** Ends when those who asked before in this process are done. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(path: string, timeout = LOCK_TIMEOUT) {
+    this.#path = path;
+    this.#timeout = timeout;
+  }
+
+  /**
+   * Runs `action` while holding the lock. Not reentrant.
+   * @throws HOST_BUSY when another process keeps it longer than the timeout
+   */
+  async run<T>(action: () => Promise<T>): Promise<T> {
+    const before = this.#queue;
+    const turn = Promise.withResolvers<void>();
+    this.#queue = before.then(() => turn.promise);
+    await before;
+    try {
+      await this.#acquire();
+      try {
+        return await action();
+      } finally {
+        this.#database?.exec('ROLLBACK');
+      }
+    } finally {
+      turn.resolve();
+    }
+  }
+
+  /** Takes the lock for good, until close() or death. @returns false when somebody has it */
+  tryHold(): boolean {
+    return this.#try();
+  }
+
+  close(): void {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+
+  /** A person who waits for 60 s must not block this process's other work: so no SQLite busy timeout, but pauses. */
+  async #acquire(): Promise<void> {
+    const deadline = performance.now() + this.#timeout;
+    for (let pause = 1; !this.#try(); pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      if (performance.now() > deadline) {
+        throw new HvError(
+          'HOST_BUSY',
+          `Another process has kept the host locked for ${this.#timeout / 1000} s: ${this.#path}`,
+          {
+            advice: 'Wait until it is done, or end it, and run the command again.',
+            data: { path: this.#path, timeoutMs: this.#timeout },
+          },
+        );
+      }
+      await sleep(pause * (0.5 + Math.random()));
+    }
+  }
+
+  #try(): boolean {
+    this.#database ??= new DatabaseSync(this.#path, { timeout: 0 });
+    try {
+      this.#database.exec('BEGIN EXCLUSIVE');
+      return true;
+    } catch (error) {
+      if (((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY) return false;
+      throw new HvError('HOST_STATE_CORRUPT', `The host's lock cannot be used: ${this.#path}`, {
+        advice: 'Check the permissions of the folder.',
+        data: { path: this.#path },
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** How every change is made: under the lock, after what the dead left behind is put right. */
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { writeDirtyConfigurations } from './configuration.ts';
+import type { HostContext } from './context.ts';
+import { collectGarbage, hasLeftovers, rollBackIntents } from './garbage.ts';
+import { PLANNED } from './layout.ts';
+import { mergePending } from './merge.ts';
+import { discardDeadPlans } from './plan-leftovers.ts';
+
+/**
+ * Runs `action` as the only one who changes the host, then does what it left to be done (merges, files to remove).
+ * @throws HOST_BUSY, and what `action` throws
+ */
+export function locked<T>(ctx: HostContext, action: () => Promise<T>): Promise<T> {
+  return ctx.lock.run(async () => {
+    await settle(ctx);
+    try {
+      return await action();
+    } finally {
+      // What fails here is tried again by the next one; the action's own outcome stands.
+      await settle(ctx).catch(() => undefined);
+    }
+  });
+}
+
+/** Finishes or undoes changes that were cut short, by a crash or by an error. */
+async function settle(ctx: HostContext): Promise<void> {
+  if (hasLeftovers(ctx.state)) await rollBackIntents(ctx);
+  await mergePending(ctx);
+  await writeDirtyConfigurations(ctx);
+  if (hasLeftovers(ctx.state)) await collectGarbage(ctx);
+}
+
+/** What the opener of a host does: only takes the lock when there is something to put right. */
+export async function settleAtOpen(ctx: HostContext): Promise<void> {
+  if (!(await hasWork(ctx))) return;
+  await ctx.lock.run(async () => {
+    // A merge that failed before is tried again by every opener.
+    ctx.state.run('UPDATE layers SET merging = 1 WHERE merging = 2');
+    await discardDeadPlans(ctx);
+    await settle(ctx);
+  });
+}
+
+async function hasWork({ view, root }: HostContext): Promise<boolean> {
+  if (hasLeftovers(view) || (await readdir(path.join(root, PLANNED))).length > 0) return true;
+  return (
+    view.get('SELECT 1 FROM layers WHERE merging > 0 UNION ALL SELECT 1 FROM vms WHERE configuration_dirty = 1') !==
+    undefined
+  );
+}

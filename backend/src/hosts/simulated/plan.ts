@@ -1,0 +1,226 @@
+/**
+ * VMs that are being built (planned) and then made visible all at once (realised). Until the one commit that does it, the
+ * old VM of the same id is whole, files included; after it, the new one is. A crash at any point leaves one of the two.
+ *
+ * Identity of the disks: a VM that keeps its id keeps its disks' ids; with a new id, every disk gets a new one, and so does a
+ * disk whose id another VM on the host has already. Change tracking always starts anew.
+ */
+import { rename } from 'node:fs/promises';
+import path from 'node:path';
+import type { VmDescription, VmDisk } from '../../schema/vm.ts';
+import { HvError, toHvError } from '../../support/errors.ts';
+import { syncDirectory } from '../../support/file.ts';
+import { newGuid, parseGuid } from '../../support/guid.ts';
+import type { PlannedVm, PlanRequest } from '../port.ts';
+import { type HostContext, reach } from './context.ts';
+import { describeVm } from './describe.ts';
+import { readDiskFacts, setDiskId } from './disk-files.ts';
+import { forgetIntent, recordIntent, rollBackIntents } from './garbage.ts';
+import { type Controller, defaultController, newAdapter } from './hardware.ts';
+import { absolute, safeStem, takenDiskNames, uniqueDiskName, VIRTUAL_DISKS } from './layout.ts';
+import { locked } from './locked.ts';
+import { chainOf, disksOf, type VmDefinition, vmDefinition, vmDefinitions, vmExists } from './rows.ts';
+import { Staging } from './staging.ts';
+import type { ConfigurationKind } from './vm-files.ts';
+import { decodeVmcx, isPlaceholder } from './vm-files.ts';
+import { deleteVm, insertVm, type PlacedDisk } from './vm-rows.ts';
+
+/** @throws VM_EXISTS, VM_RUNNING, USAGE */
+export async function planVm(ctx: HostContext, request: PlanRequest): Promise<PlannedVm> {
+  const id = request.newId ? newGuid() : request.vm.id;
+  const warnings: string[] = [];
+  const files = new Map<ConfigurationKind, Uint8Array>();
+  const definition = newIdentity(importConfiguration(request, files, warnings), id, request, warnings);
+  const staging = await Staging.open(ctx, id, () => requireFree(ctx, id, request.replace));
+  return new SimulatedPlan(ctx, staging, request, definition, files, warnings);
+}
+
+function requireFree(ctx: HostContext, id: string, replace: boolean): void {
+  if (!vmExists(ctx.state, id)) return;
+  const { name, state } = vmDefinition(ctx.state, id);
+  if (!replace) {
+    throw new HvError('VM_EXISTS', `The VM "${name}" with this id is on the host already: ${id}`, {
+      advice: 'Restore it with a new id, or replace the existing VM.',
+      data: { vmId: id, name },
+    });
+  }
+  if (state === 'Off') return;
+  throw new HvError('VM_RUNNING', `The VM "${name}" is ${state.toLowerCase()} and cannot be replaced: ${id}`, {
+    advice: 'Turn it off first, or restore with a new id.',
+    data: { vmId: id, name, state },
+  });
+}
+
+/** The definition to start from. What the files of this host's own kind say comes first; others' are kept as they are. */
+function importConfiguration(
+  { kind, vm, configuration }: PlanRequest,
+  files: Map<ConfigurationKind, Uint8Array>,
+  warnings: string[],
+): VmDefinition {
+  const { disks: _, ...described } = vm;
+  if (kind === 'data') return described;
+  if (!configuration?.some((file) => file.kind === 'vmcx')) {
+    throw new HvError('USAGE', `There is no configuration file (.vmcx) to import for VM "${vm.name}"`, {
+      advice: 'Restore the data only: the VM is then defined anew from its description.',
+      data: { vmId: vm.id },
+    });
+  }
+  for (const file of configuration) {
+    if (file.kind === 'vmrs' || file.kind === 'vmgs') {
+      if (!isPlaceholder(file.kind, file.data)) files.set(file.kind, file.data);
+    }
+  }
+  const decoded = decodeVmcx(configuration.find((file) => file.kind === 'vmcx')!.data);
+  if (!decoded) {
+    warnings.push("The .vmcx file is not this host's own kind: the VM was defined anew from its description.");
+    return described;
+  }
+  const { disks: __, ...definition } = decoded;
+  return definition;
+}
+
+function newIdentity(definition: VmDefinition, id: string, request: PlanRequest, warnings: string[]): VmDefinition {
+  // Nothing of the old VM's checkpoints exists here.
+  const { lastAppliedCheckpoint: _, ...rest } = definition;
+  const vm: VmDefinition = { ...rest, id, name: (request.name ?? request.vm.name).toWellFormed(), state: 'Off' };
+  if (!request.newId) return vm;
+  if (vm.networkAdapters.length > 0) {
+    warnings.push(
+      'Network adapters have new MAC addresses and are not connected; connect them when the VM may go online.',
+    );
+  }
+  if (vm.tpm)
+    warnings.push("The virtual TPM's content opens only where the key protector of the original VM is known.");
+  return { ...vm, networkAdapters: vm.networkAdapters.map((adapter) => newAdapter(adapter.name)) };
+}
+
+class SimulatedPlan implements PlannedVm {
+  readonly warnings: string[];
+  readonly #ctx: HostContext;
+  readonly #staging: Staging;
+  readonly #request: PlanRequest;
+  readonly #definition: VmDefinition;
+  readonly #files: Map<ConfigurationKind, Uint8Array>;
+
+  constructor(
+    ctx: HostContext,
+    staging: Staging,
+    request: PlanRequest,
+    definition: VmDefinition,
+    files: Map<ConfigurationKind, Uint8Array>,
+    warnings: string[],
+  ) {
+    this.#ctx = ctx;
+    this.#staging = staging;
+    this.#request = request;
+    this.#definition = definition;
+    this.#files = files;
+    this.warnings = warnings;
+  }
+
+  get id(): string {
+    return this.#definition.id;
+  }
+
+  get name(): string {
+    return this.#definition.name;
+  }
+
+  diskPath(index: number): string {
+    return this.#staging.path(`${index}.vhdx`);
+  }
+
+  /** @throws VM_EXISTS, VM_RUNNING, and what is wrong with a disk file (FILE_NOT_FOUND, DISK_CORRUPT); the plan stays */
+  async realise(): Promise<VmDescription> {
+    await locked(this.#ctx, () => this.#realise());
+    this.#staging.release();
+    return await describeVm(this.#ctx, vmDefinition(this.#ctx.view, this.id));
+  }
+
+  discard(): Promise<void> {
+    return this.#staging.discard();
+  }
+
+  /** Under the lock. */
+  async #realise(): Promise<void> {
+    const { state, root } = this.#ctx;
+    requireFree(this.#ctx, this.id, this.#request.replace);
+    const sources = this.#request.vm.disks;
+    await this.#giveDiskIds(sources);
+    const taken = await takenDiskNames(root);
+    const placed: PlacedDisk[] = [];
+    for (const [position, disk] of sources.entries()) placed.push(await this.#place(disk, position, taken));
+    this.#warnAboutName();
+    const intent = recordIntent(
+      state,
+      'realise',
+      placed.map((disk) => disk.path),
+    );
+    reach('realise:intended');
+    try {
+      for (const [i, disk] of placed.entries())
+        await rename(this.diskPath(sources[i]!.index), absolute(root, disk.path));
+      await syncDirectory(path.join(root, VIRTUAL_DISKS));
+      reach('realise:moved');
+      state.transaction(() => {
+        if (vmExists(state, this.id)) deleteVm(state, this.id, this.#definition);
+        insertVm(state, this.#definition, placed, this.#files);
+        this.#staging.forget(state);
+        forgetIntent(state, intent);
+      });
+    } catch (error) {
+      await rollBackIntents(this.#ctx).catch(() => undefined);
+      throw toHvError(error);
+    }
+    reach('realise:recorded');
+  }
+
+  async #place(disk: VmDisk, position: number, taken: Set<string>): Promise<PlacedDisk> {
+    const stem = safeStem(this.name) + (position === 0 ? '' : `-disk${position}`);
+    const { dataWriteGuid } = await readDiskFacts(this.diskPath(disk.index));
+    return {
+      path: `${VIRTUAL_DISKS}/${uniqueDiskName(stem, taken)}`,
+      guid: dataWriteGuid,
+      ...controllerOf(disk, this.#definition.generation, position),
+    };
+  }
+
+  async #giveDiskIds(disks: VmDisk[]): Promise<void> {
+    const others = await diskIdsInUse(this.#ctx, this.id);
+    for (const disk of disks) {
+      let id = this.#request.newId ? null : parseGuid(disk.id);
+      if (id !== null && others.has(id)) {
+        this.warnings.push(`Disk ${disk.index} has a new id: another VM on the host has a disk with the old one.`);
+        id = null;
+      }
+      others.add(await setDiskId(this.diskPath(disk.index), id ?? newGuid()));
+    }
+  }
+
+  #warnAboutName(): void {
+    const name = this.name.toLowerCase();
+    const same = vmDefinitions(this.#ctx.state).some((vm) => vm.id !== this.id && vm.name.toLowerCase() === name);
+    if (same) this.warnings.push(`Another VM is named "${this.name}" too: use their ids to tell them apart.`);
+  }
+}
+
+function controllerOf(disk: VmDisk, generation: 1 | 2, position: number): Controller {
+  const { controllerType, controllerNumber, controllerLocation } = disk;
+  if (controllerType === 'IDE' || controllerType === 'SCSI')
+    return { controllerType, controllerNumber, controllerLocation };
+  return defaultController(generation, position); // this host has no other controllers
+}
+
+/** Ids of the disks of all other VMs, from their files as they are now; one that cannot be read has none. */
+async function diskIdsInUse(ctx: HostContext, exceptVm: string): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for (const vm of vmDefinitions(ctx.state)) {
+    if (vm.id === exceptVm) continue;
+    for (const disk of disksOf(ctx.state, vm.id)) {
+      const base = chainOf(ctx.state, disk.active_layer)![0]!;
+      const facts = await readDiskFacts(absolute(ctx.root, base.path)).catch(() => undefined);
+      if (facts) ids.add(facts.id);
+    }
+  }
+  return ids;
+}

@@ -1,0 +1,122 @@
+/**
+ * The state database of a simulated host (`host.sqlite`, WAL, synchronous FULL: a commit is durable). Two connections:
+ * `state` is written only while the host's lock is held, `view` reads what is committed without any lock.
+ */
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { HvError } from '../../support/errors.ts';
+
+const FORMAT = 'hypervbackup-simulated-host';
+const VERSION = '1';
+/** ms; only for the moments SQLite itself needs, such as recovery after a kill. */
+const BUSY_TIMEOUT = 10_000;
+
+const SCHEMA = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+  CREATE TABLE vms (
+    id TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, definition TEXT NOT NULL, configuration_dirty INTEGER NOT NULL DEFAULT 1);
+  -- Configuration files that came with an import and are kept byte for byte.
+  CREATE TABLE vm_files (vm_id TEXT NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (vm_id, kind));
+  CREATE TABLE disks (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, vm_id TEXT NOT NULL, position INTEGER NOT NULL,
+    controller_type TEXT NOT NULL, controller_number INTEGER NOT NULL, controller_location INTEGER NOT NULL,
+    active_layer INTEGER, journal TEXT NOT NULL,
+    tracker TEXT, generation INTEGER, journal_length INTEGER, tracked_id TEXT, tracked_size INTEGER, compacted_length INTEGER,
+    frozen_rct_id TEXT);
+  -- One file of a disk's chain. pending_guid: the DataWriteGuid a write in progress will leave.
+  CREATE TABLE layers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, disk_key INTEGER NOT NULL, parent INTEGER, path TEXT NOT NULL,
+    guid TEXT NOT NULL, pending_guid TEXT, merging INTEGER NOT NULL DEFAULT 0, checkpoint_id TEXT);
+  CREATE TABLE ended_trackers (tracker TEXT PRIMARY KEY, code TEXT NOT NULL, reason TEXT NOT NULL);
+  CREATE TABLE checkpoints (
+    id TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, vm_id TEXT NOT NULL, label TEXT NOT NULL, created_at TEXT NOT NULL,
+    consistency TEXT NOT NULL, vm TEXT NOT NULL);
+  CREATE TABLE checkpoint_disks (
+    checkpoint_id TEXT NOT NULL, position INTEGER NOT NULL, disk_key INTEGER NOT NULL, layer INTEGER NOT NULL,
+    disk_id TEXT NOT NULL, size INTEGER NOT NULL, path TEXT NOT NULL, rct_id TEXT, PRIMARY KEY (checkpoint_id, position));
+  CREATE TABLE reference_points (
+    id TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, vm_id TEXT NOT NULL, created_at TEXT NOT NULL, consistency TEXT NOT NULL,
+    disks TEXT NOT NULL);
+  CREATE TABLE faults (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, vm_id TEXT, disk INTEGER, remaining INTEGER, after INTEGER NOT NULL);
+  CREATE TABLE plans (id TEXT PRIMARY KEY, vm_id TEXT NOT NULL, created_at TEXT NOT NULL);
+  -- Files that a change under way has made or will make: found by the next holder of the lock, they are removed.
+  CREATE TABLE intents (id TEXT PRIMARY KEY, what TEXT NOT NULL, paths TEXT NOT NULL);
+  -- Files nothing refers to any more.
+  CREATE TABLE garbage (path TEXT PRIMARY KEY);
+  CREATE TABLE ordinals (last INTEGER NOT NULL);
+  INSERT INTO ordinals VALUES (0);
+`;
+
+/** Writes a new, empty state database, closed and without companions, so that it can be renamed into place. */
+export function createStateFile(file: string): void {
+  const database = new DatabaseSync(file);
+  database.exec('PRAGMA synchronous = FULL');
+  database.exec(`BEGIN; ${SCHEMA}`);
+  database.prepare('INSERT INTO meta VALUES (?, ?), (?, ?)').run('format', FORMAT, 'version', VERSION);
+  database.exec('COMMIT');
+  database.close();
+}
+
+export class State {
+  readonly #database: DatabaseSync;
+
+  /**
+   * Opens an existing state database.
+   * @throws HOST_STATE_CORRUPT when it is no such database, or of another version
+   */
+  constructor(file: string) {
+    try {
+      this.#database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT });
+      this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      const meta = new Map(
+        this.all<{ key: string; value: string }>('SELECT key, value FROM meta').map((m) => [m.key, m.value]),
+      );
+      if (meta.get('format') !== FORMAT) throw new Error('not the database of a simulated host');
+      if (meta.get('version') !== VERSION)
+        throw new Error(`version ${meta.get('version')}; this program knows ${VERSION}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new HvError('HOST_STATE_CORRUPT', `The state of the simulated host cannot be read: ${file}: ${reason}`, {
+        advice: 'Create a new host in another folder and its VMs from the disks in this one.',
+        data: { path: file },
+        cause: error,
+      });
+    }
+  }
+
+  all<T>(sql: string, ...values: SQLInputValue[]): T[] {
+    return this.#database.prepare(sql).all(...values) as T[];
+  }
+
+  get<T>(sql: string, ...values: SQLInputValue[]): T | undefined {
+    return this.#database.prepare(sql).get(...values) as T | undefined;
+  }
+
+  /** @returns rowid of the last insert */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#database.prepare(sql).run(...values).lastInsertRowid);
+  }
+
+  /** All of `change` or nothing, durable when it returns; also gives readers one consistent view. Synchronous. */
+  transaction<T>(change: () => T): T {
+    this.#database.exec('BEGIN');
+    try {
+      const result = change();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** A number larger than all before: the order of creation. Within a transaction. */
+  nextOrdinal(): number {
+    this.run('UPDATE ordinals SET last = last + 1');
+    return this.get<{ last: number }>('SELECT last FROM ordinals')!.last;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
