@@ -171,6 +171,7 @@ class FolderPut implements PutStream {
   readonly #place: () => Promise<boolean>;
   #position = 0;
   #over = false;
+  #failure: unknown;
   readonly #pending = new Set<Promise<void>>();
 
   constructor(file: RandomAccessFile, temporary: string, place: () => Promise<boolean>) {
@@ -187,12 +188,17 @@ class FolderPut implements PutStream {
     });
     const all = Promise.all(writes).then(() => undefined);
     this.#pending.add(all);
+    all.catch((error) => {
+      this.#failure ??= error;
+    });
     return all.finally(() => this.#pending.delete(all));
   }
 
   async commit(): Promise<boolean> {
     if (this.#over) throw new HvError('INTERNAL', `commit() of a finished put: ${this.#temporary}`);
     await Promise.all(this.#pending);
+    // A part that failed stays missing, whatever was written after it.
+    if (this.#failure !== undefined) throw this.#failure;
     await this.#file.sync();
     await this.#file.close();
     const placed = await this.#place();

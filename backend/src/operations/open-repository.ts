@@ -1,0 +1,67 @@
+/** Opens and creates repositories by their location: storage and catalog are chosen and put together here. */
+import { promises as fs } from 'node:fs';
+import { join } from 'node:path';
+import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
+import { initRepository, openStoredRepository } from '../repository/open.ts';
+import type { Repository } from '../repository/port.ts';
+import { FolderStorage, isVacant } from '../repository/storage/folder.ts';
+import { HvError, toHvError } from '../support/errors.ts';
+import { createDirectoryDurably, exists } from '../support/file.ts';
+import { stateDirectory } from '../support/state-directory.ts';
+
+export interface OpenRepositoryOptions {
+  /** Where the catalog lies; default: this machine's state directory. */
+  stateDirectory?: string;
+}
+
+/**
+ * @param location folder: local path or UNC path
+ * @throws REPOSITORY_NOT_FOUND, REPOSITORY_VERSION, NOT_SUPPORTED, REPOSITORY_DAMAGED, ACCESS_DENIED
+ */
+export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
+  await requireFolder(location);
+  const folder = options.stateDirectory ?? stateDirectory();
+  return openStoredRepository(new FolderStorage(location), {
+    catalog: (id) => new SqliteCatalog(join(folder, 'catalogs', `${id}.sqlite`), id),
+  });
+}
+
+/**
+ * Creates a repository in a folder that is missing or empty, and opens it.
+ * @param options.blockSize bytes, a power of two from 64 KiB to 4 MiB
+ * @throws REPOSITORY_EXISTS, FILE_EXISTS when other things lie in the folder, USAGE, ACCESS_DENIED
+ */
+export async function createRepository(
+  location: string,
+  options: OpenRepositoryOptions & { blockSize?: number } = {},
+): Promise<Repository> {
+  if (await exists(location)) await requireFolder(location);
+  const storage = new FolderStorage(location);
+  const isRepository = await exists(join(storage.location, 'hvbackup-repository.json'));
+  if (!isRepository && !(await isVacant(storage.location)))
+    throw new HvError('FILE_EXISTS', `The folder is not empty: ${storage.location}`, {
+      advice: 'Choose an empty folder, or one that does not exist yet.',
+      data: { path: storage.location },
+    });
+  if (!isRepository) await createDirectoryDurably(storage.location);
+  await initRepository(storage, options.blockSize);
+  await storage.close();
+  return openRepository(location, options);
+}
+
+async function requireFolder(location: string): Promise<void> {
+  try {
+    if ((await fs.stat(location)).isDirectory()) return;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw toHvError(error, location);
+    throw new HvError('REPOSITORY_NOT_FOUND', `There is no repository: ${location}`, {
+      advice: 'Check the location, or create one with "hvbackup repository create".',
+      data: { location },
+    });
+  }
+  throw new HvError('NOT_A_DIRECTORY', `This is a file, not the folder of a repository: ${location}`, {
+    advice: 'Give the folder.',
+    data: { path: location },
+  });
+}

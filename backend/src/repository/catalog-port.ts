@@ -1,0 +1,63 @@
+/**
+ * What a repository asks of the catalog: a cache of its indexes, packs and manifests on this machine. All of it can be
+ * lost at any time and is then loaded again; nothing in it is believed without a check (docs/format.md §6).
+ * Synchronous: an answer takes microseconds, a promise for each block would cost more.
+ */
+import type { Encoding, PackClass, RecordKind } from './format/constants.ts';
+import type { IndexObject } from './format/index-format.ts';
+import type { ManifestEnvelope } from './port.ts';
+
+/** A pack as the catalog knows it. */
+export interface CatalogPack {
+  /** The catalog's own number; never used again for another pack. */
+  number: number;
+  id: string;
+  /** Bytes. */
+  length: number;
+  sessionId: string;
+  packClass: PackClass;
+  records: number;
+}
+
+/** A record of a pack. */
+export interface CatalogRecord {
+  pack: number;
+  /** Position in the pack's table of contents. */
+  ordinal: number;
+  offset: number;
+  rawLength: number;
+  storedLength: number;
+  encoding: Encoding;
+}
+
+export interface CatalogTotals {
+  blocks: number;
+  blockBytes: number;
+  nodes: number;
+}
+
+export interface Catalog {
+  /** Names of the indexes it holds, each with the names it supersedes. */
+  indexes(): Map<string, string[]>;
+  /** Loads all records of the index; packs it knows already are kept. Idempotent. */
+  addIndex(name: string, index: IndexObject): void;
+  /** Packs that no remaining index names are forgotten. */
+  removeIndexes(names: readonly string[]): void;
+  /** Names of the indexes that name one of `packs`. */
+  indexesOf(packIds: ReadonlySet<string>): string[];
+  /** Packs of an index. */
+  packsOf(indexName: string): CatalogPack[];
+  packs(): CatalogPack[];
+  pack(number: number): CatalogPack | undefined;
+  /** All records with this id; stale ones (pack unknown) may be among them. */
+  find(kind: RecordKind, id: Uint8Array): CatalogRecord[];
+  totals(): CatalogTotals;
+
+  manifest(path: string): ManifestEnvelope | undefined;
+  addManifest(path: string, manifest: ManifestEnvelope): void;
+  removeManifest(path: string): void;
+
+  /** Forgets everything. */
+  clear(): void;
+  close(): void;
+}

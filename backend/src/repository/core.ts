@@ -1,0 +1,76 @@
+/** The parts of an open repository, put together once and shared by sessions, readers, prune and check. */
+import type { Catalog } from './catalog-port.ts';
+import { DocumentStore } from './document-store.ts';
+import { WorkerPool } from './engine/worker-pool.ts';
+import type { Environment } from './environment.ts';
+import type { RepositoryConfig } from './format/config.ts';
+import { ManifestStore } from './manifests.ts';
+import { MarkStore } from './marks.ts';
+import { DamageLog } from './records/damage-log.ts';
+import { RecordIndex } from './records/record-index.ts';
+import { RecordReader } from './records/record-reader.ts';
+import { RecordRefresh, type RefreshResult } from './records/record-refresh.ts';
+import { SessionRegistry } from './sessions/session-registry.ts';
+import type { Storage } from './storage/storage.ts';
+import { NodeCache } from './tree/node-cache.ts';
+
+export class RepositoryCore {
+  readonly storage: Storage;
+  readonly config: RepositoryConfig;
+  readonly environment: Environment;
+  readonly catalog: Catalog;
+  readonly documents: DocumentStore;
+  readonly index: RecordIndex;
+  readonly marks: MarkStore;
+  readonly sessions: SessionRegistry;
+  readonly manifests: ManifestStore;
+  readonly damage: DamageLog;
+  readonly reader: RecordReader;
+  readonly nodes: NodeCache;
+  readonly pool: WorkerPool;
+  readonly #refresh: RecordRefresh;
+  #running: Promise<RefreshResult> | undefined;
+
+  constructor(
+    storage: Storage,
+    config: RepositoryConfig,
+    catalog: Catalog,
+    environment: Environment,
+    options: { workers?: number } = {},
+  ) {
+    this.storage = storage;
+    this.config = config;
+    this.environment = environment;
+    this.catalog = catalog;
+    this.documents = new DocumentStore(storage, config.id);
+    this.index = new RecordIndex(catalog);
+    this.marks = new MarkStore(storage, this.documents, environment);
+    this.sessions = new SessionRegistry(storage, this.documents, environment);
+    this.manifests = new ManifestStore(storage, this.documents, catalog);
+    this.damage = new DamageLog(this.documents, environment, this.index);
+    this.#refresh = new RecordRefresh(storage, config.id, this.index, this.marks);
+    this.reader = new RecordReader(storage, config.id, this.index, this.damage, (effort) => this.#reload(effort));
+    this.nodes = new NodeCache(this.reader);
+    this.pool = new WorkerPool(config.blockSize, options.workers);
+  }
+
+  /** Brings indexes, marks and damage records up to what the storage lists now. */
+  refresh(): Promise<RefreshResult> {
+    return this.#refresh.refresh();
+  }
+
+  /** Reads the tables of contents of complete packs that no index names. @returns their ids */
+  findLoose(): Promise<string[]> {
+    return this.#refresh.findLoose();
+  }
+
+  async #reload(effort: 'refresh' | 'packs' | 'catalog'): Promise<void> {
+    if (effort === 'catalog') this.catalog.clear();
+    // Many readers may miss at once; one listing serves them all.
+    this.#running ??= this.refresh().finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+    if (effort === 'packs') await this.findLoose();
+  }
+}

@@ -1,0 +1,35 @@
+/** Reads and writes documents (docs/format.md §2.2) of one repository. */
+import { isHvError } from '../support/errors.ts';
+import { MAX_DOCUMENT_LENGTH, parseDocument, renderDocument } from './format/document.ts';
+import type { Storage } from './storage/storage.ts';
+
+export class DocumentStore {
+  readonly #storage: Storage;
+  readonly #repositoryId: string;
+
+  constructor(storage: Storage, repositoryId: string) {
+    this.#storage = storage;
+    this.#repositoryId = repositoryId;
+  }
+
+  /** @returns bytes stored, or 0 when the name is taken */
+  async put(name: string, value: unknown): Promise<number> {
+    const bytes = renderDocument(value, name, this.#repositoryId);
+    return (await this.#storage.put(name, bytes)) ? bytes.length : 0;
+  }
+
+  /** @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED, NOT_SUPPORTED */
+  async get(name: string): Promise<unknown> {
+    return parseDocument(await this.#storage.get(name, MAX_DOCUMENT_LENGTH), name, this.#repositoryId);
+  }
+
+  /** @returns null when absent */
+  async find(name: string): Promise<unknown> {
+    try {
+      return await this.get(name);
+    } catch (error) {
+      if (isHvError(error, 'FILE_NOT_FOUND')) return null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Codec worker threads and the slots they share with this thread. Started when first needed; they never keep the process
+ * alive while idle, and a worker that dies fails its tasks instead of leaving them waiting.
+ */
+import { availableParallelism } from 'node:os';
+import type { Worker } from 'node:worker_threads';
+import { HvError } from '../../support/errors.ts';
+import { createSlotMemory, type Slot, viewSlot } from './slot.ts';
+import { spawnCodecWorker } from './spawn-worker.ts';
+import type { TaskRequest, TaskResult, WorkerReply, WorkerRequest } from './tasks.ts';
+
+const MAX_WORKERS = 8;
+/** Bytes of plain blocks a slot holds: large enough that a message costs nothing beside the work. */
+const SLOT_BYTES = 2 * 1024 * 1024;
+/** Bound of one reader's or writer's slots, both sides counted. */
+const MAX_SLOT_MEMORY = 64 * 1024 * 1024;
+
+interface Pending {
+  resolve(result: TaskResult): void;
+  reject(error: unknown): void;
+}
+
+interface Member {
+  worker: Worker;
+  pending: Map<number, Pending>;
+}
+
+export class WorkerPool {
+  readonly blockSize: number;
+  /** Blocks in a slot. */
+  readonly capacity: number;
+  /** Slots one reader or writer may use. */
+  readonly slotsPerUser: number;
+  readonly #size: number;
+  readonly #spawn: () => Worker;
+  #members: Member[] = [];
+  readonly #slots: Slot[] = [];
+  readonly #free: Slot[] = [];
+  #nextTask = 1;
+  #failure: HvError | undefined;
+  #closed = false;
+
+  /** @param blockSize bytes; @param workers number of threads, default: one a core, at most 8 */
+  constructor(blockSize: number, workers = Math.min(availableParallelism(), MAX_WORKERS), spawn = spawnCodecWorker) {
+    this.blockSize = blockSize;
+    this.capacity = Math.max(1, Math.floor(SLOT_BYTES / blockSize));
+    this.#size = Math.max(1, workers);
+    this.#spawn = spawn;
+    const bound = Math.floor(MAX_SLOT_MEMORY / (2 * this.capacity * blockSize));
+    this.slotsPerUser = Math.min(bound, 2 * this.#size + 4);
+  }
+
+  /** Runs a task on the least busy worker. @throws INTERNAL when the worker fails or dies */
+  run(request: TaskRequest): Promise<TaskResult> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#closed) return Promise.reject(new HvError('INTERNAL', 'The codec workers are closed.'));
+    this.#start();
+    let best = this.#members[0]!;
+    for (const member of this.#members) if (member.pending.size < best.pending.size) best = member;
+    const id = this.#nextTask++;
+    return new Promise((resolve, reject) => {
+      if (best.pending.size === 0) best.worker.ref();
+      best.pending.set(id, { resolve, reject });
+      post(best.worker, { id, ...request });
+    });
+  }
+
+  takeSlot(): Slot {
+    const free = this.#free.pop();
+    if (free) return free;
+    const slot = viewSlot(createSlotMemory(this.#slots.length, this.blockSize, this.capacity));
+    this.#slots.push(slot);
+    for (const member of this.#members) post(member.worker, { add: slot.memory });
+    return slot;
+  }
+
+  returnSlot(slot: Slot): void {
+    this.#free.push(slot);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const members = this.#members;
+    this.#members = [];
+    await Promise.all(members.map((member) => member.worker.terminate()));
+  }
+
+  #start(): void {
+    while (this.#members.length < this.#size) {
+      const member: Member = { worker: this.#spawn(), pending: new Map() };
+      const { worker, pending } = member;
+      worker.unref();
+      worker.on('message', (reply: WorkerReply) => {
+        const task = pending.get(reply.id);
+        pending.delete(reply.id);
+        if (pending.size === 0) worker.unref();
+        if ('result' in reply) task?.resolve(reply.result);
+        else task?.reject(new HvError('INTERNAL', `A codec worker failed: ${reply.error}`));
+      });
+      worker.on('error', (error) => this.#fail(member, `A codec worker thread died: ${error.message}`, error));
+      worker.on('exit', (code) => this.#fail(member, `A codec worker thread ended with code ${code}`));
+      for (const slot of this.#slots) post(worker, { add: slot.memory });
+      this.#members.push(member);
+    }
+  }
+
+  #fail(member: Member, message: string, cause?: unknown): void {
+    const error = new HvError('INTERNAL', message, { cause });
+    if (!this.#closed) this.#failure ??= error;
+    for (const task of member.pending.values()) task.reject(error);
+    member.pending.clear();
+  }
+}
+
+const post = (worker: Worker, request: WorkerRequest): void => worker.postMessage(request);
+
+/** The slots of one reader or writer: a bounded number, handed out in turn. */
+export class SlotSet {
+  readonly #pool: WorkerPool;
+  readonly #limit: number;
+  #taken = 0;
+  readonly #idle: Slot[] = [];
+  readonly #waiting: ((slot: Slot) => void)[] = [];
+  #disposed = false;
+
+  constructor(pool: WorkerPool, limit = pool.slotsPerUser) {
+    this.#pool = pool;
+    this.#limit = Math.max(1, limit);
+  }
+
+  /** A free slot, at once or when one is released. */
+  acquire(): Promise<Slot> {
+    const slot = this.tryAcquire();
+    if (slot) return Promise.resolve(slot);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  tryAcquire(): Slot | undefined {
+    const idle = this.#idle.pop();
+    if (idle) return idle;
+    if (this.#taken >= this.#limit) return undefined;
+    this.#taken += 1;
+    return this.#pool.takeSlot();
+  }
+
+  release(slot: Slot): void {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(slot);
+    else if (this.#disposed) this.#pool.returnSlot(slot);
+    else this.#idle.push(slot);
+  }
+
+  /** Gives the slots back to the pool: idle ones now, others when they are released. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const slot of this.#idle.splice(0)) this.#pool.returnSlot(slot);
+  }
+}

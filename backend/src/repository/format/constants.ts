@@ -1,0 +1,45 @@
+/** Numbers of the repository format; each stands in docs/format.md under the section given. Lengths are bytes. */
+
+/** §2.1 */
+export const CONFIG_NAME = 'hvbackup-repository.json';
+export const FORMAT_VERSION = 1;
+
+/** §4. Default picked by measurement, see docs/performance.md. */
+export const DEFAULT_BLOCK_SIZE = 256 * 1024;
+export const MIN_BLOCK_SIZE = 64 * 1024;
+export const MAX_BLOCK_SIZE = 4 * 1024 * 1024;
+
+/** §4: children of a node. */
+export const FAN_OUT = 256;
+export const ID_LENGTH = 32;
+export const NODE_HEADER_LENGTH = 36;
+export const MAX_NODE_LENGTH = NODE_HEADER_LENGTH + FAN_OUT * ID_LENGTH;
+/** 256^6 blocks of 64 KiB are 2^64 bytes: more than any size that fits. */
+export const MAX_HEIGHT = 6;
+
+/** §2.3 */
+export const PACK_HEADER_LENGTH = 96;
+export const RECORD_HEADER_LENGTH = 96;
+export const TOC_ENTRY_LENGTH = 48;
+export const DELTA_ENTRY_LENGTH = 36;
+export const PACK_TRAILER_LENGTH = 64;
+/** A pack is closed when it has reached this. */
+export const PACK_TARGET_LENGTH = 32 * 1024 * 1024;
+export const MAX_PACK_LENGTH = 1024 * 1024 * 1024;
+
+export const RecordKind = { block: 1, delta: 2, node: 3 } as const;
+export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
+export const Encoding = { stored: 0, zstd: 1 } as const;
+export type Encoding = (typeof Encoding)[keyof typeof Encoding];
+export const PackClass = { blocks: 0, nodes: 1 } as const;
+export type PackClass = (typeof PackClass)[keyof typeof PackClass];
+
+/** §3 */
+export const ZSTD_LEVEL = { fast: 1, default: 3, strong: 12 } as const;
+
+/** §6 */
+export const SESSION_LIFETIME_MS = 24 * 3600 * 1000;
+/** How far clocks of two machines may differ. */
+export const CLOCK_TOLERANCE_MS = 3600 * 1000;
+/** Packs with a smaller share of live bytes are rewritten by prune. */
+export const REWRITE_BELOW = 0.8;

@@ -1,0 +1,80 @@
+/** Documents: JSON in a checked frame that knows its repository and name (docs/format.md §2.2). */
+import { hash } from 'node:crypto';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { HvError } from '../../support/errors.ts';
+import { damaged } from '../storage/storage.ts';
+import { Encoding, ID_LENGTH, ZSTD_LEVEL } from './constants.ts';
+import { repositoryIdBytes } from './ids.ts';
+import { requireFlags } from './pack-format.ts';
+
+const MAGIC = Buffer.from('HVBKDOC1', 'latin1');
+const HEADER_LENGTH = 36;
+const MAX_TEXT_LENGTH = 64 * 1024 * 1024;
+export const MAX_DOCUMENT_LENGTH = MAX_TEXT_LENGTH + 4096;
+/** Below this, compression saves less than a file system's smallest unit. */
+const COMPRESS_FROM = 1024;
+
+/** Renders `value` as the object `name`; the result has been parsed and compared. @throws FILE_TOO_LARGE */
+export function renderDocument(value: unknown, name: string, repositoryId: string): Buffer {
+  const text = Buffer.from(JSON.stringify(value), 'utf8');
+  if (text.length > MAX_TEXT_LENGTH)
+    throw new HvError('FILE_TOO_LARGE', `${name} would be ${text.length} bytes long, more than a document may have`);
+  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL.default };
+  const packed = text.length >= COMPRESS_FROM ? zstdCompressSync(text, { params }) : text;
+  const payload = packed.length < text.length ? packed : text;
+  const path = Buffer.from(name, 'utf8');
+  const header = Buffer.alloc(HEADER_LENGTH);
+  MAGIC.copy(header, 0);
+  header[8] = payload === text ? Encoding.stored : Encoding.zstd;
+  header.writeUInt16LE(path.length, 10);
+  header.writeUInt32LE(text.length, 12);
+  header.writeUInt32LE(payload.length, 16);
+  repositoryIdBytes(repositoryId).copy(header, 20);
+  const body = Buffer.concat([header, path, payload]);
+  const bytes = Buffer.concat([body, hash('sha256', body, 'buffer')]);
+  if (!parseText(bytes, name, repositoryId).equals(text))
+    throw new HvError('INTERNAL', `${name}: what was encoded does not decode to the same document`);
+  return bytes;
+}
+
+/** @throws REPOSITORY_DAMAGED also when it lies under a wrong name or in a wrong repository; NOT_SUPPORTED when encrypted */
+export function parseDocument(bytes: Buffer, name: string, repositoryId: string): unknown {
+  const text = parseText(bytes, name, repositoryId);
+  try {
+    return JSON.parse(text.toString('utf8'));
+  } catch (cause) {
+    throw damaged('document', name, 'its content is not JSON', { cause });
+  }
+}
+
+function parseText(bytes: Buffer, name: string, repositoryId: string): Buffer {
+  const end = bytes.length - ID_LENGTH;
+  if (end < HEADER_LENGTH || !bytes.subarray(0, 8).equals(MAGIC))
+    throw damaged('document', name, 'this is not a document of a repository', { offset: 0 });
+  if (!hash('sha256', bytes.subarray(0, end), 'buffer').equals(bytes.subarray(end)))
+    throw damaged('document', name, 'the checksum is wrong', { offset: end });
+  requireFlags(bytes[9]!, name);
+  const pathLength = bytes.readUInt16LE(10);
+  const textLength = bytes.readUInt32LE(12);
+  const start = HEADER_LENGTH + pathLength;
+  if (start + bytes.readUInt32LE(16) !== end || textLength > MAX_TEXT_LENGTH)
+    throw damaged('document', name, 'its lengths do not fit', { offset: 10 });
+  if (!bytes.subarray(20, 36).equals(repositoryIdBytes(repositoryId)))
+    throw damaged('document', name, 'it belongs to another repository', { offset: 20 });
+  const path = bytes.toString('utf8', HEADER_LENGTH, start);
+  if (path !== name)
+    throw damaged('document', name, `it is ${JSON.stringify(path)} under a wrong name`, { offset: 36 });
+  const payload = bytes.subarray(start, end);
+  const text = bytes[8] === Encoding.zstd ? inflate(payload, textLength, name) : payload;
+  if (text.length !== textLength)
+    throw damaged('document', name, 'it does not decode to its length', { offset: start });
+  return text;
+}
+
+function inflate(payload: Buffer, length: number, name: string): Buffer {
+  try {
+    return zstdDecompressSync(payload, { maxOutputLength: length });
+  } catch (cause) {
+    throw damaged('document', name, 'its content does not decompress', { cause });
+  }
+}

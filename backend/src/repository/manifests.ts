@@ -1,0 +1,117 @@
+/** Restore points: listed by what the storage says, read through the catalog (docs/format.md §2.2). */
+import { HvError, isHvError, toHvError } from '../support/errors.ts';
+import { isUlid } from '../support/ulid.ts';
+import type { Catalog } from './catalog-port.ts';
+import type { DocumentStore } from './document-store.ts';
+import type { Damage, ManifestEnvelope } from './port.ts';
+import { damaged, requireObjectName, type Storage } from './storage/storage.ts';
+
+export const manifestName = (group: string, id: string): string => `manifests/${group}/${id}`;
+
+/** The parts of a manifest's name; null when it is none. */
+export function parseManifestName(name: string): { group: string; id: string } | null {
+  const match = /^manifests\/([^/]+)\/([^/]+)$/.exec(name);
+  return match && isUlid(match[2]!) ? { group: match[1]!, id: match[2]! } : null;
+}
+
+export class ManifestStore {
+  readonly #storage: Storage;
+  readonly #documents: DocumentStore;
+  readonly #catalog: Catalog;
+
+  constructor(storage: Storage, documents: DocumentStore, catalog: Catalog) {
+    this.#storage = storage;
+    this.#documents = documents;
+    this.#catalog = catalog;
+  }
+
+  /** Names of all manifests of a group (of all groups), ascending by point id. */
+  async names(group?: string): Promise<string[]> {
+    const prefix = group === undefined ? 'manifests/' : `${requireObjectName(`manifests/${group}`)}/`;
+    const listed = (await this.#storage.list(prefix)).map(({ name }) => name);
+    const found = listed.flatMap((name) => parseManifestName(name)?.id ?? []).length;
+    const names = found === listed.length ? listed : listed.filter((name) => parseManifestName(name) !== null);
+    return names.sort((a, b) => (idOf(a) < idOf(b) ? -1 : idOf(a) > idOf(b) ? 1 : 0));
+  }
+
+  /** @param onDamage goes on without an unreadable manifest; without it the first one is thrown */
+  async list(group?: string, onDamage?: (damage: Damage) => void): Promise<ManifestEnvelope[]> {
+    const found: ManifestEnvelope[] = [];
+    for (const name of await this.names(group)) {
+      try {
+        found.push(await this.get(name));
+      } catch (error) {
+        // Removed since the listing.
+        if (isHvError(error, 'FILE_NOT_FOUND')) continue;
+        if (onDamage === undefined || !isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
+        onDamage({ object: 'manifest', path: name, message: toHvError(error).message });
+      }
+    }
+    return found;
+  }
+
+  /** @param fresh reads the object itself. @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED */
+  async get(name: string, options: { fresh?: boolean } = {}): Promise<ManifestEnvelope> {
+    const cached = options.fresh ? undefined : this.#catalog.manifest(name);
+    if (cached !== undefined && matches(cached, name)) return cached;
+    const manifest = requireManifest(await this.#documents.get(name), name);
+    this.#catalog.addManifest(name, manifest);
+    return manifest;
+  }
+
+  /** The one manifest whose id begins with `prefix`. @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
+  async find(prefix: string): Promise<string> {
+    const wanted = prefix.toUpperCase();
+    const names = wanted.length < 4 ? [] : (await this.names()).filter((name) => idOf(name).startsWith(wanted));
+    if (names.length === 1) return names[0]!;
+    if (names.length === 0)
+      throw new HvError('POINT_NOT_FOUND', `There is no restore point ${prefix} in ${this.#storage.location}`, {
+        advice: 'Run "hvbackup list" to see the restore points; give at least four characters of the id.',
+        data: { id: prefix },
+      });
+    const ids = names.map(idOf);
+    throw new HvError(
+      'POINT_AMBIGUOUS',
+      `${ids.length} restore points begin with ${prefix}: ${ids.slice(0, 5).join(', ')}`,
+      {
+        advice: 'Give more characters of the id.',
+        data: { ids },
+      },
+    );
+  }
+
+  /** @returns bytes stored. @throws FILE_EXISTS */
+  async publish(manifest: ManifestEnvelope): Promise<number> {
+    const name = requireObjectName(manifestName(manifest.group, manifest.id));
+    if (!isUlid(manifest.id)) throw new HvError('INTERNAL', `Not the id of a restore point: ${manifest.id}`);
+    requireManifest(manifest, name);
+    const bytes = await this.#documents.put(name, manifest);
+    if (bytes === 0) throw new HvError('FILE_EXISTS', `The restore point exists already: ${manifest.id}`);
+    this.#catalog.addManifest(name, manifest);
+    return bytes;
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#storage.delete(name);
+    this.#catalog.removeManifest(name);
+  }
+}
+
+const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
+
+const matches = (manifest: ManifestEnvelope, name: string): boolean =>
+  manifestName(manifest.group, manifest.id) === name && Array.isArray(manifest.contents);
+
+function requireManifest(value: unknown, name: string): ManifestEnvelope {
+  const manifest = value as Partial<ManifestEnvelope> | null;
+  const contents = manifest?.contents;
+  const fine =
+    typeof manifest === 'object' &&
+    manifest !== null &&
+    typeof manifest.createdAt === 'string' &&
+    Array.isArray(contents) &&
+    contents.every((ref) => typeof ref?.size === 'number' && Number.isInteger(ref.height));
+  if (!fine || !matches(manifest as ManifestEnvelope, name))
+    throw damaged('manifest', name, 'it does not describe the restore point of its name');
+  return manifest as ManifestEnvelope;
+}

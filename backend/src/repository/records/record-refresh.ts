@@ -1,0 +1,93 @@
+/** Brings the record index up to what the storage lists: indexes, deletion marks, damage records. */
+import { isHvError, toHvError } from '../../support/errors.ts';
+import { indexName, isHash } from '../format/ids.ts';
+import { type IndexObject, parseIndex } from '../format/index-format.ts';
+import type { Mark, MarkStore } from '../marks.ts';
+import type { Storage } from '../storage/storage.ts';
+import { readPackContents } from './pack-tail.ts';
+import type { RecordIndex } from './record-index.ts';
+
+export interface RefreshResult {
+  marks: Mark[];
+  /** Names of all index objects listed. */
+  listed: Set<string>;
+  /** Indexes that could not be read; packs only they name are read themselves when needed. */
+  unreadable: { name: string; error: Error }[];
+}
+
+export class RecordRefresh {
+  readonly #storage: Storage;
+  readonly #repositoryId: string;
+  readonly #index: RecordIndex;
+  readonly #marks: MarkStore;
+
+  constructor(storage: Storage, repositoryId: string, index: RecordIndex, marks: MarkStore) {
+    this.#storage = storage;
+    this.#repositoryId = repositoryId;
+    this.#index = index;
+    this.#marks = marks;
+  }
+
+  /** Marks are listed last: what they name has left the indexes before (docs/format.md §6). */
+  async refresh(): Promise<RefreshResult> {
+    const { catalog } = this.#index;
+    // Before the listing: what another process adds to the catalog meanwhile must not count as vanished.
+    const before = catalog.indexes();
+    const listed = new Set<string>();
+    for (const { name } of await this.#storage.list('indexes/')) {
+      const hash = name.slice('indexes/'.length);
+      if (isHash(hash)) listed.add(hash);
+    }
+    const superseded = new Set<string>();
+    for (const [name, old] of before) if (listed.has(name)) for (const one of old) superseded.add(one);
+    const unreadable: RefreshResult['unreadable'] = [];
+    for (const name of listed) {
+      if (before.has(name) || superseded.has(name)) continue;
+      const index = await this.#load(name, unreadable);
+      if (index === null) continue;
+      for (const one of index.supersedes) superseded.add(one);
+      catalog.addIndex(name, index);
+    }
+    const gone = [...catalog.indexes().keys()].filter(
+      (name) => superseded.has(name) || (before.has(name) && !listed.has(name)),
+    );
+    if (gone.length > 0) catalog.removeIndexes(gone);
+    this.#index.invalidate();
+    const marks = await this.#marks.list();
+    this.#index.doomed = new Set(marks.flatMap((mark) => mark.packs));
+    for (const { name } of await this.#storage.list('damaged/')) this.#index.damaged.add(name.slice('damaged/'.length));
+    return { marks, listed, unreadable };
+  }
+
+  /**
+   * Finds complete packs that no index names and reads their tables of contents.
+   * @returns their ids
+   */
+  async findLoose(): Promise<string[]> {
+    const indexed = new Set(this.#index.catalog.packs().map((pack) => pack.id));
+    const found: string[] = [];
+    for (const { name, size } of await this.#storage.list('packs/', { sizes: true })) {
+      const id = name.slice(name.lastIndexOf('/') + 1);
+      if (size === undefined || this.#index.knowsPack(id, indexed)) continue;
+      try {
+        this.#index.addLoose(await readPackContents(this.#storage, this.#repositoryId, id, size));
+        found.push(id);
+      } catch (error) {
+        if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) throw error;
+      }
+    }
+    return found;
+  }
+
+  async #load(name: string, unreadable: RefreshResult['unreadable']): Promise<IndexObject | null> {
+    try {
+      return parseIndex(await this.#storage.get(indexName(name)), indexName(name), this.#repositoryId);
+    } catch (error) {
+      // Superseded and deleted since the listing.
+      if (isHvError(error, 'FILE_NOT_FOUND')) return null;
+      if (!isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
+      unreadable.push({ name, error: toHvError(error) });
+      return null;
+    }
+  }
+}

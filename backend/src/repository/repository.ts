@@ -1,0 +1,102 @@
+/** A repository over a storage: the port's operations, each handed to the part that does it. */
+
+import { throwIfCancelled } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import type { RepositoryCore } from './core.ts';
+import type {
+  ContentReader,
+  ContentRef,
+  Damage,
+  ManifestEnvelope,
+  PruneResult,
+  RecordStore,
+  Repository,
+  RepositoryStats,
+  SessionOptions,
+  WriteSession,
+} from './port.ts';
+import { DocumentRecordStore } from './record-store.ts';
+import { RepositoryWriteSession } from './sessions/write-session.ts';
+import { RepositoryContentReader } from './tree/content-reader.ts';
+
+export class StoredRepository implements Repository {
+  readonly records: RecordStore;
+  /** For tests and other parts of the repository. */
+  readonly core: RepositoryCore;
+  /** The indexes are loaded when first needed. */
+  #loaded: Promise<unknown> | undefined;
+
+  constructor(core: RepositoryCore) {
+    this.core = core;
+    this.records = new DocumentRecordStore(core.storage, core.documents);
+  }
+
+  get id(): string {
+    return this.core.config.id;
+  }
+  get location(): string {
+    return this.core.storage.location;
+  }
+  get blockSize(): number {
+    return this.core.config.blockSize;
+  }
+  get formatVersion(): number {
+    return this.core.config.version;
+  }
+  get createdAt(): string {
+    return this.core.config.createdAt;
+  }
+
+  listManifests(group?: string, options: { onDamage?: (damage: Damage) => void } = {}): Promise<ManifestEnvelope[]> {
+    return this.core.manifests.list(group, options.onDamage);
+  }
+
+  async readManifest(id: string): Promise<ManifestEnvelope> {
+    return this.core.manifests.get(await this.core.manifests.find(id));
+  }
+
+  beginSession(options: SessionOptions = {}): Promise<WriteSession> {
+    return RepositoryWriteSession.begin(this.core, options);
+  }
+
+  async openContent(ref: ContentRef): Promise<ContentReader> {
+    this.#loaded ??= this.core.refresh();
+    await this.#loaded;
+    return new RepositoryContentReader(this.core, ref);
+  }
+
+  async removeManifest(id: string): Promise<void> {
+    await this.core.manifests.remove(await this.core.manifests.find(id));
+  }
+
+  async prune(options: OperationContext & { dryRun?: boolean } = {}): Promise<PruneResult> {
+    throwIfCancelled(options.signal);
+    return { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
+  }
+
+  async check(_options: OperationContext = {}): Promise<{ damages: Damage[]; objects: number }> {
+    return { damages: [], objects: 0 };
+  }
+
+  async stats(): Promise<RepositoryStats> {
+    const { core } = this;
+    await core.refresh();
+    const bytes = async (prefix: string) =>
+      (await core.storage.list(prefix, { sizes: true })).reduce((sum, object) => sum + (object.size ?? 0), 0);
+    const packs = await core.storage.list('packs/', { sizes: true });
+    return {
+      points: (await core.manifests.names()).length,
+      packs: packs.length,
+      packBytes: packs.reduce((sum, object) => sum + (object.size ?? 0), 0),
+      indexBytes: await bytes('indexes/'),
+      manifestBytes: await bytes('manifests/'),
+      ...core.catalog.totals(),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.core.pool.close();
+    this.core.catalog.close();
+    await this.core.storage.close();
+  }
+}

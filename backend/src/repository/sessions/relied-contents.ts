@@ -1,0 +1,120 @@
+/**
+ * Guards what a session's contents rely on but did not store: before publishing, whatever was marked for deletion or
+ * vanished meanwhile is stored again, copied from where it still lies (docs/format.md §5, rules 5, 7, 8).
+ */
+import { HvError, isHvError } from '../../support/errors.ts';
+import type { RepositoryCore } from '../core.ts';
+import { RecordKind } from '../format/constants.ts';
+import { keyOf, packName } from '../format/ids.ts';
+import { childId } from '../format/node.ts';
+import type { ContentRef } from '../port.ts';
+import { readPackContents } from '../records/pack-tail.ts';
+import type { IdClass } from '../records/record-index.ts';
+import type { SessionStore } from './session-store.ts';
+
+export class ReliedContents {
+  readonly #core: RepositoryCore;
+  readonly #store: SessionStore;
+  /** Packs that were doomed when the session began: nothing of it relies on them. */
+  #known: ReadonlySet<string> = new Set();
+  #usesBase = false;
+
+  constructor(core: RepositoryCore, store: SessionStore) {
+    this.#core = core;
+    this.#store = store;
+  }
+
+  /** To be called after the session is registered and the index is fresh. */
+  begin(): void {
+    this.#known = this.#core.index.doomed;
+  }
+
+  /** @throws POINT_NOT_FOUND when no listed restore point has this content: it may be incomplete */
+  async requireListed(base: ContentRef): Promise<void> {
+    this.#usesBase = true;
+    const { manifests } = this.#core;
+    for (const name of (await manifests.names()).reverse()) {
+      const manifest = await manifests.get(name).catch(() => null);
+      if (manifest?.contents.some((ref) => ref.root === base.root && ref.size === base.size)) return;
+    }
+    throw new HvError('POINT_NOT_FOUND', `No restore point has the content ${base.root} that is to be built on`, {
+      advice: 'The restore point was removed meanwhile: take a full backup.',
+      data: { root: base.root },
+    });
+  }
+
+  /**
+   * Stores again what `contents` need from packs that were marked since the session began, or that no index names any
+   * more. @returns whether anything was stored
+   */
+  async storeAgain(contents: readonly ContentRef[]): Promise<boolean> {
+    const fresh = [...this.#core.index.doomed].filter((id) => !this.#known.has(id));
+    const indexed = new Set(this.#core.catalog.packs().map((pack) => pack.id));
+    const gone = [...this.#store.relied].filter((id) => !this.#core.index.knowsPack(id, indexed));
+    const concerned = gone.length > 0 || fresh.some((id) => this.#usesBase || this.#store.relied.has(id));
+    if (!concerned) return false;
+    // The doomed packs have left the indexes; their own tables say what is in them.
+    for (const id of fresh) await this.#learn(id);
+    let stored = false;
+    const visited = new Set<string>();
+    for (const ref of contents) {
+      if (ref.root === null) continue;
+      stored = (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited)) || stored;
+    }
+    for (const id of fresh) this.#core.index.removeLoose(id);
+    this.#known = new Set([...this.#known, ...fresh]);
+    this.#store.relied.clear();
+    return stored;
+  }
+
+  /** Whether a block or node of `contents` has no record that will stay. */
+  async isBroken(contents: readonly ContentRef[]): Promise<boolean> {
+    try {
+      const visited = new Set<string>();
+      for (const ref of contents)
+        if (ref.root !== null && (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited, true)))
+          return true;
+      return false;
+    } catch (error) {
+      if (isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) return true;
+      throw error;
+    }
+  }
+
+  async #learn(packId: string): Promise<void> {
+    const { storage, config, index } = this.#core;
+    const object = (await storage.list(`packs/${packId.slice(0, 2)}/`, { sizes: true })).find(
+      ({ name }) => name === packName(packId),
+    );
+    if (object?.size === undefined) return;
+    index.addLoose(await readPackContents(storage, config.id, packId, object.size));
+  }
+
+  /** Visits a subtree, children first, so that a node is stored only after what it names. */
+  async #visit(id: Buffer, level: number, visited: Set<string>, onlyLook = false): Promise<boolean> {
+    const kind = level === 0 ? RecordKind.block : RecordKind.node;
+    const key = keyOf(id);
+    let stored = false;
+    if (level > 0) {
+      if (visited.has(key)) return false;
+      visited.add(key);
+      const node = await this.#core.nodes.load(id, level);
+      for (let slot = 0; slot < node.present.length; slot++) {
+        const child = childId(node, slot);
+        if (child === null) continue;
+        if (level === 1 && this.#store.isStored(RecordKind.block, child)) continue;
+        stored = (await this.#visit(Buffer.from(child), level - 1, visited, onlyLook)) || stored;
+      }
+    }
+    if (this.#store.isStored(kind, id)) return stored;
+    if (onlyLook) return true;
+    return (await this.#copy(kind, id)) || stored;
+  }
+
+  async #copy(kind: IdClass, id: Buffer): Promise<boolean> {
+    const raw = await this.#core.reader.read(kind, id);
+    if (this.#store.claim(kind, id)) return false;
+    await this.#store.storeRaw(kind, raw, id);
+    return true;
+  }
+}

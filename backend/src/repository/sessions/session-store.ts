@@ -1,0 +1,162 @@
+/**
+ * What a session's content writers share: which ids are stored or on their way, the open packs, and what the session
+ * relied on. An id handed in twice, by whichever writer, is stored once.
+ */
+import type { RepositoryCore } from '../core.ts';
+import { encodeRecord } from '../engine/codec.ts';
+import { idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
+import { type Encoding, PackClass, RECORD_HEADER_LENGTH, RecordKind, ZSTD_LEVEL } from '../format/constants.ts';
+import { keyOf } from '../format/ids.ts';
+import type { IndexedPack } from '../format/index-format.ts';
+import { nodeId, renderNode, type TreeNode } from '../format/node.ts';
+import type { CompressionLevel } from '../port.ts';
+import { PackSink } from '../records/pack-sink.ts';
+import type { RunRecord } from '../records/pack-writer.ts';
+import type { IdClass } from '../records/record-index.ts';
+import type { SessionHandle } from './session-registry.ts';
+
+export class SessionStore {
+  readonly core: RepositoryCore;
+  readonly sink: PackSink;
+  readonly level: number;
+  /** Packs of others whose records this session's contents rely on. */
+  readonly relied = new Set<string>();
+  /** Packs stored or adopted by this session that no index names yet. */
+  readonly #loose = new Set<string>();
+  /** What storing failed with: ids that were claimed may be missing, so nothing may be published any more. */
+  #failure: unknown;
+  /** Ids that are in flight or in packs that are not durable yet; by kind. */
+  readonly #pending = { 1: new Set<string>(), 3: new Set<string>() };
+
+  constructor(core: RepositoryCore, handle: SessionHandle, compression: CompressionLevel) {
+    this.core = core;
+    this.level = ZSTD_LEVEL[compression];
+    const owner = { repositoryId: core.config.id, sessionId: handle.id };
+    this.sink = new PackSink(core.storage, owner, {
+      packStored: (pack) => {
+        this.#loose.add(pack.id);
+        core.index.addLoose(pack);
+        for (const { kind, id } of pack.records) if (kind !== RecordKind.delta) this.#pending[kind].delete(keyOf(id));
+      },
+      indexStored: (name, index) => {
+        core.catalog.addIndex(name, index);
+        core.index.invalidate();
+        for (const pack of index.packs) {
+          this.#loose.delete(pack.id);
+          core.index.removeLoose(pack.id);
+        }
+      },
+      beforePublish: () => handle.renew(),
+    });
+  }
+
+  /** Whether the id is stored or on its way; if not, it is the caller's to store: it counts as on its way from now on. */
+  claim(kind: IdClass, id: Buffer): boolean {
+    const key = keyOf(id);
+    if (this.#pending[kind].has(key)) return true;
+    const found = this.core.index.findSound(kind, id, this.#loose);
+    if (found !== undefined) {
+      this.relied.add(found.packId);
+      return true;
+    }
+    this.#pending[kind].add(key);
+    return false;
+  }
+
+  /** Takes a claim back that will not be kept. */
+  unclaim(kind: IdClass, id: Buffer): void {
+    this.#pending[kind].delete(keyOf(id));
+  }
+
+  /** Whether a record with this id will stay. */
+  isStored(kind: IdClass, id: Buffer): boolean {
+    return this.core.index.findSound(kind, id, this.#loose) !== undefined;
+  }
+
+  /** Goes on with a complete pack of a dead session. */
+  adopt(pack: IndexedPack): void {
+    this.#loose.add(pack.id);
+    this.core.index.addLoose(pack);
+    this.sink.adopt(pack);
+  }
+
+  /** Makes everything durable and indexed. @throws what any storing failed with */
+  async flush(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.sink.flush();
+  }
+
+  /** Keeps what is complete; nobody may rely on packs that got no index. */
+  async close(): Promise<void> {
+    await this.sink.flush().catch(() => undefined);
+    await this.sink.abort();
+    for (const id of this.#loose) this.core.index.removeLoose(id);
+  }
+
+  /** Encodes the wanted blocks of `slot` on a worker and appends them to a pack. @returns bytes stored */
+  async storeBlocks(slot: Slot, count: number, wanted: number, rawBytes: number): Promise<number> {
+    return this.#guard(async () => {
+      const reserved = rawBytes + wanted * RECORD_HEADER_LENGTH;
+      const { pack, sequence } = await this.sink.reserve(PackClass.blocks, wanted, reserved);
+      let length: number;
+      try {
+        const request = { task: 'encode', slot: slot.number, count, level: this.level, sequence } as const;
+        ({ length } = await this.core.pool.run(request));
+      } catch (error) {
+        pack.cancel(reserved);
+        throw error;
+      }
+      await pack.append(slot.output.subarray(0, length), recordsOf(slot, count), reserved);
+      return length;
+    });
+  }
+
+  /** Stores a node unless it is there. @returns its id, and the bytes stored for it */
+  async storeNode(node: TreeNode): Promise<{ id: Buffer; stored: number }> {
+    const raw = renderNode(node);
+    const id = nodeId(raw);
+    if (this.claim(RecordKind.node, id)) return { id, stored: 0 };
+    return { id, stored: await this.storeRaw(RecordKind.node, raw, id) };
+  }
+
+  /** Stores one record from plain memory. @returns bytes stored */
+  async storeRaw(kind: IdClass, raw: Buffer, id: Buffer): Promise<number> {
+    return this.#guard(async () => {
+      const packClass = kind === RecordKind.node ? PackClass.nodes : PackClass.blocks;
+      const run = Buffer.allocUnsafe(RECORD_HEADER_LENGTH + raw.length);
+      const { pack, sequence } = await this.sink.reserve(packClass, 1, run.length);
+      const { encoding, storedLength } = encodeRecord(run, 0, { kind, sequence, level: this.level }, raw, id);
+      const record = { id, kind, encoding, rawLength: raw.length, storedLength, at: 0 };
+      const used = run.subarray(0, RECORD_HEADER_LENGTH + storedLength);
+      await pack.append(used, [record], run.length);
+      return used.length;
+    });
+  }
+
+  async #guard<T>(action: () => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await action();
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    }
+  }
+}
+
+function recordsOf(slot: Slot, count: number): RunRecord[] {
+  const records: RunRecord[] = [];
+  for (let block = 0; block < count; block++) {
+    const meta = block * META_FIELDS;
+    if (slot.meta[meta + Meta.wanted] !== 1) continue;
+    records.push({
+      id: idAt(slot, block),
+      kind: RecordKind.block,
+      encoding: slot.meta[meta + Meta.encoding] as Encoding,
+      rawLength: slot.meta[meta + Meta.rawLength]!,
+      storedLength: slot.meta[meta + Meta.storedLength]!,
+      at: slot.meta[meta + Meta.offset]!,
+    });
+  }
+  return records;
+}

@@ -1,0 +1,121 @@
+/** One writer's work from registration to the end (docs/format.md §5, §6). */
+import { HvError } from '../../support/errors.ts';
+import type { RepositoryCore } from '../core.ts';
+import { RecordKind } from '../format/constants.ts';
+import type { ContentRef, ContentWriter, ManifestEnvelope, SessionOptions, WriteSession } from '../port.ts';
+import { SessionContentWriter } from './content-writer.ts';
+import { ReliedContents } from './relied-contents.ts';
+import type { SessionHandle } from './session-registry.ts';
+import { SessionStore } from './session-store.ts';
+
+/** Every round is caused by a prune that began meanwhile; more than a few cannot be right. */
+const MAX_PUBLISH_ROUNDS = 8;
+
+export class RepositoryWriteSession implements WriteSession {
+  readonly #core: RepositoryCore;
+  readonly #handle: SessionHandle;
+  readonly #store: SessionStore;
+  readonly #options: SessionOptions;
+  readonly #writers = new Set<SessionContentWriter>();
+  readonly #relied: ReliedContents;
+  #closed = false;
+
+  private constructor(core: RepositoryCore, handle: SessionHandle, options: SessionOptions) {
+    this.#core = core;
+    this.#handle = handle;
+    this.#options = options;
+    this.#store = new SessionStore(core, handle, options.compression ?? 'default');
+    this.#relied = new ReliedContents(core, this.#store);
+  }
+
+  /** Registers the session, and only then looks at what is stored. */
+  static async begin(core: RepositoryCore, options: SessionOptions): Promise<RepositoryWriteSession> {
+    const handle = await core.sessions.register('backup', options.owner ?? core.environment.identity().machine);
+    const session = new RepositoryWriteSession(core, handle, options);
+    try {
+      await core.refresh();
+      session.#relied.begin();
+      await session.#goOnWithTheDead();
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  get id(): string {
+    return this.#handle.id;
+  }
+
+  get maxRun(): number {
+    return this.#core.pool.capacity;
+  }
+
+  async openContent(size: number, base?: ContentRef): Promise<ContentWriter> {
+    this.#requireOpen();
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new HvError('INTERNAL', `A content of ${size} bytes is not possible.`);
+    if (base?.root) await this.#relied.requireListed(base);
+    const writer = await SessionContentWriter.open(this.#store, size, base, this.#options.signal);
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  async publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }> {
+    this.#requireOpen();
+    await this.#store.flush();
+    await this.#handle.renew(true);
+    for (let round = 0; ; round++) {
+      if (round === MAX_PUBLISH_ROUNDS)
+        throw new HvError('INTERNAL', 'The repository does not come to rest for publishing.');
+      await this.#core.refresh();
+      if (!(await this.#relied.storeAgain(manifest.contents))) break;
+      await this.#store.flush();
+    }
+    for (const ref of manifest.contents) await this.#requireRoot(ref);
+    this.#handle.requireAlive();
+    const manifestBytes = await this.#core.manifests.publish(manifest);
+    if (this.#handle.isExpired()) await this.#withdrawIfBroken(manifest);
+    return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const writer of this.#writers) await writer.drain();
+    await this.#store.close();
+    await this.#handle.end().catch(() => undefined);
+  }
+
+  /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
+  async #goOnWithTheDead(): Promise<void> {
+    const dead = (await this.#core.sessions.list()).filter((state) => !state.alive && state.document.kind === 'backup');
+    if (dead.length === 0) return;
+    await this.#core.findLoose();
+    const wanted = new Set(dead.flatMap((state) => [state.document.id, ...state.claims]));
+    for (const session of wanted) await this.#handle.claim(session);
+    for (const pack of [...this.#core.index.loosePacks.values()])
+      if (wanted.has(pack.sessionId) && !this.#core.index.doomed.has(pack.id)) this.#store.adopt(pack);
+    await this.#store.flush();
+    for (const state of dead) await this.#core.sessions.forget(state);
+  }
+
+  async #requireRoot(ref: ContentRef): Promise<void> {
+    if (ref.root === null) return;
+    const kind = ref.height === 0 ? RecordKind.block : RecordKind.node;
+    await this.#core.reader.locate(kind, Buffer.from(ref.root, 'hex'));
+  }
+
+  /** The machine slept between the last look at the clock and publishing (docs/format.md §5, rule 6). */
+  async #withdrawIfBroken(manifest: ManifestEnvelope): Promise<void> {
+    await this.#core.refresh();
+    if (!(await this.#relied.isBroken(manifest.contents))) return;
+    await this.#core.manifests.remove(await this.#core.manifests.find(manifest.id));
+    this.#handle.requireAlive();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new HvError('INTERNAL', 'The session is closed.');
+    this.#handle.requireAlive();
+  }
+}

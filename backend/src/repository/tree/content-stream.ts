@@ -1,0 +1,186 @@
+/**
+ * The fast sequential way through a content: slots of blocks are fetched by ranged gets and decoded and checked by the
+ * workers ahead of the consumer, who gets them in order.
+ */
+import { isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
+import type { RepositoryCore } from '../core.ts';
+import { idAt, type Slot } from '../engine/slot.ts';
+import { SlotSet } from '../engine/worker-pool.ts';
+import { ID_LENGTH, RecordKind } from '../format/constants.ts';
+import type { ContentRef, Damage } from '../port.ts';
+import type { RecordLocation } from '../records/record-index.ts';
+import { planGets } from './read-plan.ts';
+import { requireRef, walkBlocks } from './tree-walk.ts';
+
+export interface StreamOptions {
+  signal?: AbortSignal;
+  onDamage?: (damage: Damage, offset: number, length: number) => void;
+}
+
+/** Blocks of one slot on their way. */
+interface Batch {
+  slot: Slot;
+  /** Block numbers, ascending. */
+  blocks: number[];
+  /** Resolves to the blocks (positions in the slot) that stayed unreadable. */
+  done: Promise<Set<number>>;
+}
+
+export async function* streamContent(
+  core: RepositoryCore,
+  ref: ContentRef,
+  options: StreamOptions,
+): AsyncGenerator<{ offset: number; data: Buffer }> {
+  const slots = new SlotSet(core.pool);
+  const queue: Batch[] = [];
+  const source = batches(core, ref, slots, options);
+  let ended = false;
+  // One slot is with the consumer; the others are being filled.
+  const ahead = Math.max(1, core.pool.slotsPerUser - 1);
+  try {
+    for (;;) {
+      while (!ended && queue.length < ahead) {
+        const next = await source.next();
+        if (next.done) ended = true;
+        else queue.push(next.value);
+      }
+      throwIfCancelled(options.signal);
+      const batch = queue[0];
+      if (batch === undefined) return;
+      const unreadable = await batch.done;
+      yield* runsOf(batch, unreadable, ref.size);
+      queue.shift();
+      slots.release(batch.slot);
+    }
+  } finally {
+    // The consumer stopped, or something failed: what is under way still writes into the slots.
+    await Promise.allSettled(queue.map((batch) => batch.done));
+    for (const batch of queue) slots.release(batch.slot);
+    slots.dispose();
+  }
+}
+
+async function* batches(
+  core: RepositoryCore,
+  ref: ContentRef,
+  slots: SlotSet,
+  options: StreamOptions,
+): AsyncGenerator<Batch, void> {
+  const { blockSize } = core.config;
+  const { blocks } = requireRef(ref, blockSize);
+  const { onDamage } = options;
+  const lost = (error: unknown, first: number, count: number): void => {
+    const offset = first * blockSize;
+    report(error, offset, Math.min(count * blockSize, ref.size - offset), onDamage);
+  };
+  const load = core.nodes.load.bind(core.nodes);
+  let open: { slot: Slot; blocks: number[] } | undefined;
+  const start = (batch: { slot: Slot; blocks: number[] }): Batch => {
+    const done = fetchBatch(core, batch.slot, batch.blocks, lost);
+    done.catch(() => undefined);
+    return { ...batch, done };
+  };
+  try {
+    for await (const run of walkBlocks(ref, blockSize, load, { from: 0, to: blocks }, onDamage && lost)) {
+      for (let i = 0; i < run.count; i++) {
+        open ??= { slot: await slots.acquire(), blocks: [] };
+        run.ids.copy(open.slot.ids, open.blocks.length * ID_LENGTH, i * ID_LENGTH, (i + 1) * ID_LENGTH);
+        open.blocks.push(run.first + i);
+        if (open.blocks.length < open.slot.capacity) continue;
+        const full = open;
+        open = undefined;
+        yield start(full);
+      }
+    }
+    if (open !== undefined) {
+      const rest = open;
+      open = undefined;
+      yield start(rest);
+    }
+  } finally {
+    if (open !== undefined) slots.release(open.slot);
+  }
+}
+
+/** Fetches and decodes a slot; what fails is read again singly. @returns positions that stayed unreadable */
+async function fetchBatch(
+  core: RepositoryCore,
+  slot: Slot,
+  blocks: readonly number[],
+  lost: (error: unknown, first: number, count: number) => void,
+): Promise<Set<number>> {
+  const single = new Set<number>();
+  const locations = blocks.map((_, position): RecordLocation | undefined => {
+    const [location] = core.index.findAll(RecordKind.block, idAt(slot, position));
+    if (location !== undefined && location.rawLength <= slot.blockSize && location.storedLength <= location.rawLength)
+      return location;
+    single.add(position);
+    return undefined;
+  });
+  await Promise.all(
+    planGets(slot, locations).map(async (get) => {
+      try {
+        await core.storage.read(get.name, get.offset, slot.input.subarray(get.at, get.at + get.length));
+      } catch (error) {
+        if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
+        for (const position of get.blocks) single.add(position);
+      }
+    }),
+  );
+  const { failures } = await core.pool.run({ task: 'decode', slot: slot.number, count: blocks.length });
+  for (const failure of failures) single.add(failure.block);
+  const unreadable = new Set<number>();
+  for (const position of single) {
+    const start = position * slot.blockSize;
+    try {
+      const raw = await core.reader.read(RecordKind.block, Buffer.from(idAt(slot, position)));
+      const length = raw.copy(slot.output, start, 0, slot.blockSize);
+      slot.output.fill(0, start + length, start + slot.blockSize);
+    } catch (error) {
+      unreadable.add(position);
+      lost(error, blocks[position]!, 1);
+    }
+  }
+  return unreadable;
+}
+
+/** Consecutive readable blocks of a batch, cut at the end of the content. */
+function* runsOf(
+  batch: Batch,
+  unreadable: ReadonlySet<number>,
+  size: number,
+): Generator<{ offset: number; data: Buffer }> {
+  const { slot, blocks } = batch;
+  for (let from = 0; from < blocks.length; ) {
+    if (unreadable.has(from)) {
+      from += 1;
+      continue;
+    }
+    let to = from + 1;
+    while (to < blocks.length && blocks[to] === blocks[to - 1]! + 1 && !unreadable.has(to)) to += 1;
+    const offset = blocks[from]! * slot.blockSize;
+    const length = Math.min((to - from) * slot.blockSize, size - offset);
+    const start = from * slot.blockSize;
+    yield { offset, data: slot.output.subarray(start, start + length) };
+    from = to;
+  }
+}
+
+/** Tells of a piece of the content that cannot be read, or throws when nobody wants to be told. */
+function report(error: unknown, offset: number, length: number, onDamage: StreamOptions['onDamage']): void {
+  const problem = toHvError(error);
+  if (problem.code === 'REPOSITORY_DAMAGED') problem.data.diskOffset = offset;
+  if (onDamage === undefined || !isHvError(problem, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED')) throw problem;
+  onDamage(toDamage(problem), offset, length);
+}
+
+export function toDamage(problem: { message: string; data: Record<string, unknown> }): Damage {
+  const { object, path, offset, id } = problem.data;
+  return {
+    object: typeof object === 'string' ? object : 'block',
+    path: typeof path === 'string' ? path : '',
+    ...(typeof offset === 'number' ? { offset } : {}),
+    ...(typeof id === 'string' ? { id } : {}),
+    message: problem.message,
+  };
+}

@@ -1,0 +1,65 @@
+/** How a slot full of blocks is fetched: which records, with which ranged gets, each into which part of the slot. */
+import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
+import { RECORD_HEADER_LENGTH } from '../format/constants.ts';
+import { packName } from '../format/ids.ts';
+import type { RecordLocation } from '../records/record-index.ts';
+
+export interface RangedGet {
+  name: string;
+  offset: number;
+  /** Part of the slot's input. */
+  at: number;
+  length: number;
+  /** Blocks of the slot it brings. */
+  blocks: number[];
+}
+
+/** Records this close together are fetched by one get; the bytes between are read for nothing. */
+const MAX_GAP = 4096;
+
+/**
+ * Lays out the records of `locations` (by block of the slot; undefined where there is none) in the slot's input and
+ * notes for the worker where each lies.
+ */
+export function planGets(slot: Slot, locations: readonly (RecordLocation | undefined)[]): RangedGet[] {
+  const order = locations.flatMap((location, block) => (location ? [{ location, block }] : []));
+  order.sort((a, b) =>
+    a.location.packId === b.location.packId
+      ? a.location.offset - b.location.offset
+      : a.location.packId < b.location.packId
+        ? -1
+        : 1,
+  );
+  const gets: RangedGet[] = [];
+  let used = 0;
+  let spare = slot.input.length - order.reduce((sum, { location }) => sum + lengthOf(location), 0);
+  for (const { location, block } of order) {
+    const name = packName(location.packId);
+    const last = gets.at(-1);
+    const gap = last && last.name === name ? location.offset - (last.offset + last.length) : Number.NaN;
+    let at: number;
+    if (last && gap < 0 && location.offset >= last.offset) {
+      // The same record again.
+      at = last.at + location.offset - last.offset;
+      last.blocks.push(block);
+    } else if (last && gap >= 0 && gap <= Math.min(MAX_GAP, spare)) {
+      at = used + gap;
+      last.length += gap + lengthOf(location);
+      used = last.at + last.length;
+      spare -= gap;
+      last.blocks.push(block);
+    } else {
+      at = used;
+      gets.push({ name, offset: location.offset, at, length: lengthOf(location), blocks: [block] });
+      used += lengthOf(location);
+    }
+    const meta = block * META_FIELDS;
+    slot.meta[meta + Meta.offset] = at;
+    slot.meta[meta + Meta.rawLength] = location.rawLength;
+    slot.meta[meta + Meta.storedLength] = location.storedLength;
+    slot.meta[meta + Meta.encoding] = location.encoding;
+  }
+  return gets;
+}
+
+const lengthOf = (location: RecordLocation): number => RECORD_HEADER_LENGTH + location.storedLength;
