@@ -11,4 +11,6 @@ export {
   createVhdx,
 } from './vhdx/create.ts';
 export type { InPlaceOptions } from './vhdx/in-place.ts';
+export { type MergeOptions, mergeIntoParent, setVhdxDataWriteGuid, setVhdxParent } from './vhdx/merge.ts';
+export { resizeVhdx } from './vhdx/resize.ts';
 export { createVhdxWriter, type VhdxWriterOptions } from './vhdx/stream-writer.ts';

@@ -35,6 +35,8 @@ export interface DiskInfo {
   parent: ParentInfo | null;
   /** VHDX: `dirty` = entries must be replayed (done in memory for reading, for real when opened to write). */
   log: 'none' | 'clean' | 'dirty';
+  /** What else a person should know: oddities and damage that reading works around. Absent when there is nothing. */
+  notes?: string[];
   /** Bytes of the file that hold content of the disk; only where asked for, it reads the allocation table. */
   allocatedBytes?: number;
 }

@@ -11,6 +11,7 @@ import { checkLinkage, findParent, type ParentResolver } from './parent.ts';
 import type { DiskImage } from './range.ts';
 import { RawImage } from './raw/image.ts';
 import { WritableRaw } from './raw/writable.ts';
+import { openVhdImage } from './vhd/image.ts';
 import { VhdxImage } from './vhdx/image.ts';
 import type { InPlaceOptions } from './vhdx/in-place.ts';
 import { openLayout } from './vhdx/layout.ts';
@@ -88,7 +89,7 @@ export async function openImage(
       case 'vhdx':
         return new VhdxImage(await openLayout(file, mode));
       case 'vhd':
-        throw unsupported(path, 'VHD is not read yet');
+        return await openVhdImage(file);
       case 'raw':
         return new RawImage(file, await file.size());
     }
