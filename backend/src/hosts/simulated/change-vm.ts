@@ -7,10 +7,10 @@ import { syncDirectory } from '../../support/file.ts';
 import { newGuid } from '../../support/guid.ts';
 import { markDirty } from './configuration.ts';
 import type { HostContext } from './context.ts';
-import { readDiskFacts, setDiskId } from './disk-files.ts';
+import { growDisk, readDiskFacts, setDiskId } from './disk-files.ts';
 import { forgetIntent, recordIntent } from './garbage.ts';
 import { type Controller, freeController } from './hardware.ts';
-import { type DiskSource, importDisk, resizedCopy } from './import-disk.ts';
+import { type DiskSource, importDisk } from './import-disk.ts';
 import { absolute, safeStem, takenDiskNames, uniqueDiskName, VIRTUAL_DISKS } from './layout.ts';
 import { locked } from './locked.ts';
 import { chainOf, type DiskRow, diskAt, disksOf, vmDefinition, vmExists } from './rows.ts';
@@ -91,28 +91,17 @@ export function removeDisk(ctx: HostContext, vmId: string, index: number): Promi
 }
 
 /**
- * Changes the size of disk `index`; same id, content kept as far as it fits. Tracking is invalid afterwards, as after any
- * change of size.
- * @param size bytes, a multiple of the logical sector size
+ * Makes disk `index` larger; same id, same content. Tracking is invalid afterwards, as after any change of size.
+ * @param size bytes, rounded up to a whole sector
+ * @throws NOT_SUPPORTED for a smaller size
  */
-export async function resizeDisk(ctx: HostContext, vmId: string, index: number, size: number): Promise<void> {
-  const staging = await Staging.open(ctx, vmId, () => diskAt(ctx.state, vmId, index));
-  try {
-    await locked(ctx, async () => {
-      const disk = diskAt(ctx.state, vmId, index);
-      requireNoCheckpoint(ctx, disk);
-      const [base] = chainOf(ctx.state, disk.active_layer)!;
-      const file = absolute(ctx.root, base!.path);
-      await resizedCopy(file, staging.path('disk.vhdx'), size);
-      const { dataWriteGuid } = await readDiskFacts(staging.path('disk.vhdx'));
-      ctx.state.run('UPDATE layers SET pending_guid = ? WHERE id = ?', dataWriteGuid, base!.id);
-      await rename(staging.path('disk.vhdx'), file);
-      await syncDirectory(path.dirname(file));
-      ctx.state.transaction(() => markDirty(ctx.state, vmId));
-    });
-  } finally {
-    await staging.discard();
-  }
+export function resizeDisk(ctx: HostContext, vmId: string, index: number, size: number): Promise<void> {
+  return locked(ctx, async () => {
+    const disk = diskAt(ctx.state, vmId, index);
+    requireNoCheckpoint(ctx, disk);
+    await growDisk(absolute(ctx.root, chainOf(ctx.state, disk.active_layer)![0]!.path), size);
+    ctx.state.transaction(() => markDirty(ctx.state, vmId));
+  });
 }
 
 /** Turns the VM on or off, as far as the state goes. */

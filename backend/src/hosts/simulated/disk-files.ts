@@ -1,8 +1,17 @@
 /** What the host does with its disk files, in terms of the disk layer. The host's state decides which file is whose parent. */
 import type { BlockDevice, WritableBlockDevice } from '../../disk/device.ts';
-import { createDifferencingVhdx, inspectDisk, openDisk } from '../../disk/index.ts';
-import { openImage } from '../../disk/open.ts';
+import {
+  createDifferencingVhdx,
+  inspectDisk,
+  mergeIntoParent,
+  openDisk,
+  resizeVhdx,
+  setVhdxParent,
+} from '../../disk/index.ts';
+import { replaceItem } from '../../disk/vhdx/edit-metadata.ts';
 import { ITEM_DISK_ID } from '../../disk/vhdx/format/constants.ts';
+import { VhdxImage } from '../../disk/vhdx/image.ts';
+import { VhdxInPlaceWriter } from '../../disk/vhdx/in-place.ts';
 import { openLayout } from '../../disk/vhdx/layout.ts';
 import { HvError } from '../../support/errors.ts';
 import { openFile } from '../../support/file.ts';
@@ -61,46 +70,32 @@ export async function openForWriting(chain: string[], guid: string): Promise<Wri
 
 /** Makes an empty differencing disk over `parent`. Durable when it returns. */
 export const createChild = (parent: string, child: string): Promise<void> => createDifferencingVhdx(child, parent);
+
+/**
+ * Copies what `child` holds into `parent`, which has `guid` as its DataWriteGuid in the end. Can be cut short and done again;
+ * the chain reads the same all the time.
+ */
 export async function mergeChild(child: string, parent: string, guid: string): Promise<void> {
-  const image = await openImage(child, 'read');
-  const target = await openDisk(parent, { writable: true, keepDataWriteGuid: true, parent: null });
-  try {
-    const buffer = Buffer.alloc(4 << 20);
-    for (let at = 0; at < image.info.size; ) {
-      for (const range of await image.resolve(at, image.info.size - at)) {
-        at = range.offset + range.length;
-        if (range.kind === 'zero') await target.writeZeros(range.offset, range.length);
-        if (range.kind !== 'data') continue;
-        for (let done = 0; done < range.length; done += buffer.length) {
-          const part = buffer.subarray(0, Math.min(buffer.length, range.length - done));
-          await image.file.readFully(range.fileOffset + done, part);
-          await target.write(range.offset + done, part);
-        }
-      }
-    }
-    await target.flush();
-    await target.setDataWriteGuid(guid);
-  } finally {
-    await image.close();
-    await target.close();
-  }
+  await mergeIntoParent(child, { parent, dataWriteGuid: guid });
 }
 
-/** Names another parent for a differencing disk: the locator is rewritten. */
-export async function changeParent(_child: string, _parent: string): Promise<void> {}
+/** Writes into a differencing disk that `parent`, as it is now, is its parent. */
+export const changeParent = (child: string, parent: string): Promise<void> => setVhdxParent(child, parent);
 
-/** Gives a disk file this virtual disk id (page 83). @returns the id */
-export async function setDiskId(path: string, id: string): Promise<string> {
-  const file = await openFile(path, 'write');
-  const { metadata, regions } = await openLayout(file, 'write');
+/** Makes a disk larger; its DataWriteGuid stays. @throws NOT_SUPPORTED for a smaller size */
+export const growDisk = (path: string, size: number): Promise<void> =>
+  resizeVhdx(path, size, { keepDataWriteGuid: true });
+
+/** Gives a disk file this virtual disk id (page 83). Durable when it returns. */
+export async function setDiskId(path: string, id: string): Promise<void> {
+  const layout = await openLayout(await openFile(path, 'write'), 'write');
   try {
-    const entry = metadata.entries.find((item) => item.id === ITEM_DISK_ID && !item.isUser)!;
+    if (layout.metadata.diskId === id) return;
+    await new VhdxInPlaceWriter(new VhdxImage(layout), { keepDataWriteGuid: true }).announce();
     const bytes = Buffer.alloc(16);
     writeGuid(bytes, 0, id);
-    await file.writeFully(regions.metadata.offset + entry.offset, bytes);
-    await file.sync();
-    return id;
+    await replaceItem(layout, ITEM_DISK_ID, bytes);
   } finally {
-    await file.close();
+    await layout.file.close();
   }
 }

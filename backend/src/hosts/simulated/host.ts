@@ -137,9 +137,7 @@ export class SimulatedHost implements Host {
     const { disks } = await describeVm(this.#ctx, vmDefinition(this.#ctx.view, vmId));
     const disk = disks[diskIndex];
     // Without the disk, the write itself says so.
-    const writes = disk
-      ? randomWrites(random, disk.size, disk.logicalSectorSize)
-      : [{ offset: 0, data: Buffer.alloc(1) }];
+    const writes = disk ? randomWrites(random, disk.size, disk) : [{ offset: 0, data: Buffer.alloc(1) }];
     return await guestWrites(this.#ctx, vmId, diskIndex, writes);
   }
 

@@ -1,6 +1,6 @@
 /** Disk images on their way to become disks of a VM: always dynamic VHDX files in the end, sparse, with the same content. */
 import type { BlockDevice, ImageWriter } from '../../disk/device.ts';
-import { createVhdx, createVhdxWriter, type Disk, inspectDisk, openDisk } from '../../disk/index.ts';
+import { createVhdx, createVhdxWriter, inspectDisk, openDisk } from '../../disk/index.ts';
 import { nonZeroStretches } from '../../support/bytes.ts';
 import { HvError } from '../../support/errors.ts';
 import { openFile } from '../../support/file.ts';
@@ -82,34 +82,16 @@ async function convert(from: string, to: string): Promise<void> {
   try {
     const { size, logicalSectorSize, physicalSectorSize, info } = disk;
     const blockSize = info.format === 'vhdx' ? (info.blockSize ?? undefined) : undefined;
-    await fill(await createVhdxWriter(to, { size, blockSize, logicalSectorSize, physicalSectorSize }), disk, size);
+    await fill(await createVhdxWriter(to, { size, blockSize, logicalSectorSize, physicalSectorSize }), disk);
   } finally {
     await disk.close();
   }
 }
 
-/** Writes a copy of a VHDX with another size and the same disk id; what does not fit is cut off. */
-export async function resizedCopy(from: string, to: string, size: number): Promise<void> {
-  const disk: Disk = await openDisk(from);
-  try {
-    const { logicalSectorSize, physicalSectorSize, info } = disk;
-    const writer = await createVhdxWriter(to, {
-      size,
-      blockSize: info.blockSize ?? undefined,
-      logicalSectorSize,
-      physicalSectorSize,
-      diskId: info.diskId ?? undefined,
-    });
-    await fill(writer, disk, Math.min(size, disk.size));
-  } finally {
-    await disk.close();
-  }
-}
-
-async function fill(writer: ImageWriter, source: BlockDevice, length: number): Promise<void> {
+async function fill(writer: ImageWriter, source: BlockDevice): Promise<void> {
   try {
     const buffer = Buffer.alloc(CHUNK);
-    for await (const extent of source.extents(0, length)) {
+    for await (const extent of source.extents()) {
       if (extent.kind === 'zero') continue;
       for (let done = 0; done < extent.length; done += CHUNK) {
         const chunk = buffer.subarray(0, Math.min(CHUNK, extent.length - done));

@@ -193,7 +193,9 @@ class SimulatedPlan implements PlannedVm {
         this.warnings.push(`Disk ${disk.index} has a new id: another VM on the host has a disk with the old one.`);
         id = null;
       }
-      others.add(await setDiskId(this.diskPath(disk.index), id ?? newGuid()));
+      id ??= newGuid();
+      await setDiskId(this.diskPath(disk.index), id);
+      others.add(id);
     }
   }
 

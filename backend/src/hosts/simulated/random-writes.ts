@@ -11,15 +11,16 @@ export interface RandomWrites {
 
 /**
  * @param size bytes of the disk; a write longer than the disk is cut to it
- * @param sector offsets are multiples of it
+ * @param sectors logical and physical sector size: like a guest, whole physical sectors are written where they lie
  */
 export function* randomWrites(
   { count, length, seed }: RandomWrites,
   size: number,
-  sector: number,
+  sectors: { logicalSectorSize: number; physicalSectorSize: number },
 ): Generator<GuestWrite> {
   const next = generator(seed);
   const bytes = Math.min(length, size);
+  const sector = bytes % sectors.physicalSectorSize === 0 ? sectors.physicalSectorSize : sectors.logicalSectorSize;
   const places = Math.floor((size - bytes) / sector) + 1;
   for (let i = 0; i < count; i++) {
     const offset = Math.floor(((next() * 0x200000 + (next() >>> 11)) / 2 ** 53) * places) * sector;
