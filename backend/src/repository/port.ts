@@ -132,6 +132,13 @@ export interface RepositoryStats {
   nodes: number;
 }
 
+export interface VerifyOptions extends OperationContext {
+  /** Check only this share of the blocks, percent; all nodes are read all the same. */
+  samplePercent?: number;
+  /** Called once for each damaged record, with every place that needs it: index into `contents`, bytes. */
+  onDamage?: (damage: Damage, places: { content: number; offset: number; length: number }[]) => void;
+}
+
 /** A small record that is neither content nor manifest: chain records and the crash journal. JSON, put-if-absent. */
 export interface RecordStore {
   /** @param path for instance `chains/<vm>/00000001`; @throws FILE_EXISTS when it is there already */
@@ -153,7 +160,7 @@ export interface Repository {
   readonly createdAt: string;
   readonly records: RecordStore;
   /** Restore points, ascending by id (so by time); all groups when none is given. */
-  listManifests(group?: string): Promise<ManifestEnvelope[]>;
+  listManifests(group?: string, options?: { onDamage?: (damage: Damage) => void }): Promise<ManifestEnvelope[]>;
   /** @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
   readManifest(id: string): Promise<ManifestEnvelope>;
   beginSession(options?: SessionOptions): Promise<WriteSession>;
@@ -162,6 +169,14 @@ export interface Repository {
   removeManifest(id: string): Promise<void>;
   /** Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill. */
   prune(options?: OperationContext & { dryRun?: boolean }): Promise<PruneResult>;
+  /**
+   * Reads and hash-checks what `contents` need, each stored record once however many contents share it.
+   * @returns verifiedBytes: of the contents, shared ones counted once; readBytes: of the storage
+   */
+  verify(
+    contents: readonly ContentRef[],
+    options?: VerifyOptions,
+  ): Promise<{ verifiedBytes: number; readBytes: number }>;
   /** Structure: every manifest, index, node and pack header decodes and refers to something that is there. */
   check(options?: OperationContext): Promise<{ damages: Damage[]; objects: number }>;
   stats(): Promise<RepositoryStats>;

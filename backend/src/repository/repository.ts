@@ -1,7 +1,7 @@
 /** A repository over a storage: the port's operations, each handed to the part that does it. */
 
-import { throwIfCancelled } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
 import type {
   ContentReader,
@@ -13,11 +13,14 @@ import type {
   Repository,
   RepositoryStats,
   SessionOptions,
+  VerifyOptions,
   WriteSession,
 } from './port.ts';
+import { prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
 import { RepositoryWriteSession } from './sessions/write-session.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
+import { verifyContents } from './verify.ts';
 
 export class StoredRepository implements Repository {
   readonly records: RecordStore;
@@ -69,13 +72,21 @@ export class StoredRepository implements Repository {
     await this.core.manifests.remove(await this.core.manifests.find(id));
   }
 
-  async prune(options: OperationContext & { dryRun?: boolean } = {}): Promise<PruneResult> {
-    throwIfCancelled(options.signal);
-    return { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
+  prune(options: OperationContext & { dryRun?: boolean } = {}): Promise<PruneResult> {
+    return prune(this.core, options);
   }
 
-  async check(_options: OperationContext = {}): Promise<{ damages: Damage[]; objects: number }> {
-    return { damages: [], objects: 0 };
+  check(options: OperationContext = {}): Promise<{ damages: Damage[]; objects: number }> {
+    return checkRepository(this.core, options);
+  }
+
+  async verify(
+    contents: readonly ContentRef[],
+    options: VerifyOptions = {},
+  ): Promise<{ verifiedBytes: number; readBytes: number }> {
+    this.#loaded ??= this.core.refresh();
+    await this.#loaded;
+    return verifyContents(this.core, contents, options);
   }
 
   async stats(): Promise<RepositoryStats> {

@@ -15,6 +15,8 @@ export interface RefreshResult {
   unreadable: { name: string; error: Error }[];
 }
 
+const MAX_ATTEMPTS = 5;
+
 export class RecordRefresh {
   readonly #storage: Storage;
   readonly #repositoryId: string;
@@ -30,6 +32,14 @@ export class RecordRefresh {
 
   /** Marks are listed last: what they name has left the indexes before (docs/format.md §6). */
   async refresh(): Promise<RefreshResult> {
+    for (let attempt = 1; ; attempt++) {
+      const { vanished, ...result } = await this.#refreshOnce();
+      // Superseded and deleted between listing and reading: the listing is too old to be believed.
+      if (!vanished || attempt === MAX_ATTEMPTS) return result;
+    }
+  }
+
+  async #refreshOnce(): Promise<RefreshResult & { vanished: boolean }> {
     const { catalog } = this.#index;
     // Before the listing: what another process adds to the catalog meanwhile must not count as vanished.
     const before = catalog.indexes();
@@ -41,10 +51,14 @@ export class RecordRefresh {
     const superseded = new Set<string>();
     for (const [name, old] of before) if (listed.has(name)) for (const one of old) superseded.add(one);
     const unreadable: RefreshResult['unreadable'] = [];
+    let vanished = false;
     for (const name of listed) {
       if (before.has(name) || superseded.has(name)) continue;
       const index = await this.#load(name, unreadable);
-      if (index === null) continue;
+      if (index === null) {
+        vanished ||= unreadable.at(-1)?.name !== name;
+        continue;
+      }
       for (const one of index.supersedes) superseded.add(one);
       catalog.addIndex(name, index);
     }
@@ -56,7 +70,7 @@ export class RecordRefresh {
     const marks = await this.#marks.list();
     this.#index.doomed = new Set(marks.flatMap((mark) => mark.packs));
     for (const { name } of await this.#storage.list('damaged/')) this.#index.damaged.add(name.slice('damaged/'.length));
-    return { marks, listed, unreadable };
+    return { marks, listed, unreadable, vanished };
   }
 
   /**

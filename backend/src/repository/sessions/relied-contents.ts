@@ -17,7 +17,8 @@ export class ReliedContents {
   readonly #store: SessionStore;
   /** Packs that were doomed when the session began: nothing of it relies on them. */
   #known: ReadonlySet<string> = new Set();
-  #usesBase = false;
+  /** Names of the restore points whose contents were built on. */
+  readonly #bases = new Set<string>();
 
   constructor(core: RepositoryCore, store: SessionStore) {
     this.#core = core;
@@ -31,11 +32,12 @@ export class ReliedContents {
 
   /** @throws POINT_NOT_FOUND when no listed restore point has this content: it may be incomplete */
   async requireListed(base: ContentRef): Promise<void> {
-    this.#usesBase = true;
     const { manifests } = this.#core;
     for (const name of (await manifests.names()).reverse()) {
       const manifest = await manifests.get(name).catch(() => null);
-      if (manifest?.contents.some((ref) => ref.root === base.root && ref.size === base.size)) return;
+      if (!manifest?.contents.some((ref) => ref.root === base.root && ref.size === base.size)) continue;
+      this.#bases.add(name);
+      return;
     }
     throw new HvError('POINT_NOT_FOUND', `No restore point has the content ${base.root} that is to be built on`, {
       advice: 'The restore point was removed meanwhile: take a full backup.',
@@ -51,7 +53,7 @@ export class ReliedContents {
     const fresh = [...this.#core.index.doomed].filter((id) => !this.#known.has(id));
     const indexed = new Set(this.#core.catalog.packs().map((pack) => pack.id));
     const gone = [...this.#store.relied].filter((id) => !this.#core.index.knowsPack(id, indexed));
-    const concerned = gone.length > 0 || fresh.some((id) => this.#usesBase || this.#store.relied.has(id));
+    const concerned = gone.length > 0 || fresh.some((id) => this.#bases.size > 0 || this.#store.relied.has(id));
     if (!concerned) return false;
     // The doomed packs have left the indexes; their own tables say what is in them.
     for (const id of fresh) await this.#learn(id);
@@ -65,6 +67,16 @@ export class ReliedContents {
     this.#known = new Set([...this.#known, ...fresh]);
     this.#store.relied.clear();
     return stored;
+  }
+
+  /**
+   * Whether a point just published must be looked at: it was built on one that has been removed since, while packs were
+   * marked before the session began. Only then could a prune have deleted what both need without waiting for us.
+   */
+  async isDoubtful(): Promise<boolean> {
+    if (this.#bases.size === 0 || this.#known.size === 0) return false;
+    const listed = new Set(await this.#core.manifests.names());
+    return [...this.#bases].some((name) => !listed.has(name));
   }
 
   /** Whether a block or node of `contents` has no record that will stay. */

@@ -75,7 +75,7 @@ export class RepositoryWriteSession implements WriteSession {
     for (const ref of manifest.contents) await this.#requireRoot(ref);
     this.#handle.requireAlive();
     const manifestBytes = await this.#core.manifests.publish(manifest);
-    if (this.#handle.isExpired()) await this.#withdrawIfBroken(manifest);
+    if (this.#handle.isExpired() || (await this.#relied.isDoubtful())) await this.#withdrawIfBroken(manifest);
     return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
   }
 
@@ -106,12 +106,16 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#core.reader.locate(kind, Buffer.from(ref.root, 'hex'));
   }
 
-  /** The machine slept between the last look at the clock and publishing (docs/format.md §5, rule 6). */
+  /** What others deleted meanwhile, believing this session over, must not be missed by anyone (docs/format.md §5, rule 6). */
   async #withdrawIfBroken(manifest: ManifestEnvelope): Promise<void> {
     await this.#core.refresh();
     if (!(await this.#relied.isBroken(manifest.contents))) return;
     await this.#core.manifests.remove(await this.#core.manifests.find(manifest.id));
     this.#handle.requireAlive();
+    throw new HvError('REPOSITORY_SESSION_EXPIRED', `What restore point ${manifest.id} was built on is gone`, {
+      advice: 'The restore point it was built on was removed meanwhile. Run the backup again.',
+      data: { pointId: manifest.id },
+    });
   }
 
   #requireOpen(): void {

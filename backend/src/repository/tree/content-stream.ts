@@ -103,7 +103,7 @@ async function* batches(
 }
 
 /** Fetches and decodes a slot; what fails is read again singly. @returns positions that stayed unreadable */
-async function fetchBatch(
+export async function fetchBatch(
   core: RepositoryCore,
   slot: Slot,
   blocks: readonly number[],

@@ -32,6 +32,7 @@ export function requireRef(ref: ContentRef, blockSize: number): { blocks: number
 /**
  * Runs of present blocks within [from, to), ascending; a run lies in one leaf.
  * @param onMissing goes on after an unreadable node instead of throwing
+ * @param skip leaves out a node and all below it
  */
 export async function* walkBlocks(
   ref: ContentRef,
@@ -39,11 +40,13 @@ export async function* walkBlocks(
   load: LoadNode,
   range: { from: number; to: number },
   onMissing?: OnMissing,
+  skip?: (id: Buffer) => boolean,
 ): AsyncGenerator<BlockRun> {
   const { blocks, root } = requireRef(ref, blockSize);
   if (root === null || range.from >= Math.min(range.to, blocks)) return;
   if (ref.height === 0) yield { first: 0, count: 1, ids: root };
-  else yield* walkNode(root, ref.height, 0, { ...range, to: Math.min(range.to, blocks), blocks }, load, onMissing);
+  else
+    yield* walkNode(root, ref.height, 0, { ...range, to: Math.min(range.to, blocks), blocks }, load, onMissing, skip);
 }
 
 async function* walkNode(
@@ -53,6 +56,7 @@ async function* walkNode(
   range: { from: number; to: number; blocks: number },
   load: LoadNode,
   onMissing: OnMissing | undefined,
+  skip: ((id: Buffer) => boolean) | undefined,
 ): AsyncGenerator<BlockRun> {
   const span = FAN_OUT ** level;
   let node: TreeNode;
@@ -74,7 +78,8 @@ async function* walkNode(
   }
   for (let slot = low; slot < high; slot++) {
     const child = childId(node, slot);
-    if (child !== null) yield* walkNode(child, level - 1, number * FAN_OUT + slot, range, load, onMissing);
+    if (child === null || skip?.(child)) continue;
+    yield* walkNode(child, level - 1, number * FAN_OUT + slot, range, load, onMissing, skip);
   }
 }
 

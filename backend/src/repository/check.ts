@@ -1,0 +1,163 @@
+/** Structure check: every object decodes, and everything referred to is there (docs/format.md §2, §4). */
+import { HvError, isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import type { RepositoryCore } from './core.ts';
+import { parseConfig } from './format/config.ts';
+import { CONFIG_NAME, RecordKind } from './format/constants.ts';
+import { indexName, packName } from './format/ids.ts';
+import { type IndexedPack, parseIndex } from './format/index-format.ts';
+import { childId, parseNode } from './format/node.ts';
+import type { ContentRef, Damage } from './port.ts';
+import { LiveSet } from './prune/live-set.ts';
+import { readPackTail } from './records/pack-tail.ts';
+import { damageKey } from './records/record-index.ts';
+import { toDamage } from './tree/content-stream.ts';
+import { requireRef } from './tree/tree-walk.ts';
+
+/** More say nothing new. */
+const MAX_DAMAGES = 1000;
+const DOCUMENT_FOLDERS = ['chains/', 'jobs/', 'holds/', 'sessions/', 'marks/', 'damaged/'];
+
+/** @returns what is damaged, and how many objects, nodes and block references were looked at */
+export async function checkRepository(
+  core: RepositoryCore,
+  context: OperationContext = {},
+): Promise<{ damages: Damage[]; objects: number }> {
+  return new Check(core, context).run();
+}
+
+class Check {
+  readonly #core: RepositoryCore;
+  readonly #context: OperationContext;
+  readonly #damages: Damage[] = [];
+  readonly #seen = new LiveSet();
+  readonly #sizes = new Map<string, number>();
+  #objects = 0;
+
+  constructor(core: RepositoryCore, context: OperationContext) {
+    this.#core = core;
+    this.#context = context;
+  }
+
+  async run(): Promise<{ damages: Damage[]; objects: number }> {
+    const { storage, catalog, index } = this.#core;
+    await this.#try(CONFIG_NAME, async () => {
+      parseConfig(await storage.get(CONFIG_NAME), storage.location);
+    });
+    await this.#core.refresh();
+    for (const { name, size } of await storage.list('packs/', { sizes: true })) this.#sizes.set(name, size ?? 0);
+    await this.#core.findLoose();
+    const packs = await this.#indexes();
+    for (const pack of catalog.packs()) this.#seen.add({ ...pack, loose: false });
+    for (const pack of index.loosePacks.values())
+      this.#seen.add({ ...pack, records: pack.records.length, loose: true });
+    for (const pack of packs.values()) await this.#pack(pack);
+    for (const folder of DOCUMENT_FOLDERS)
+      for (const { name } of await storage.list(folder)) await this.#try(name, () => this.#core.documents.get(name));
+    for (const name of await this.#core.manifests.names())
+      await this.#try(name, async () => {
+        const manifest = await this.#core.manifests.get(name, { fresh: true });
+        for (const ref of manifest.contents) await this.#content(name, ref);
+      });
+    return { damages: this.#damages, objects: this.#objects };
+  }
+
+  /** Reads every index that counts. @returns their packs */
+  async #indexes(): Promise<Map<string, IndexedPack>> {
+    const { storage, config } = this.#core;
+    const found = new Map<string, { supersedes: string[]; packs: IndexedPack[] }>();
+    for (const { name } of await storage.list('indexes/'))
+      await this.#try(name, async () => {
+        found.set(name, parseIndex(await storage.get(name), name, config.id));
+      });
+    const superseded = new Set([...found.values()].flatMap((index) => index.supersedes.map(indexName)));
+    const packs = new Map<string, IndexedPack>();
+    for (const [name, index] of found)
+      if (!superseded.has(name)) for (const pack of index.packs) packs.set(pack.id, pack);
+    return packs;
+  }
+
+  /** Header and table of contents are right and say what the index says. */
+  async #pack(listed: IndexedPack): Promise<void> {
+    const name = packName(listed.id);
+    await this.#try(name, async () => {
+      const size = this.#sizes.get(name);
+      if (size === undefined) throw damage('pack', name, 'an index names this pack, but it is not there');
+      if (size !== listed.length) throw damage('pack', name, `it is ${size} bytes long instead of ${listed.length}`);
+      const pack = await readPackTail(this.#core.storage, this.#core.config.id, listed.id, size);
+      const same = pack.records.every((record, ordinal) => {
+        const other = listed.records[ordinal];
+        return other?.offset === record.offset && other.kind === record.kind && other.id.equals(record.id);
+      });
+      if (!same || pack.records.length !== listed.records.length)
+        throw damage('pack', name, 'its table of contents differs from the index');
+    });
+  }
+
+  async #content(manifest: string, ref: ContentRef): Promise<void> {
+    const { root } = requireRef(ref, this.#core.config.blockSize);
+    if (root === null) return;
+    if (ref.height === 0) this.#block(manifest, root);
+    else await this.#node(manifest, root, ref.height);
+  }
+
+  async #node(manifest: string, id: Buffer, level: number): Promise<void> {
+    throwIfCancelled(this.#context.signal);
+    const [location] = this.#core.index.findAll(RecordKind.node, id);
+    if (location !== undefined && !this.#seen.mark(location)) return;
+    await this.#try(manifest, async () => {
+      const raw = await this.#core.reader.read(RecordKind.node, id);
+      const node = parseNode(raw, level, manifest, 0);
+      for (let slot = 0; slot < node.present.length; slot++) {
+        const child = childId(node, slot);
+        if (child === null) continue;
+        if (level === 1) this.#block(manifest, child);
+        else await this.#node(manifest, Buffer.from(child), level - 1);
+      }
+    });
+  }
+
+  /** Some record of the block is listed, in a pack that is there, and not known to be damaged. */
+  #block(manifest: string, id: Buffer): void {
+    this.#objects += 1;
+    const all = this.#core.index.findAll(RecordKind.block, id);
+    const there = all.filter((location) => this.#sizes.has(packName(location.packId)));
+    if (there.some((location) => !this.#core.index.damaged.has(damageKey(location)))) return;
+    const [location] = all;
+    const why = there.length > 0 ? 'its record was found damaged' : 'no pack holds it';
+    this.#add({
+      object: 'block',
+      path: location === undefined ? manifest : packName(location.packId),
+      ...(location === undefined ? {} : { offset: location.offset }),
+      id: id.toString('hex'),
+      message: `${manifest} needs block ${id.toString('hex')}: ${why}`,
+    });
+  }
+
+  async #try(name: string, action: () => Promise<unknown>): Promise<void> {
+    throwIfCancelled(this.#context.signal);
+    this.#objects += 1;
+    this.#context.progress?.({ phase: 'check', message: name });
+    try {
+      await action();
+    } catch (error) {
+      const problem = toHvError(error, name);
+      // Deleted since the listing: nothing refers to it any more.
+      if (problem.code === 'FILE_NOT_FOUND' && !name.startsWith('packs/')) return;
+      if (!isHvError(problem, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED', 'FILE_NOT_FOUND')) throw problem;
+      const found = toDamage(problem);
+      this.#add({ ...found, path: found.path === '' ? name : found.path, message: withPoint(problem, name) });
+    }
+  }
+
+  #add(found: Damage): void {
+    if (this.#damages.length < MAX_DAMAGES) this.#damages.push(found);
+  }
+}
+
+const damage = (object: string, path: string, message: string): HvError =>
+  new HvError('REPOSITORY_DAMAGED', `${path}: ${message}`, { data: { object, path } });
+
+/** Damage found on the way from a restore point names it. */
+const withPoint = (problem: HvError, name: string): string =>
+  name.startsWith('manifests/') && !problem.message.includes(name) ? `${name}: ${problem.message}` : problem.message;

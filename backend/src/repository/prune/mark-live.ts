@@ -1,0 +1,80 @@
+/** Marks everything that restore points reach. */
+import { isHvError, throwIfCancelled } from '../../support/errors.ts';
+import type { OperationContext } from '../../support/progress.ts';
+import type { RepositoryCore } from '../core.ts';
+import { RecordKind } from '../format/constants.ts';
+import { childId } from '../format/node.ts';
+import type { ManifestEnvelope } from '../port.ts';
+import type { IdClass, RecordLocation } from '../records/record-index.ts';
+import { damaged } from '../storage/storage.ts';
+import { requireRef } from '../tree/tree-walk.ts';
+import type { LiveSet } from './live-set.ts';
+
+export class LiveMarker {
+  readonly #core: RepositoryCore;
+  readonly #live: LiveSet;
+  readonly #context: OperationContext;
+  /** Blocks that no pack holds. */
+  missingBlocks = 0;
+
+  constructor(core: RepositoryCore, live: LiveSet, context: OperationContext) {
+    this.#core = core;
+    this.#live = live;
+    this.#context = context;
+  }
+
+  /**
+   * Reads the manifests and walks their trees; subtrees that were seen are not walked again.
+   * @throws REPOSITORY_DAMAGED when a manifest or node is unreadable: what is below it cannot be known
+   */
+  async markAll(names: readonly string[]): Promise<void> {
+    for (const [done, name] of names.entries()) {
+      throwIfCancelled(this.#context.signal);
+      this.#context.progress?.({ phase: 'prune', message: `restore point ${done + 1} of ${names.length}` });
+      let manifest: ManifestEnvelope;
+      try {
+        manifest = await this.#core.manifests.get(name);
+      } catch (error) {
+        // Removed since the listing.
+        if (isHvError(error, 'FILE_NOT_FOUND')) continue;
+        throw error;
+      }
+      for (const ref of manifest.contents) {
+        const { root } = requireRef(ref, this.#core.config.blockSize);
+        if (root !== null) await this.#visit(root, ref.height);
+      }
+    }
+  }
+
+  async #visit(id: Buffer, level: number): Promise<void> {
+    if (level === 0) {
+      this.#markBlock(id);
+      return;
+    }
+    const location = this.#choose(RecordKind.node, id);
+    if (location === undefined)
+      throw damaged('node', 'packs', 'a block map is incomplete, so nothing can be deleted safely', {
+        id: id.toString('hex'),
+      });
+    if (!this.#live.mark(location)) return;
+    throwIfCancelled(this.#context.signal);
+    const node = await this.#core.nodes.load(id, level);
+    for (let slot = 0; slot < node.present.length; slot++) {
+      const child = childId(node, slot);
+      if (child === null) continue;
+      if (level === 1) this.#markBlock(child);
+      else await this.#visit(Buffer.from(child), level - 1);
+    }
+  }
+
+  #markBlock(id: Buffer): void {
+    const location = this.#choose(RecordKind.block, id);
+    if (location === undefined) this.missingBlocks += 1;
+    else this.#live.mark(location);
+  }
+
+  /** One record for an id, the same every time: a sound one if there is, else whatever is left. */
+  #choose(kind: IdClass, id: Buffer): RecordLocation | undefined {
+    return this.#core.index.findSound(kind, id) ?? this.#core.index.findAll(kind, id)[0];
+  }
+}

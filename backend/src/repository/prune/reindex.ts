@@ -1,0 +1,41 @@
+/** Replaces the indexes that name packs about to go (docs/format.md §6, step 4), and names packs that no index names. */
+import type { RepositoryCore } from '../core.ts';
+import { indexName } from '../format/ids.ts';
+import { type IndexedPack, parseIndex } from '../format/index-format.ts';
+import { publishIndex } from '../records/pack-sink.ts';
+
+/**
+ * Publishes an index that names what the affected indexes name, less `leaving`, and `added`.
+ * @param unreadable names of damaged indexes that are of no use any more
+ * @returns bytes of the new index; 0 when none was needed
+ */
+export async function replaceIndexes(
+  core: RepositoryCore,
+  sessionId: string,
+  leaving: ReadonlySet<string>,
+  added: readonly IndexedPack[],
+  unreadable: readonly string[],
+): Promise<number> {
+  const affected = core.catalog.indexesOf(leaving);
+  if (affected.length === 0 && added.length === 0 && unreadable.length === 0) return 0;
+  const packs = new Map<string, IndexedPack>();
+  for (const name of affected) {
+    const index = parseIndex(await core.storage.get(indexName(name)), indexName(name), core.config.id);
+    for (const pack of index.packs) if (!leaving.has(pack.id)) packs.set(pack.id, pack);
+  }
+  for (const pack of added) packs.set(pack.id, pack);
+  // What the affected ones supersede may still be listed: it must not come back to life without them.
+  const known = core.catalog.indexes();
+  const older = affected.flatMap((name) => known.get(name) ?? []);
+  const supersedes = [...new Set([...affected, ...older, ...unreadable])].sort();
+  const index = { sessionId, supersedes, packs: [...packs.values()] };
+  let bytes = 0;
+  const name = await publishIndex(core.storage, core.config.id, index, (length) => {
+    bytes = length;
+  });
+  core.catalog.addIndex(name, index);
+  core.catalog.removeIndexes(affected);
+  core.index.invalidate();
+  for (const pack of added) core.index.removeLoose(pack.id);
+  return bytes;
+}

@@ -1,0 +1,92 @@
+/** The second phase of prune: deletes what is marked once nobody can need it (docs/format.md §6, step 6). */
+import type { RepositoryCore } from '../core.ts';
+import { indexName, packName } from '../format/ids.ts';
+import type { Mark } from '../marks.ts';
+import type { SessionHandle } from '../sessions/session-registry.ts';
+import type { Survey } from './prune.ts';
+import { replaceIndexes } from './reindex.ts';
+
+export interface SweepResult {
+  freedBytes: number;
+  pendingBytes: number;
+  packsDeleted: number;
+}
+
+export async function sweep(core: RepositoryCore, handle: SessionHandle, found: Survey): Promise<SweepResult> {
+  const result: SweepResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0 };
+  const sizeOf = (mark: Mark): number => mark.packs.reduce((sum, id) => sum + (found.listed.get(id) ?? 0), 0);
+  // Sessions first, then manifests: who is no longer listed has published what it will ever publish.
+  const sessions = (await core.sessions.list()).filter((state) => state.alive && state.document.id !== handle.id);
+  const alive = new Set(sessions.map((state) => state.document.id));
+  const due: Mark[] = [];
+  for (const mark of await core.marks.list()) {
+    if (mark.waiting === null) await core.marks.recordWaiting(mark, [...alive]);
+    if (mark.waiting!.some((id) => alive.has(id))) result.pendingBytes += sizeOf(mark);
+    else due.push(mark);
+  }
+  await walkNew(core, found);
+  for (const mark of due) {
+    await handle.renew();
+    const needed = new Set(mark.packs.filter((id) => found.live.packs.get(id)?.liveRecords));
+    const leaving = mark.packs.filter((id) => !needed.has(id));
+    const again = [...needed].flatMap((id) => core.index.loosePacks.get(id) ?? []);
+    // A writer that has ended since may have named a marked pack; a needed one must be named again.
+    await replaceIndexes(core, handle.id, new Set(leaving), again, []);
+    for (const id of leaving) {
+      await core.storage.delete(packName(id));
+      core.index.removeLoose(id);
+      result.packsDeleted += found.listed.has(id) ? 1 : 0;
+      result.freedBytes += found.listed.get(id) ?? 0;
+      found.listed.delete(id);
+    }
+    await removeDamageRecords(core, new Set(leaving));
+  }
+  result.freedBytes += await removeIndexes(core);
+  for (const mark of due) await core.marks.remove(mark);
+  if (due.length > 0) await core.refresh();
+  return result;
+}
+
+/** Restore points published since the survey keep what they need. */
+async function walkNew(core: RepositoryCore, found: Survey): Promise<void> {
+  const fresh = (await core.manifests.names()).filter((name) => !found.manifests.has(name));
+  await core.refresh();
+  if (fresh.length === 0) return;
+  await core.findLoose();
+  for (const pack of core.catalog.packs()) found.live.add({ ...pack, loose: false });
+  for (const pack of core.index.loosePacks.values())
+    found.live.add({ ...pack, records: pack.records.length, loose: true });
+  await found.marker.markAll(fresh);
+  for (const name of fresh) found.manifests.add(name);
+}
+
+async function removeDamageRecords(core: RepositoryCore, packs: ReadonlySet<string>): Promise<void> {
+  for (const key of core.index.damaged) {
+    if (!packs.has(key.slice(0, 32))) continue;
+    await core.storage.delete(`damaged/${key}`);
+    core.index.damaged.delete(key);
+  }
+}
+
+/** Index objects that others supersede. @returns bytes given back */
+async function removeIndexes(core: RepositoryCore): Promise<number> {
+  const superseded = new Set([...core.catalog.indexes().values()].flat());
+  let freed = 0;
+  for (const { name, size } of await core.storage.list('indexes/', { sizes: true })) {
+    if (!superseded.has(name.slice('indexes/'.length))) continue;
+    await core.storage.delete(name);
+    freed += size ?? 0;
+  }
+  for (const name of [...core.catalog.indexes().keys()]) {
+    // What names nothing served only to supersede.
+    if (core.catalog.packsOf(name).length > 0 || (await supersedesListed(core, name))) continue;
+    await core.storage.delete(indexName(name));
+    core.catalog.removeIndexes([name]);
+  }
+  return freed;
+}
+
+async function supersedesListed(core: RepositoryCore, name: string): Promise<boolean> {
+  const old = new Set(core.catalog.indexes().get(name) ?? []);
+  return (await core.storage.list('indexes/')).some((object) => old.has(object.name.slice('indexes/'.length)));
+}
