@@ -1,7 +1,8 @@
 /** Opening what an operation needs and closing it whatever happens. */
 import type { Host } from '../hosts/port.ts';
+import type { SimulatedHost } from '../hosts/simulated/index.ts';
 import type { Repository } from '../repository/port.ts';
-import { openHost } from './open-host.ts';
+import { openHost, openSimulated } from './open-host.ts';
 import { openRepository } from './open-repository.ts';
 
 export async function withRepository<T>(location: string, work: (repository: Repository) => Promise<T>): Promise<T> {
@@ -15,6 +16,16 @@ export async function withRepository<T>(location: string, work: (repository: Rep
 
 export async function withHost<T>(uri: string, work: (host: Host) => Promise<T>): Promise<T> {
   const host = await openHost(uri);
+  try {
+    return await work(host);
+  } finally {
+    await host.close();
+  }
+}
+
+/** For what only a simulated host can be asked for. @throws USAGE for the address of another */
+export async function withSimulated<T>(uri: string, work: (host: SimulatedHost) => Promise<T>): Promise<T> {
+  const host = await openSimulated(uri);
   try {
     return await work(host);
   } finally {

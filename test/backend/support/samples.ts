@@ -29,7 +29,7 @@ export async function unpackSample(sample: { path: string }, folder: string): Pr
   const command = UNPACK[extension];
   const target = join(folder, basename(packed, command ? `.${extension}` : ''));
   if (!command) {
-    await new Promise((resolve, reject) =>
+    await new Promise<void>((resolve, reject) =>
       createReadStream(packed).pipe(createWriteStream(target)).on('finish', resolve).on('error', reject),
     );
     return target;

@@ -1,0 +1,10 @@
+/** Every operation, under the name that the protocol's table of methods gives it. */
+export { backupVm } from './backup.ts';
+export { diskCheck, diskInfo } from './disks.ts';
+export { exportPoint } from './export.ts';
+export { createHost, createVm, listVms, showVm, writeVm } from './hosts.ts';
+export { listPoints, removePoint, showPoint } from './points.ts';
+export { createRepository, pruneRepository, repositoryStats } from './repositories.ts';
+export { restorePoint } from './restore.ts';
+export { addDisk, hostFault, removeDisk, removeVm, replaceDisk, resizeDisk, setVmState } from './simulated-host.ts';
+export { checkRepository, verifyRepository } from './verify.ts';
