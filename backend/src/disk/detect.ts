@@ -6,6 +6,9 @@ import type { DiskFormat } from './info.ts';
 
 const VHD_COOKIE = 'conectix';
 const VHD_FOOTER_SIZE = 512;
+const VHD_TYPE_FIXED = 2;
+const VHD_TYPE_DYNAMIC = 3;
+const VHD_TYPE_DIFFERENCING = 4;
 /** Formats that are recognised only to be refused by name: read as raw they would be silently wrong. */
 const FOREIGN: { name: string; offset: number; magic: Buffer }[] = [
   { name: 'qcow2', offset: 0, magic: Buffer.from('QFI\xfb', 'latin1') },
@@ -32,14 +35,19 @@ export async function detectFormat(file: RandomAccessFile): Promise<DiskFormat> 
     if (size < length) continue;
     const tail = Buffer.alloc(VHD_FOOTER_SIZE);
     await file.readUpTo(size - length, tail);
-    if (isVhdFooter(tail)) return 'vhd';
+    if (isVhdFooter(tail, size - length)) return 'vhd';
   }
   return 'raw';
 }
 
-/** A raw disk may end with somebody's stored VHD: the fields after the cookie must make sense too. */
-function isVhdFooter(bytes: Buffer): boolean {
-  if (bytes.toString('latin1', 0, 8) !== VHD_COOKIE) return false;
+/**
+ * Without the copy at the start of the file the cookie alone does not settle it: a raw image can be a part cut out of a
+ * fixed VHD, footer included. What the footer says must fit the file.
+ */
+function isVhdFooter(bytes: Buffer, offset: number): boolean {
+  if (bytes.toString('latin1', 0, 8) !== VHD_COOKIE || bytes.readUInt16BE(12) !== 1) return false;
   const type = bytes.readUInt32BE(60);
-  return bytes.readUInt16BE(12) === 1 && type >= 2 && type <= 4 && readU64BE(bytes, 48) > 0;
+  const size = readU64BE(bytes, 48);
+  if (type === VHD_TYPE_FIXED) return size > 0 && size <= offset;
+  return type === VHD_TYPE_DYNAMIC || type === VHD_TYPE_DIFFERENCING;
 }

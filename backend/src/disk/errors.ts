@@ -22,7 +22,7 @@ export function unsupported(path: string, what: string, data: Record<string, unk
 export function outOfRange(path: string, offset: number, length: number, size: number): HvError {
   return new HvError(
     'DISK_OUT_OF_RANGE',
-    `The range ${hex(Math.max(0, offset))}+${hex(length)} leaves the disk of ${hex(size)} bytes: ${path}`,
+    `The range of ${length} bytes at ${offset} leaves the disk of ${size} bytes: ${path}`,
     { advice: 'Stay within the size of the disk.', data: { path, offset, length, size } },
   );
 }

@@ -1,5 +1,5 @@
 /** Parent locator ([MS-VHDX] 2.6.2.6): key-value pairs in UTF-16LE that name a differencing disk's parent. */
-import { bracedGuid, parseGuid, readGuid, writeGuid } from '../../../support/guid.ts';
+import { bracedGuid, NIL_GUID, parseGuid, readGuid, writeGuid } from '../../../support/guid.ts';
 import type { ParentInfo } from '../../info.ts';
 import { MAX_LOCATOR_ENTRIES, VHDX_PARENT_LOCATOR } from './constants.ts';
 
@@ -62,9 +62,10 @@ export function locatorToParent(locator: ParentLocator): ParentInfo | null {
   const { entries } = locator;
   const first = parseGuid(entries.get(LINKAGE) ?? '');
   if (first === null) return null;
-  const second = parseGuid(entries.get(LINKAGE_2) ?? '');
+  // Hyper-V writes the second one always, nil outside of a merge.
+  const second = parseGuid(entries.get(LINKAGE_2) ?? '') ?? NIL_GUID;
   return {
-    linkage: second === null ? [first] : [first, second],
+    linkage: second === NIL_GUID ? [first] : [first, second],
     ...(entries.has(RELATIVE) ? { relativePath: entries.get(RELATIVE) } : {}),
     ...(entries.has(VOLUME) ? { volumePath: entries.get(VOLUME) } : {}),
     ...(entries.has(ABSOLUTE) ? { absolutePath: entries.get(ABSOLUTE) } : {}),

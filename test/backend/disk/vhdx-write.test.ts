@@ -1,0 +1,287 @@
+/** VHDX written in place and in a stream: against a plain-array model, qemu-img, libvhdi and the rules of the format. */
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  createRawWriter,
+  createVhdx,
+  createVhdxWriter,
+  type ImageWriter,
+  inspectDisk,
+  openDisk,
+  resizeVhdx,
+  setVhdxDataWriteGuid,
+} from '../../../backend/src/disk/index.ts';
+import { newGuid } from '../../../backend/src/support/guid.ts';
+import { scratchForEach } from '../support/scratch.ts';
+import { hasTool, tool } from '../support/tools.ts';
+import { readAll } from './support/content.ts';
+import { below, pattern, seeded } from './support/random.ts';
+import { checkVhdxRules } from './support/vhdx-rules.ts';
+
+const MIB = 2 ** 20;
+const scratch = scratchForEach('disk-write');
+const qemu = hasTool('qemu-img');
+const LAYOUTS = [
+  { sector: 512, block: MIB, size: 21 * MIB + 512 },
+  { sector: 512, block: 32 * MIB, size: 70 * MIB },
+  { sector: 4096, block: MIB, size: 9 * MIB + 4096 },
+  { sector: 4096, block: 2 * MIB, size: 16 * MIB },
+];
+
+/** qemu-img 7.2 opens no disks with sectors of 4096 bytes. */
+async function expectSameToQemu(file: string, model: Buffer, sector: number): Promise<void> {
+  if (!qemu || sector !== 512) return;
+  const raw = `${file}.expected.raw`;
+  await writeFile(raw, model);
+  expect(tool('qemu-img', 'check', file)).toContain('No errors');
+  expect(tool('qemu-img', 'compare', '-F', 'raw', file, raw)).toContain('identical');
+}
+
+describe('VHDX written in place', () => {
+  it.each(LAYOUTS)('random writes: sectors of $sector, blocks of $block', async ({ sector, block, size }) => {
+    const file = path.join(await scratch(), 'a.vhdx');
+    const random = seeded(sector + block);
+    const model = Buffer.alloc(size);
+    await createVhdx(file, { size, blockSize: block, logicalSectorSize: sector });
+    for (let round = 0; round < 4; round++) {
+      const disk = await openDisk(file, { writable: true });
+      for (let step = 0; step < 12; step++) {
+        const offset = below(random, size);
+        const data = pattern(round * 100 + step, Math.min(size - offset, 1 + below(random, 300_000)));
+        if (step % 5 === 4) data.fill(0);
+        await disk.write(offset, data);
+        model.set(data, offset);
+        if (step % 4 === 0) await disk.flush();
+      }
+      const at = below(random, size / 2);
+      const third = Math.floor(size / 3);
+      await disk.writeZeros(at, third);
+      model.fill(0, at, at + third);
+      expect((await readAll(disk)).equals(model)).toBe(true);
+      await disk.close();
+      const again = await openDisk(file);
+      expect((await readAll(again)).equals(model)).toBe(true);
+      await again.close();
+    }
+    checkVhdxRules(file);
+    await expectSameToQemu(file, model, sector);
+  });
+
+  it('zeros take no space; a fixed disk has all of it from the start', async () => {
+    const folder = await scratch();
+    const file = path.join(folder, 'zero.vhdx');
+    await createVhdx(file, { size: 64 * MIB, blockSize: MIB });
+    const disk = await openDisk(file, { writable: true });
+    await disk.write(5 * MIB - 100, Buffer.alloc(3 * MIB));
+    await disk.writeZeros(0, 64 * MIB);
+    await disk.close();
+    expect((await inspectDisk(file, { allocated: true })).allocatedBytes).toBe(0);
+
+    const fixed = path.join(folder, 'fixed.vhdx');
+    await createVhdx(fixed, { size: 9 * MIB, blockSize: 2 * MIB, fixed: true });
+    expect(await inspectDisk(fixed, { allocated: true })).toMatchObject({ kind: 'fixed', allocatedBytes: 10 * MIB });
+    const model = pattern(3, 9 * MIB);
+    const writable = await openDisk(fixed, { writable: true });
+    await writable.write(0, model);
+    await writable.close();
+    expect(checkVhdxRules(fixed).allocated).toBe(5);
+    await expectSameToQemu(fixed, model, 512);
+  });
+
+  it('tells by its GUIDs what changed, and leaves the DataWriteGuid alone when asked to', async () => {
+    const file = path.join(await scratch(), 'guid.vhdx');
+    await createVhdx(file, { size: 4 * MIB });
+    const made = await inspectDisk(file);
+    await (await openDisk(file, { writable: true })).close();
+    expect(await inspectDisk(file)).toEqual(made);
+
+    const write = async (options: { keepDataWriteGuid?: boolean }): Promise<void> => {
+      const disk = await openDisk(file, { ...options, writable: true });
+      await disk.write(0, Buffer.from('x'));
+      await disk.close();
+    };
+    await write({});
+    const changed = await inspectDisk(file);
+    expect(changed.dataWriteGuid).not.toBe(made.dataWriteGuid);
+    await write({ keepDataWriteGuid: true });
+    const kept = await inspectDisk(file);
+    expect(kept.dataWriteGuid).toBe(changed.dataWriteGuid);
+    expect(kept.fileWriteGuid).not.toBe(changed.fileWriteGuid);
+    const guid = newGuid();
+    await setVhdxDataWriteGuid(file, guid);
+    expect(await inspectDisk(file)).toMatchObject({ dataWriteGuid: guid, diskId: made.diskId });
+    checkVhdxRules(file);
+  });
+
+  it('grows, with zeros behind the old end whatever the last block held there', async () => {
+    const file = path.join(await scratch(), 'grow.vhdx');
+    await createVhdx(file, { size: 3 * MIB + 512, blockSize: 2 * MIB });
+    const model = Buffer.alloc(40 * MIB);
+    const disk = await openDisk(file, { writable: true });
+    const data = pattern(1, 3 * MIB + 512);
+    await disk.write(0, data);
+    await disk.close();
+    model.set(data);
+    await resizeVhdx(file, 3 * MIB + 512);
+    await resizeVhdx(file, 40 * MIB);
+    const grown = await openDisk(file, { writable: true });
+    expect((await readAll(grown)).equals(model)).toBe(true);
+    await grown.write(39 * MIB, data.subarray(0, 4096));
+    model.set(data.subarray(0, 4096), 39 * MIB);
+    await grown.close();
+    checkVhdxRules(file);
+    await expectSameToQemu(file, model, 512);
+    await expect(resizeVhdx(file, MIB)).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+    await expect(resizeVhdx(file, 2 ** 50)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  it('grows past what its BAT has room for', async () => {
+    const file = path.join(await scratch(), 'bat.vhdx');
+    await createVhdx(file, { size: 8 * MIB, blockSize: MIB });
+    const disk = await openDisk(file, { writable: true });
+    await disk.write(7 * MIB, pattern(1, MIB));
+    await disk.close();
+    await resizeVhdx(file, 2 ** 40);
+    const grown = await openDisk(file, { writable: true });
+    await grown.write(2 ** 40 - 4096, pattern(2, 4096));
+    await grown.close();
+    expect(checkVhdxRules(file).allocated).toBe(2);
+    const again = await openDisk(file);
+    const extents = [];
+    for await (const extent of again.extents())
+      if (extent.kind === 'data') extents.push([extent.offset, extent.length]);
+    expect(extents).toEqual([
+      [7 * MIB, MIB],
+      [2 ** 40 - MIB, MIB],
+    ]);
+    const end = Buffer.alloc(4096);
+    await again.read(2 ** 40 - 4096, end);
+    expect(end.equals(pattern(2, 4096))).toBe(true);
+    await again.close();
+    if (qemu) expect(tool('qemu-img', 'check', file)).toContain('No errors');
+  });
+
+  it('64 TiB: created, written and walked without reading or writing the table as a whole', async () => {
+    const file = path.join(await scratch(), 'huge.vhdx');
+    const size = 2 ** 46;
+    await createVhdx(file, { size });
+    const disk = await openDisk(file, { writable: true });
+    await disk.write(size - 4096, pattern(1, 4096));
+    await disk.write(2 ** 45 + 1, pattern(2, 10));
+    await disk.flush();
+    const data = [];
+    for await (const extent of disk.extents()) if (extent.kind === 'data') data.push(extent.offset);
+    expect(data).toEqual([2 ** 45, size - 32 * MIB]);
+    await disk.close();
+    expect((await stat(file)).blocks * 512).toBeLessThan(MIB);
+  });
+
+  it('refuses ranges outside the disk', async () => {
+    const file = path.join(await scratch(), 'range.vhdx');
+    await createVhdx(file, { size: MIB });
+    const disk = await openDisk(file, { writable: true });
+    await expect(disk.write(MIB - 1, Buffer.alloc(2))).rejects.toMatchObject({ code: 'DISK_OUT_OF_RANGE' });
+    await expect(disk.read(-1, Buffer.alloc(2))).rejects.toMatchObject({ code: 'DISK_OUT_OF_RANGE' });
+    await expect(disk.read(0.5, Buffer.alloc(2))).rejects.toMatchObject({ code: 'DISK_OUT_OF_RANGE' });
+    await disk.close();
+  });
+});
+
+describe('streaming writers', () => {
+  /** Ascending runs of arbitrary sizes, holes between some. */
+  async function stream(writer: ImageWriter, model: Buffer, random: () => number): Promise<void> {
+    for (let at = 0; at < model.length; ) {
+      const length = Math.min(model.length - at, 1 + below(random, 3 * MIB));
+      const run = model.subarray(at, at + length);
+      if (!run.every((byte) => byte === 0)) await writer.write(at, run);
+      at += length;
+    }
+    await writer.finish();
+  }
+
+  function someModel(size: number, random: () => number): Buffer {
+    const model = Buffer.alloc(size);
+    for (let step = 0; step < 12; step++) {
+      const at = below(random, size);
+      model.set(pattern(step, Math.min(size - at, 1 + below(random, MIB))), at);
+    }
+    return model;
+  }
+
+  it.each(LAYOUTS)('VHDX: sectors of $sector, blocks of $block', async ({ sector, block, size }) => {
+    const folder = await scratch();
+    const file = path.join(folder, 'out.vhdx');
+    const random = seeded(7);
+    const model = someModel(size, random);
+    const diskId = newGuid();
+    await stream(
+      await createVhdxWriter(file, { size, blockSize: block, logicalSectorSize: sector, diskId }),
+      model,
+      random,
+    );
+    const { allocated } = checkVhdxRules(file);
+    let blocks = 0;
+    for (let at = 0; at < size; at += block) if (model.subarray(at, at + block).some((byte) => byte !== 0)) blocks++;
+    expect(allocated).toBe(blocks);
+    const disk = await openDisk(file);
+    expect(disk.info).toMatchObject({
+      size,
+      blockSize: block,
+      logicalSectorSize: sector,
+      physicalSectorSize: 4096,
+      diskId,
+    });
+    expect((await readAll(disk)).equals(model)).toBe(true);
+    await disk.close();
+    await expectSameToQemu(file, model, sector);
+    if (hasTool('vhdiinfo')) expect(tool('vhdiinfo', file)).toContain(`(${size} bytes)`);
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  it('raw: sparse, the same bytes', async () => {
+    const file = path.join(await scratch(), 'out.raw');
+    const random = seeded(9);
+    const model = someModel(64 * MIB, random);
+    await stream(await createRawWriter(file, { size: model.length }), model, random);
+    const disk = await openDisk(file);
+    expect((await readAll(disk)).equals(model)).toBe(true);
+    await disk.close();
+    const { size, blocks } = await stat(file);
+    expect(size).toBe(model.length);
+    expect(blocks * 512).toBeLessThan(20 * MIB);
+  });
+
+  it('leaves nothing under the final name before finish() nor after abort()', async () => {
+    const folder = await scratch();
+    for (const make of [createVhdxWriter, createRawWriter]) {
+      const file = path.join(folder, 'x');
+      const writer = await make(file, { size: MIB });
+      await writer.write(0, pattern(1, 4096));
+      await expect(writer.write(0, pattern(1, 4096))).rejects.toMatchObject({ code: 'DISK_OUT_OF_RANGE' });
+      expect(await readdir(folder)).toHaveLength(1);
+      expect((await readdir(folder))[0]).not.toBe('x');
+      await writer.abort();
+      await writer.abort();
+      expect(await readdir(folder)).toEqual([]);
+      await writeFile(file, 'mine');
+      await expect(make(file, { size: MIB })).rejects.toMatchObject({ code: 'FILE_EXISTS' });
+      expect(await readdir(folder)).toEqual(['x']);
+      await rm(file);
+    }
+  });
+
+  it('says what cannot be', async () => {
+    const file = path.join(await scratch(), 'x.vhdx');
+    for (const options of [
+      { size: 0 },
+      { size: 2 ** 47 },
+      { size: Number.NaN },
+      { size: MIB, blockSize: 3 * MIB },
+      { size: MIB, blockSize: 512 * MIB },
+      { size: MIB, logicalSectorSize: 520 },
+    ]) {
+      await expect(createVhdxWriter(file, options)).rejects.toMatchObject({ code: 'USAGE' });
+    }
+  });
+});
