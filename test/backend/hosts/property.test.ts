@@ -112,7 +112,7 @@ class History {
 describe('simulated host, random histories', () => {
   const scratch = scratchForEach('sim-property');
 
-  it.each([1, 2, 3, 4, 5, 6])('seed %i', async (seed) => {
+  it.each([1, 2, 3, 4])('seed %i', async (seed) => {
     const world = await SimWorld.create(await scratch(), SIZES);
     world.host.pageSize = 3;
     const history = new History(world, seed);
