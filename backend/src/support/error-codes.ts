@@ -44,6 +44,9 @@ const CODES = {
   CHECKPOINT_NOT_FOUND: 'failed',
   CONSISTENCY_NOT_POSSIBLE: 'failed',
   REFERENCE_POINT_NOT_FOUND: 'failed',
+  // configuration files of VMs
+  CONFIGURATION_CORRUPT: 'failed',
+  CONFIGURATION_UNSUPPORTED: 'failed',
   // change tracking; each means: take a full of this disk
   TRACKING_LOST: 'failed',
   TRACKING_ID_INVALID: 'failed',
