@@ -11,10 +11,16 @@ import {
   temporaryName,
 } from '../support/file.ts';
 
+/** Bytes. */
+const FLUSH_EVERY = 64 << 20;
+
 export class NewFile {
   readonly path: string;
   readonly file: RandomAccessFile;
   #state: 'open' | 'published' | 'gone' = 'open';
+  #unflushed = 0;
+  #flushing: Promise<void> | null = null;
+  #failure: unknown = null;
 
   private constructor(path: string, file: RandomAccessFile) {
     this.path = path;
@@ -32,8 +38,31 @@ export class NewFile {
     return new NewFile(path, await opener(temporaryName(path), 'create'));
   }
 
+  /**
+   * Writes, and has what was written so far flushed on the side now and then: left to publish() alone, flushing would only
+   * begin when everything else is done.
+   */
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
+    await this.file.writeFully(offset, data);
+    this.#unflushed += data.length;
+    if (this.#unflushed < FLUSH_EVERY || this.#flushing !== null) return;
+    this.#unflushed = 0;
+    this.#flushing = this.file
+      .sync()
+      .catch((error: unknown) => {
+        this.#failure = error;
+      })
+      .finally(() => {
+        this.#flushing = null;
+      });
+  }
+
   /** Content durable, then the name, then the folder. @throws FILE_EXISTS when the name was taken meanwhile */
   async publish(): Promise<void> {
+    await this.#flushing;
+    // A failed flush is told once: the next one would succeed without what was lost.
+    if (this.#failure !== null) throw this.#failure;
     await this.file.sync();
     await this.file.close();
     await publishFile(this.file.path, this.path);
@@ -44,6 +73,7 @@ export class NewFile {
   async abort(): Promise<void> {
     if (this.#state !== 'open') return;
     this.#state = 'gone';
+    await this.#flushing;
     await this.file.close().catch(() => undefined);
     await removeFile(this.file.path);
   }

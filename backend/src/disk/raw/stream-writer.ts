@@ -30,7 +30,7 @@ export async function createRawWriter(
       }
       next = offset + data.length;
       for (const { start, end } of nonZeroStretches(data, HOLE_GRAIN)) {
-        await target.file.writeFully(offset + start, data.subarray(start, end));
+        await target.write(offset + start, data.subarray(start, end));
       }
     },
     finish: () => target.publish(),

@@ -67,7 +67,7 @@ class VhdxStreamWriter implements ImageWriter {
       if (isZero(part)) continue;
       if (block !== this.#block) await this.#allocate(block);
       for (const { start, end } of nonZeroStretches(part, HOLE_GRAIN)) {
-        await this.#target.file.writeFully(this.#place + within + start, part.subarray(start, end));
+        await this.#target.write(this.#place + within + start, part.subarray(start, end));
       }
     }
   }
