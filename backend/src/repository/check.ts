@@ -40,26 +40,33 @@ class Check {
   }
 
   async run(): Promise<{ damages: Damage[]; objects: number }> {
-    const { storage, catalog, index } = this.#core;
+    const { storage, index } = this.#core;
     await this.#try(CONFIG_NAME, async () => {
       parseConfig(await storage.get(CONFIG_NAME), storage.location);
     });
+    // First: whatever these need is in the listings that follow.
+    const manifests = await this.#core.manifests.names();
     await this.#core.refresh();
     for (const { name, size } of await storage.list('packs/', { sizes: true })) this.#sizes.set(name, size ?? 0);
     await this.#core.findLoose();
     const packs = await this.#indexes();
-    for (const pack of catalog.packs()) this.#seen.add({ ...pack, loose: false });
-    for (const pack of index.loosePacks.values())
-      this.#seen.add({ ...pack, records: pack.records.length, loose: true });
+    this.#seen.addKnown(index);
     for (const pack of packs.values()) await this.#pack(pack);
     for (const folder of DOCUMENT_FOLDERS)
       for (const { name } of await storage.list(folder)) await this.#try(name, () => this.#core.documents.get(name));
-    for (const name of await this.#core.manifests.names())
-      await this.#try(name, async () => {
-        const manifest = await this.#core.manifests.get(name, { fresh: true });
-        for (const ref of manifest.contents) await this.#content(name, ref);
-      });
+    for (const name of manifests) await this.#manifest(name);
     return { damages: this.#damages, objects: this.#objects };
+  }
+
+  async #manifest(name: string): Promise<void> {
+    const before = this.#damages.length;
+    await this.#try(name, async () => {
+      const manifest = await this.#core.manifests.get(name, { fresh: true });
+      for (const ref of manifest.contents) await this.#content(name, ref);
+    });
+    // Removed and pruned meanwhile: nobody misses anything.
+    if (this.#damages.length > before && !(await this.#core.manifests.names()).includes(name))
+      this.#damages.length = before;
   }
 
   /** Reads every index that counts. @returns their packs */
@@ -84,7 +91,8 @@ class Check {
       const size = this.#sizes.get(name);
       if (size === undefined) throw damage('pack', name, 'an index names this pack, but it is not there');
       if (size !== listed.length) throw damage('pack', name, `it is ${size} bytes long instead of ${listed.length}`);
-      const pack = await readPackTail(this.#core.storage, this.#core.config.id, listed.id, size);
+      const pack = await this.#tailOf(listed.id, size);
+      if (pack === null) return;
       const same = pack.records.every((record, ordinal) => {
         const other = listed.records[ordinal];
         return other?.offset === record.offset && other.kind === record.kind && other.id.equals(record.id);
@@ -92,6 +100,18 @@ class Check {
       if (!same || pack.records.length !== listed.records.length)
         throw damage('pack', name, 'its table of contents differs from the index');
     });
+  }
+
+  /** @returns null when a prune has replaced the pack since the listing */
+  async #tailOf(id: string, size: number): Promise<IndexedPack | null> {
+    try {
+      return await readPackTail(this.#core.storage, this.#core.config.id, id, size);
+    } catch (error) {
+      if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
+      await this.#core.refresh();
+      if (this.#core.catalog.packs().every((pack) => pack.id !== id)) return null;
+      throw error;
+    }
   }
 
   async #content(manifest: string, ref: ContentRef): Promise<void> {

@@ -7,7 +7,7 @@ import type { Worker } from 'node:worker_threads';
 import { HvError } from '../../support/errors.ts';
 import { createSlotMemory, type Slot, viewSlot } from './slot.ts';
 import { spawnCodecWorker } from './spawn-worker.ts';
-import type { TaskRequest, TaskResult, WorkerReply, WorkerRequest } from './tasks.ts';
+import { runTask, type TaskRequest, type TaskResult, type WorkerReply, type WorkerRequest } from './tasks.ts';
 
 const MAX_WORKERS = 8;
 /** Bytes of plain blocks a slot holds: large enough that a message costs nothing beside the work. */
@@ -40,20 +40,21 @@ export class WorkerPool {
   #failure: HvError | undefined;
   #closed = false;
 
-  /** @param blockSize bytes; @param workers number of threads, default: one a core, at most 8 */
+  /** @param blockSize bytes; @param workers number of threads, default: one a core, at most 8; 0: work on this thread */
   constructor(blockSize: number, workers = Math.min(availableParallelism(), MAX_WORKERS), spawn = spawnCodecWorker) {
     this.blockSize = blockSize;
     this.capacity = Math.max(1, Math.floor(SLOT_BYTES / blockSize));
-    this.#size = Math.max(1, workers);
+    this.#size = workers;
     this.#spawn = spawn;
     const bound = Math.floor(MAX_SLOT_MEMORY / (2 * this.capacity * blockSize));
-    this.slotsPerUser = Math.min(bound, 2 * this.#size + 4);
+    this.slotsPerUser = Math.min(bound, 2 * workers + 4);
   }
 
   /** Runs a task on the least busy worker. @throws INTERNAL when the worker fails or dies */
   run(request: TaskRequest): Promise<TaskResult> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#closed) return Promise.reject(new HvError('INTERNAL', 'The codec workers are closed.'));
+    if (this.#size === 0) return this.#runHere(request);
     this.#start();
     let best = this.#members[0]!;
     for (const member of this.#members) if (member.pending.size < best.pending.size) best = member;
@@ -63,6 +64,10 @@ export class WorkerPool {
       best.pending.set(id, { resolve, reject });
       post(best.worker, { id, ...request });
     });
+  }
+
+  async #runHere(request: TaskRequest): Promise<TaskResult> {
+    return runTask(this.#slots[request.slot]!, request);
   }
 
   takeSlot(): Slot {

@@ -1,6 +1,6 @@
 /** Which records are reached from a restore point: one bit a record, and live bytes a pack. */
 import { RECORD_HEADER_LENGTH } from '../format/constants.ts';
-import type { RecordLocation } from '../records/record-index.ts';
+import type { RecordIndex, RecordLocation } from '../records/record-index.ts';
 
 export interface PackState {
   id: string;
@@ -26,6 +26,12 @@ export class LiveSet {
     if (this.packs.has(pack.id)) return;
     this.packs.set(pack.id, { ...pack, first: this.#count, liveBytes: 0, liveRecords: 0 });
     this.#count += pack.records;
+  }
+
+  /** Adds what the indexes name, and the packs that no index names. */
+  addKnown(index: RecordIndex): void {
+    for (const pack of index.catalog.packs()) this.add({ ...pack, loose: false });
+    for (const pack of index.loosePacks.values()) this.add({ ...pack, records: pack.records.length, loose: true });
   }
 
   /** @returns false when it was marked before */

@@ -14,6 +14,8 @@ export class LiveMarker {
   readonly #core: RepositoryCore;
   readonly #live: LiveSet;
   readonly #context: OperationContext;
+  /** Whether the indexes were read again for the restore point at hand. */
+  #reloaded = false;
   /** Blocks that no pack holds. */
   missingBlocks = 0;
 
@@ -39,6 +41,7 @@ export class LiveMarker {
         if (isHvError(error, 'FILE_NOT_FOUND')) continue;
         throw error;
       }
+      this.#reloaded = false;
       for (const ref of manifest.contents) {
         const { root } = requireRef(ref, this.#core.config.blockSize);
         if (root !== null) await this.#visit(root, ref.height);
@@ -48,10 +51,10 @@ export class LiveMarker {
 
   async #visit(id: Buffer, level: number): Promise<void> {
     if (level === 0) {
-      this.#markBlock(id);
+      await this.#markBlock(id);
       return;
     }
-    const location = this.#choose(RecordKind.node, id);
+    const location = this.#choose(RecordKind.node, id) ?? (await this.#chooseAgain(RecordKind.node, id));
     if (location === undefined)
       throw damaged('node', 'packs', 'a block map is incomplete, so nothing can be deleted safely', {
         id: id.toString('hex'),
@@ -62,15 +65,33 @@ export class LiveMarker {
     for (let slot = 0; slot < node.present.length; slot++) {
       const child = childId(node, slot);
       if (child === null) continue;
-      if (level === 1) this.#markBlock(child);
+      if (level === 1) await this.#markBlock(child);
       else await this.#visit(Buffer.from(child), level - 1);
     }
   }
 
-  #markBlock(id: Buffer): void {
+  /** Waits only when something is missing: there are many blocks. */
+  #markBlock(id: Buffer): Promise<void> | undefined {
     const location = this.#choose(RecordKind.block, id);
+    if (location === undefined) return this.#markMissing(Buffer.from(id));
+    this.#live.mark(location);
+    return undefined;
+  }
+
+  async #markMissing(id: Buffer): Promise<void> {
+    const location = await this.#chooseAgain(RecordKind.block, id);
     if (location === undefined) this.missingBlocks += 1;
     else this.#live.mark(location);
+  }
+
+  /** The restore point may be younger than the listing of the indexes. */
+  async #chooseAgain(kind: IdClass, id: Buffer): Promise<RecordLocation | undefined> {
+    if (this.#reloaded) return undefined;
+    this.#reloaded = true;
+    await this.#core.refresh();
+    await this.#core.findLoose();
+    this.#live.addKnown(this.#core.index);
+    return this.#choose(kind, id);
   }
 
   /** One record for an id, the same every time: a sound one if there is, else whatever is left. */

@@ -57,12 +57,13 @@ async function survey(core: RepositoryCore, options: PruneOptions, self: string)
   for (const { name, size } of await core.storage.list('packs/', { sizes: true }))
     listed.set(name.slice(name.lastIndexOf('/') + 1), size ?? 0);
   await core.findLoose();
+  const live = new LiveSet();
+  live.addKnown(core.index);
+  // Only these may go: what becomes known later may belong to a session that is not in the listing below.
+  const candidates = [...live.packs.values()];
   const sessions = (await core.sessions.list()).filter((state) => state.document.id !== self);
   const names = await core.manifests.names();
 
-  const live = new LiveSet();
-  for (const pack of core.catalog.packs()) live.add({ ...pack, loose: false });
-  for (const pack of core.index.loosePacks.values()) live.add({ ...pack, records: pack.records.length, loose: true });
   const marker = new LiveMarker(core, live, options);
   await marker.markAll(names);
   if (marker.missingBlocks > 0)
@@ -71,7 +72,7 @@ async function survey(core: RepositoryCore, options: PruneOptions, self: string)
   const busy = new Set(
     sessions.filter((state) => state.alive).flatMap((state) => [state.document.id, ...state.claims]),
   );
-  const idle = [...live.packs.values()].filter((pack) => !busy.has(pack.sessionId) && !core.index.doomed.has(pack.id));
+  const idle = candidates.filter((pack) => !busy.has(pack.sessionId) && !core.index.doomed.has(pack.id));
   const looseBusy = [...live.packs.values()].some((pack) => pack.loose && busy.has(pack.sessionId));
   return {
     live,

@@ -53,9 +53,7 @@ async function walkNew(core: RepositoryCore, found: Survey): Promise<void> {
   await core.refresh();
   if (fresh.length === 0) return;
   await core.findLoose();
-  for (const pack of core.catalog.packs()) found.live.add({ ...pack, loose: false });
-  for (const pack of core.index.loosePacks.values())
-    found.live.add({ ...pack, records: pack.records.length, loose: true });
+  found.live.addKnown(core.index);
   await found.marker.markAll(fresh);
   for (const name of fresh) found.manifests.add(name);
 }

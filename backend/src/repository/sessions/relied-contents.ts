@@ -16,7 +16,7 @@ export class ReliedContents {
   readonly #core: RepositoryCore;
   readonly #store: SessionStore;
   /** Packs that were doomed when the session began: nothing of it relies on them. */
-  #known: ReadonlySet<string> = new Set();
+  #before: ReadonlySet<string> = new Set();
   /** Names of the restore points whose contents were built on. */
   readonly #bases = new Set<string>();
 
@@ -27,7 +27,7 @@ export class ReliedContents {
 
   /** To be called after the session is registered and the index is fresh. */
   begin(): void {
-    this.#known = this.#core.index.doomed;
+    this.#before = this.#core.index.doomed;
   }
 
   /** @throws POINT_NOT_FOUND when no listed restore point has this content: it may be incomplete */
@@ -50,7 +50,7 @@ export class ReliedContents {
    * more. @returns whether anything was stored
    */
   async storeAgain(contents: readonly ContentRef[]): Promise<boolean> {
-    const fresh = [...this.#core.index.doomed].filter((id) => !this.#known.has(id));
+    const fresh = [...this.#core.index.doomed].filter((id) => !this.#before.has(id));
     const indexed = new Set(this.#core.catalog.packs().map((pack) => pack.id));
     const gone = [...this.#store.relied].filter((id) => !this.#core.index.knowsPack(id, indexed));
     const concerned = gone.length > 0 || fresh.some((id) => this.#bases.size > 0 || this.#store.relied.has(id));
@@ -64,8 +64,6 @@ export class ReliedContents {
       stored = (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited)) || stored;
     }
     for (const id of fresh) this.#core.index.removeLoose(id);
-    this.#known = new Set([...this.#known, ...fresh]);
-    this.#store.relied.clear();
     return stored;
   }
 
@@ -74,7 +72,7 @@ export class ReliedContents {
    * marked before the session began. Only then could a prune have deleted what both need without waiting for us.
    */
   async isDoubtful(): Promise<boolean> {
-    if (this.#bases.size === 0 || this.#known.size === 0) return false;
+    if (this.#bases.size === 0 || this.#before.size === 0) return false;
     const listed = new Set(await this.#core.manifests.names());
     return [...this.#bases].some((name) => !listed.has(name));
   }

@@ -114,10 +114,13 @@ export class FaultStorage implements Storage {
   async createPut(name: string): Promise<PutStream> {
     this.#alive();
     const stream = await this.inner.createPut(name);
+    // Appends count in the order they were called in, however long each is held up.
+    let turn: Promise<unknown> = Promise.resolve();
     return {
-      append: async (chunks) => {
-        await this.#ask('append', name);
-        await stream.append(chunks);
+      append: (chunks) => {
+        const appended = Promise.all([this.#ask('append', name), turn]).then(() => stream.append(chunks));
+        turn = appended.catch(() => undefined);
+        return appended;
       },
       commit: () => this.#change('commit', name, () => stream.commit()),
       abort: () => stream.abort(),

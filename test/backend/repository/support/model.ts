@@ -39,8 +39,16 @@ export async function createMemoryRepository(
 }
 
 /** A new process on the same storage, with an empty catalog. */
-export const openMemory = (storage: Storage, environment?: Environment): Promise<StoredRepository> =>
-  openStoredRepository(storage, { catalog: (id) => new SqliteCatalog(null, id), environment, workers: 1 });
+export const openMemory = (
+  storage: Storage,
+  environment?: Environment,
+  options: { workers?: number } = {},
+): Promise<StoredRepository> =>
+  openStoredRepository(storage, {
+    catalog: (id) => new SqliteCatalog(null, id),
+    environment,
+    workers: options.workers ?? 0,
+  });
 
 /** Stores the blocks `indices` of `disk` (default: all) over `base`. */
 export async function storeDisk(
