@@ -1,0 +1,30 @@
+@{
+    RootModule           = 'HyperVBackup.psm1'
+    ModuleVersion        = '0.1.0'
+    GUID                 = 'b6a3c1c7-6f0e-4c43-9f0b-7d2a4f7e9c15'
+    Author               = 'HyperVBackup contributors'
+    CompanyName          = 'HyperVBackup'
+    Copyright            = '(c) HyperVBackup contributors. MIT licence.'
+    Description          = 'Backup of Hyper-V virtual machines: deduplicated, compressed restore points that read only what changed (RCT), and that restore, verify and export on any machine.'
+    PowerShellVersion    = '5.1'
+    CompatiblePSEditions = @('Desktop', 'Core')
+    FormatsToProcess     = @('module/Formats/HyperVBackup.Format.ps1xml')
+    FunctionsToExport    = @(
+        'Backup-VMRct'
+        'Export-VMBackupData'
+        'Get-VMBackup'
+        'New-VMBackupRepository'
+        'Remove-VMBackup'
+        'Restore-VMBackup'
+        'Test-VMBackup'
+    )
+    CmdletsToExport      = @()
+    VariablesToExport    = @()
+    AliasesToExport      = @()
+    PrivateData          = @{
+        PSData = @{
+            Tags         = @('Hyper-V', 'Backup', 'Restore', 'RCT', 'VHDX', 'VirtualMachine', 'PSEdition_Desktop', 'PSEdition_Core', 'Windows')
+            ReleaseNotes = 'First version: backup, list, verify, restore and export on the simulated host.'
+        }
+    }
+}

@@ -1,0 +1,25 @@
+function ConvertTo-BackupDisk {
+    <#
+    .SYNOPSIS
+        A BackupDiskResult or PointDisk of the protocol as a HyperVBackup.BackupDisk.
+    #>
+    [CmdletBinding()]
+    [OutputType('HyperVBackup.BackupDisk')]
+    param(
+        [Parameter(Mandatory)]
+        [psobject] $Disk
+    )
+
+    return [pscustomobject][ordered]@{
+        PSTypeName   = 'HyperVBackup.BackupDisk'
+        Number       = [int]$Disk.index
+        DiskId       = [string]$Disk.id
+        Mode         = ConvertTo-EnumName -Value $Disk.mode
+        Reason       = [string](Get-Field -InputObject $Disk -Name 'reason')
+        Skipped      = [string](Get-Field -InputObject $Disk -Name 'skipped')
+        Size         = [long]$Disk.size
+        ChangedBytes = [long]$Disk.changedBytes
+        ReadBytes    = [long]$Disk.readBytes
+        NewBytes     = [long]$Disk.newBytes
+    }
+}

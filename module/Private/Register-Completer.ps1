@@ -1,0 +1,19 @@
+function Register-Completer {
+    <#
+    .SYNOPSIS
+        Argument completion: VMs of the host, repositories of this session, VMs and restore points of a repository.
+    #>
+    [CmdletBinding()]
+    param()
+
+    # A completer gets: command, parameter, word, syntax tree, parameters bound so far.
+    $vm = { Get-VMCompletion -Word $args[2] -Bound $args[4] }
+    $repository = { Get-RepositoryCompletion -Word $args[2] }
+    $point = { Get-PointCompletion -Word $args[2] -Bound $args[4] }
+    $backedUp = { Get-PointCompletion -Word $args[2] -Bound $args[4] -VMName }
+    Register-ArgumentCompleter -CommandName 'Backup-VMRct' -ParameterName 'Name' -ScriptBlock $vm
+    Register-ArgumentCompleter -CommandName 'Get-VMBackup' -ParameterName 'Name' -ScriptBlock $backedUp
+    $withPoint = 'Get-VMBackup', 'Test-VMBackup', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup'
+    Register-ArgumentCompleter -CommandName $withPoint -ParameterName 'Id' -ScriptBlock $point
+    Register-ArgumentCompleter -CommandName ($withPoint + 'Backup-VMRct') -ParameterName 'Repository' -ScriptBlock $repository
+}

@@ -1,0 +1,154 @@
+function Backup-VMRct {
+    <#
+    .SYNOPSIS
+        Backs up virtual machines: makes a restore point of each, reading only what changed (RCT).
+    .DESCRIPTION
+        Takes a consistent restore point of each virtual machine and stores it in a repository. The first one reads every
+        disk in full; later ones read what resilient change tracking (RCT) reports as changed. Each restore point is complete
+        on its own: it can be restored, exported, verified or removed without any other.
+
+        A virtual machine that cannot be backed up is reported as an error, and the next one is taken. Press Ctrl-C to cancel:
+        the checkpoint is cleaned up, and nothing half-made is listed.
+    .PARAMETER Name
+        Names of the virtual machines, or their ids.
+    .PARAMETER VM
+        Virtual machines as Get-VM gives them, or any objects with an Id or a Name.
+    .PARAMETER Id
+        Ids of the virtual machines.
+    .PARAMETER Repository
+        Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER VMHost
+        The host: hyperv: for this machine, hyperv:SERVER for another, sim:DIR for a simulated one. When left out: what the
+        environment variable HVBACKUP_HOST says, else the computer of the VM object, else this machine.
+    .PARAMETER Mode
+        Auto and Incremental read what changed since the newest usable restore point, and a disk without one in full, with
+        the reason in the result. Full reads every disk in full. Auto when left out.
+    .PARAMETER Kind
+        VM: configuration and disks. Data: disks alone. VM when left out.
+    .PARAMETER Consistency
+        Application: the guest quiesces its applications first. Crash: as if power had been cut. Application when left out.
+    .PARAMETER AllowCrashConsistent
+        Where application consistency cannot be reached, take a crash-consistent restore point, and say so in the result,
+        instead of failing.
+    .PARAMETER GuestBackup
+        What the guest is told: Full lets its applications truncate their logs, Copy does not.
+    .PARAMETER ExcludeDisk
+        Numbers of disks that are left out, from 0.
+    .PARAMETER Compression
+        How hard new blocks are compressed: Fast, Default or Strong.
+    .PARAMETER AsJob
+        Run as a background job and return the job. Receive-Job gives the results.
+    .EXAMPLE
+        Get-VM | Backup-VMRct -Repository D:\Backups
+
+        Backs up every virtual machine of this host.
+    .EXAMPLE
+        Backup-VMRct web01, db01 -Repository D:\Backups -AllowCrashConsistent
+
+        Backs up two virtual machines, crash-consistently where their guests cannot do better.
+    .EXAMPLE
+        Backup-VMRct -Name web01 -Repository D:\Backups | Test-VMBackup
+
+        Backs up a virtual machine and verifies every byte of the new restore point.
+    .EXAMPLE
+        Backup-VMRct -Name web01 -VMHost sim:C:\Lab -Repository D:\Backups -AsJob | Wait-Job | Receive-Job
+
+        Backs up a virtual machine of a simulated host in a background job.
+    .OUTPUTS
+        HyperVBackup.BackupResult, one for each virtual machine as it is done; with -AsJob a job.
+    .LINK
+        about_HyperVBackup
+    #>
+    [CmdletBinding(DefaultParameterSetName = 'Name', SupportsShouldProcess)]
+    [OutputType('HyperVBackup.BackupResult')]
+    [OutputType([System.Management.Automation.Job])]
+    param(
+        [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline, ValueFromPipelineByPropertyName)]
+        [Alias('VMName')]
+        [ValidateNotNullOrEmpty()]
+        [string[]] $Name,
+
+        [Parameter(Mandatory, ParameterSetName = 'VMObject', ValueFromPipeline)]
+        [ValidateNotNullOrEmpty()]
+        [psobject[]] $VM,
+
+        [Parameter(Mandatory, ParameterSetName = 'Id')]
+        [guid[]] $Id,
+
+        [Parameter(Mandatory)]
+        [ValidateNotNullOrEmpty()]
+        [object] $Repository,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $VMHost,
+
+        [ValidateSet('Auto', 'Full', 'Incremental')]
+        [string] $Mode,
+
+        [ValidateSet('VM', 'Data')]
+        [string] $Kind,
+
+        [ValidateSet('Application', 'Crash')]
+        [string] $Consistency,
+
+        [switch] $AllowCrashConsistent,
+
+        [ValidateSet('Full', 'Copy')]
+        [string] $GuestBackup,
+
+        [ValidateRange(0, 1023)]
+        [int[]] $ExcludeDisk,
+
+        [ValidateSet('Fast', 'Default', 'Strong')]
+        [string] $Compression,
+
+        [switch] $AsJob
+    )
+
+    begin {
+        $location = Resolve-Repository -Repository $Repository
+        $forJob = New-Object -TypeName 'System.Collections.Generic.List[object]'
+    }
+
+    process {
+        $targets = switch ($PSCmdlet.ParameterSetName) {
+            'Name' { foreach ($item in $Name) { @{ Selector = $item; Label = $item; Host = Resolve-BackupHost -VMHost $VMHost } } }
+            'Id' { foreach ($item in $Id) { @{ Selector = "$item"; Label = "$item"; Host = Resolve-BackupHost -VMHost $VMHost } } }
+            'VMObject' { foreach ($item in $VM) { Resolve-BackupTarget -VM $item -VMHost $VMHost -Cmdlet $PSCmdlet } }
+        }
+        foreach ($target in $targets) {
+            if (-not $PSCmdlet.ShouldProcess($target.Label, "Back up to $location")) { continue }
+            if ($AsJob) {
+                $forJob.Add($target)
+                continue
+            }
+            $parameters = @{
+                host                 = $target.Host
+                vm                   = $target.Selector
+                repository           = $location
+                mode                 = ConvertTo-ProtocolValue -Value $Mode
+                kind                 = ConvertTo-ProtocolValue -Value $Kind
+                consistency          = ConvertTo-ProtocolValue -Value $Consistency
+                allowCrashConsistent = [bool]$AllowCrashConsistent
+                guestBackup          = ConvertTo-ProtocolValue -Value $GuestBackup
+                excludeDisks         = $ExcludeDisk
+                compression          = ConvertTo-ProtocolValue -Value $Compression
+            }
+            $call = @{ Method = 'vm/backup'; Parameters = $parameters; Activity = "Backing up $($target.Label)"; TargetObject = $target.Label }
+            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+            if (-not $result) { continue }
+            ConvertTo-BackupResult -Result $result -Repository $location
+        }
+    }
+
+    end {
+        foreach ($group in $forJob | Group-Object -Property { $_.Host }) {
+            $parameters = @{ Name = [string[]]@($group.Group | ForEach-Object -Process { $_.Selector }); VMHost = $group.Name; Repository = $location }
+            foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression') {
+                if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = $PSBoundParameters[$option] }
+            }
+            if ($AllowCrashConsistent) { $parameters.AllowCrashConsistent = $true }
+            Invoke-AsJob -CommandName 'Backup-VMRct' -Parameters $parameters -Name "Backup-VMRct $(@($group.Group | ForEach-Object -Process { $_.Label }) -join ', ')"
+        }
+    }
+}

@@ -1,0 +1,92 @@
+function Export-VMBackupData {
+    <#
+    .SYNOPSIS
+        Exports the disks of a restore point as disk images.
+    .DESCRIPTION
+        Writes disks of a restore point as disk images that Hyper-V and other tools open. No host is needed: any machine that
+        reaches the repository can do it. An image appears under its name only when it is complete; an existing file is never
+        overwritten.
+    .PARAMETER Id
+        Ids of restore points, or beginnings of them that no other restore point has.
+    .PARAMETER Repository
+        Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER Path
+        Folder for the images; created when it is missing.
+    .PARAMETER Format
+        Format of the images: Vhdx, Vhd, Raw or Qcow2. This version writes Vhdx and Raw.
+    .PARAMETER DiskNumber
+        Numbers of the disks to export, from 0; all when left out.
+    .PARAMETER Base
+        Export only what differs from this restore point. This version refuses it.
+    .EXAMPLE
+        Export-VMBackupData -Repository D:\Backups -Id 01JD9QK4T4W6 -Path E:\Images -Format Vhdx
+
+        Exports all disks of a restore point as VHDX.
+    .EXAMPLE
+        Get-VMBackup web01 -Repository D:\Backups | Select-Object -Last 1 | Export-VMBackupData -Path E:\Images -Format Raw -DiskNumber 0
+
+        Exports the first disk of the newest restore point as a raw image.
+    .OUTPUTS
+        HyperVBackup.ExportedFile, one for each image: DiskNumber, Path, Format, Size, FileSize, WrittenBytes, VMName, RestorePointId.
+    .LINK
+        about_HyperVBackup
+    #>
+    [CmdletBinding(SupportsShouldProcess)]
+    [OutputType('HyperVBackup.ExportedFile')]
+    param(
+        [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
+        [Alias('RestorePointId')]
+        [ValidateNotNullOrEmpty()]
+        [string[]] $Id,
+
+        [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
+        [ValidateNotNullOrEmpty()]
+        [object] $Repository,
+
+        [Parameter(Mandatory)]
+        [ValidateNotNullOrEmpty()]
+        [string] $Path,
+
+        [Parameter(Mandatory)]
+        [ValidateSet('Vhdx', 'Vhd', 'Raw', 'Qcow2')]
+        [string] $Format,
+
+        [ValidateRange(0, 1023)]
+        [int[]] $DiskNumber,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $Base
+    )
+
+    process {
+        $location = Resolve-Repository -Repository $Repository
+        $directory = Resolve-BackupPath -Path $Path
+        foreach ($point in $Id) {
+            if (-not $PSCmdlet.ShouldProcess("Restore point $point", "Export to $directory")) { continue }
+            $parameters = @{
+                repository = $location
+                point      = $point
+                directory  = $directory
+                format     = ConvertTo-ProtocolValue -Value $Format
+                disks      = $DiskNumber
+                base       = if ($Base) { $Base } else { $null }
+            }
+            $call = @{ Method = 'point/export'; Parameters = $parameters; Activity = "Exporting $point"; TargetObject = $point }
+            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+            if (-not $result) { continue }
+            foreach ($file in $result.files) {
+                [pscustomobject][ordered]@{
+                    PSTypeName     = 'HyperVBackup.ExportedFile'
+                    DiskNumber     = [int]$file.disk
+                    Path           = [string]$file.path
+                    Format         = ConvertTo-EnumName -Value $file.format
+                    Size           = [long]$file.size
+                    FileSize       = [long]$file.fileSize
+                    WrittenBytes   = [long]$file.writtenBytes
+                    VMName         = [string]$result.vmName
+                    RestorePointId = [string]$result.restorePointId
+                }
+            }
+        }
+    }
+}

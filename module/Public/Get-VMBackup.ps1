@@ -1,0 +1,76 @@
+function Get-VMBackup {
+    <#
+    .SYNOPSIS
+        Gets the restore points of a repository.
+    .DESCRIPTION
+        Lists restore points, oldest first: all of a repository, those of some virtual machines, or one by its id. One that is
+        asked for by its id also tells its disks, its configuration files and the virtual machine as it was.
+    .PARAMETER Name
+        Names of virtual machines, with wildcards if you like, or their ids.
+    .PARAMETER Id
+        Ids of restore points, or beginnings of them that no other restore point has.
+    .PARAMETER Repository
+        Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .EXAMPLE
+        Get-VMBackup -Repository D:\Backups
+
+        Lists every restore point.
+    .EXAMPLE
+        Get-VMBackup web* -Repository D:\Backups | Where-Object CreatedAt -lt (Get-Date).AddDays(-30)
+
+        Lists restore points of some virtual machines that are older than 30 days.
+    .EXAMPLE
+        Get-VMBackup -Id 01JD9QK4T4W6 -Repository D:\Backups | Format-List
+
+        Shows all there is to know about one restore point.
+    .OUTPUTS
+        HyperVBackup.RestorePoint: Id, VMName, VMId, CreatedAt (UTC), Kind, Mode, Consistency, Size, NewBytes, Held, Repository.
+    .LINK
+        about_HyperVBackup
+    #>
+    [CmdletBinding(DefaultParameterSetName = 'Name')]
+    [OutputType('HyperVBackup.RestorePoint')]
+    param(
+        [Parameter(Position = 0, ParameterSetName = 'Name', ValueFromPipeline, ValueFromPipelineByPropertyName)]
+        [Alias('VMName')]
+        [SupportsWildcards()]
+        [ValidateNotNullOrEmpty()]
+        [string[]] $Name,
+
+        [Parameter(Mandatory, ParameterSetName = 'Id')]
+        [Alias('RestorePointId')]
+        [ValidateNotNullOrEmpty()]
+        [string[]] $Id,
+
+        [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
+        [ValidateNotNullOrEmpty()]
+        [object] $Repository
+    )
+
+    process {
+        $location = Resolve-Repository -Repository $Repository
+        $ids = if ($Id) { $Id } else { @() }
+        $patterns = if ($Id) { @() } elseif ($Name) { $Name } else { , '*' }
+        Use-Backend -Cmdlet $PSCmdlet -Process {
+            param($backend)
+            foreach ($point in $ids) {
+                $call = @{ Method = 'point/show'; Parameters = @{ repository = $location; point = $point }; TargetObject = $point }
+                $found = Invoke-BackendMethod -Backend $backend @call
+                if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location }
+            }
+            foreach ($pattern in $patterns) {
+                $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern)
+                $parameters = @{ repository = $location; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
+                do {
+                    $page = Invoke-BackendMethod -Backend $backend -Method 'point/list' -Parameters $parameters -TargetObject $location
+                    if (-not $page) { return }
+                    foreach ($point in $page.points) {
+                        if ($wildcard -and $point.vmName -notlike $pattern) { continue }
+                        ConvertTo-RestorePoint -Point $point -Repository $location
+                    }
+                    $parameters.cursor = Get-Field -InputObject $page -Name 'nextCursor'
+                } while ($parameters.cursor)
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+function Remove-VMBackup {
+    <#
+    .SYNOPSIS
+        Removes restore points and gives back their space.
+    .DESCRIPTION
+        Removes restore points from a repository. Others stay as they are, whatever the order: each is complete on its own.
+        Space that another session may still need is given back later; the result says how much.
+
+        Asks before it removes, unless -Force or -Confirm:$false is given.
+    .PARAMETER Id
+        Ids of restore points, or beginnings of them that no other restore point has.
+    .PARAMETER Repository
+        Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER Force
+        Do not ask.
+    .EXAMPLE
+        Remove-VMBackup -Repository D:\Backups -Id 01JD9QK4T4W6
+
+        Removes one restore point after asking.
+    .EXAMPLE
+        Get-VMBackup web01 -Repository D:\Backups | Select-Object -SkipLast 7 | Remove-VMBackup -Force
+
+        Removes all but the newest seven restore points of a virtual machine.
+    .OUTPUTS
+        HyperVBackup.RemoveResult: RestorePointId, FreedBytes, PendingBytes, Repository.
+    .LINK
+        about_HyperVBackup
+    #>
+    [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'High')]
+    [OutputType('HyperVBackup.RemoveResult')]
+    param(
+        [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
+        [Alias('RestorePointId')]
+        [ValidateNotNullOrEmpty()]
+        [string[]] $Id,
+
+        [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
+        [ValidateNotNullOrEmpty()]
+        [object] $Repository,
+
+        [switch] $Force
+    )
+
+    begin {
+        if ($Force -and -not $PSBoundParameters.ContainsKey('Confirm')) { $ConfirmPreference = 'None' }
+    }
+
+    process {
+        $location = Resolve-Repository -Repository $Repository
+        foreach ($point in $Id) {
+            if (-not $PSCmdlet.ShouldProcess("Restore point $point in $location", 'Remove')) { continue }
+            $call = @{
+                Method       = 'point/remove'
+                Parameters   = @{ repository = $location; point = $point }
+                Activity     = "Removing $point"
+                TargetObject = $point
+            }
+            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+            if (-not $result) { continue }
+            [pscustomobject][ordered]@{
+                PSTypeName     = 'HyperVBackup.RemoveResult'
+                RestorePointId = [string]$result.pointId
+                FreedBytes     = [long]$result.freedBytes
+                PendingBytes   = [long]$result.pendingBytes
+                Repository     = $location
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+function Restore-VMBackup {
+    <#
+    .SYNOPSIS
+        Restores a restore point as a virtual machine.
+    .DESCRIPTION
+        Writes the disks of a restore point to a host and defines the virtual machine there, either from its own configuration
+        (VM) or anew from its description (Data). The virtual machine appears only when all of it is there.
+
+        A virtual machine of the same id is refused unless -GenerateNewId gives the restored one another id, or -Replace
+        replaces it; one that runs is never replaced. With -Replace the old one stays until the new one is complete.
+    .PARAMETER Id
+        Ids of restore points, or beginnings of them that no other restore point has.
+    .PARAMETER Repository
+        Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER VMHost
+        The host that gets the virtual machine: hyperv: for this machine, hyperv:SERVER for another, sim:DIR for a simulated
+        one. When left out: what the environment variable HVBACKUP_HOST says, else this machine.
+    .PARAMETER Name
+        Name of the restored virtual machine; the original one when left out.
+    .PARAMETER GenerateNewId
+        Give the virtual machine a new id, so that it can stand beside the original.
+    .PARAMETER Replace
+        Replace the virtual machine of the same id. Asks first, unless -Force is given.
+    .PARAMETER Kind
+        VM: import the configuration. Data: define the virtual machine anew. As it was backed up when left out.
+    .PARAMETER DiskNumber
+        Numbers of the disks to restore, from 0; all when left out.
+    .PARAMETER Path
+        Folder for the files of the virtual machine. This version refuses it: the host's default folders are used.
+    .PARAMETER Force
+        With -Replace: do not ask.
+    .EXAMPLE
+        Get-VMBackup web01 -Repository D:\Backups | Select-Object -Last 1 | Restore-VMBackup -GenerateNewId -Name web01-restored
+
+        Restores the newest restore point beside the original.
+    .EXAMPLE
+        Restore-VMBackup -Repository D:\Backups -Id 01JD9QK4T4W6 -Replace
+
+        Takes a virtual machine back to a restore point.
+    .EXAMPLE
+        Restore-VMBackup -Repository D:\Backups -Id 01JD9QK4T4W6 -VMHost sim:C:\Lab -Kind Data -WhatIf
+
+        Says what would be restored.
+    .OUTPUTS
+        HyperVBackup.RestoreResult: VMName, VMId, VMHost, Kind, Replaced, Disks, Duration, Warnings, RestorePointId.
+    .LINK
+        about_HyperVBackup
+    #>
+    [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'Medium')]
+    [OutputType('HyperVBackup.RestoreResult')]
+    param(
+        [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
+        [Alias('RestorePointId')]
+        [ValidateNotNullOrEmpty()]
+        [string[]] $Id,
+
+        [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
+        [ValidateNotNullOrEmpty()]
+        [object] $Repository,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $VMHost,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $Name,
+
+        [switch] $GenerateNewId,
+
+        [switch] $Replace,
+
+        [ValidateSet('VM', 'Data')]
+        [string] $Kind,
+
+        [ValidateRange(0, 1023)]
+        [int[]] $DiskNumber,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $Path,
+
+        [switch] $Force
+    )
+
+    process {
+        $location = Resolve-Repository -Repository $Repository
+        $uri = Resolve-BackupHost -VMHost $VMHost
+        foreach ($point in $Id) {
+            $action = if ($Replace) { "Restore to $uri and replace the virtual machine there" } else { "Restore to $uri" }
+            if (-not $PSCmdlet.ShouldProcess("Restore point $point", $action)) { continue }
+            if ($Replace -and -not $Force) {
+                $question = "The virtual machine on $uri is replaced by restore point $point. What it holds now is lost. Go on?"
+                if (-not $PSCmdlet.ShouldContinue($question, 'Replace virtual machine')) { continue }
+            }
+            $parameters = @{
+                repository = $location
+                point      = $point
+                host       = $uri
+                name       = if ($Name) { $Name } else { $null }
+                newId      = [bool]$GenerateNewId
+                replace    = [bool]$Replace
+                kind       = ConvertTo-ProtocolValue -Value $Kind
+                disks      = $DiskNumber
+                path       = if ($Path) { Resolve-BackupPath -Path $Path } else { $null }
+            }
+            $call = @{ Method = 'point/restore'; Parameters = $parameters; Activity = "Restoring $point"; TargetObject = $point }
+            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+            if (-not $result) { continue }
+            $disks = foreach ($disk in $result.disks) {
+                [pscustomobject][ordered]@{
+                    PSTypeName   = 'HyperVBackup.RestoredDisk'
+                    Number       = [int]$disk.index
+                    Path         = [string]$disk.path
+                    Size         = [long]$disk.size
+                    WrittenBytes = [long]$disk.writtenBytes
+                }
+            }
+            [pscustomobject][ordered]@{
+                PSTypeName     = 'HyperVBackup.RestoreResult'
+                VMName         = [string]$result.vmName
+                VMId           = [guid]$result.vmId
+                VMHost         = [string]$result.host
+                Kind           = ConvertTo-EnumName -Value $result.kind
+                Replaced       = [bool]$result.replaced
+                Disks          = @($disks)
+                Duration       = [timespan]::FromMilliseconds($result.durationMs)
+                Warnings       = @(foreach ($warning in $result.warnings) { [string]$warning })
+                RestorePointId = [string]$result.restorePointId
+            }
+        }
+    }
+}
