@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { idOf, trimmedLength } from '../../../backend/src/repository/engine/codec.ts';
+import { idAt, META_FIELDS, Meta } from '../../../backend/src/repository/engine/slot.ts';
+import { SlotSet, WorkerPool } from '../../../backend/src/repository/engine/worker-pool.ts';
+import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
+import { BLOCK, sampleBytes } from './support/model.ts';
+
+describe('trimmedLength', () => {
+  it('finds the last byte that is not zero', () => {
+    const bytes = Buffer.alloc(200_000);
+    expect(trimmedLength(bytes, 0, bytes.length)).toBe(0);
+    for (const last of [0, 1, 63, 64, 65, 4095, 4096, 65_535, 65_536, 99_999, 131_072, 199_998, 199_999]) {
+      bytes.fill(0);
+      bytes[last] = 1;
+      expect(trimmedLength(bytes, 0, bytes.length)).toBe(last + 1);
+      if (last >= 1000) expect(trimmedLength(bytes, 1000, bytes.length)).toBe(last - 999);
+      bytes[0] = 1;
+      expect(trimmedLength(bytes, 0, bytes.length)).toBe(last + 1);
+    }
+  });
+});
+
+describe('the codec workers', () => {
+  it('hash, encode and decode what lies in a shared slot', async () => {
+    const pool = new WorkerPool(BLOCK, 2);
+    const slots = new SlotSet(pool);
+    const slot = await slots.acquire();
+    const plain = Buffer.concat([
+      sampleBytes(BLOCK, 1),
+      Buffer.alloc(BLOCK),
+      randomBytes(BLOCK),
+      Buffer.alloc(BLOCK, 5),
+    ]);
+    plain.copy(slot.input);
+    await pool.run({ task: 'hash', slot: slot.number, count: 4 });
+    const lengths = [0, 1, 2, 3].map((block) => slot.meta[block * META_FIELDS + Meta.rawLength]!);
+    expect([lengths[1], lengths[3]]).toEqual([0, BLOCK]);
+    expect(idAt(slot, 3).equals(idOf(RecordKind.block, Buffer.alloc(BLOCK, 5)))).toBe(true);
+    for (let block = 0; block < 4; block++) slot.meta[block * META_FIELDS + Meta.wanted] = lengths[block]! > 0 ? 1 : 0;
+    const { length } = await pool.run({ task: 'encode', slot: slot.number, count: 4, level: 1, sequence: 0 });
+    expect(length).toBeLessThan(2 * BLOCK);
+    slot.output.copy(slot.input, 0, 0, length);
+    const { failures } = await pool.run({ task: 'decode', slot: slot.number, count: 4 });
+    expect(failures.map((failure) => failure.block)).toEqual([1]);
+    for (const block of [0, 2, 3])
+      expect(
+        slot.output
+          .subarray(block * BLOCK, (block + 1) * BLOCK)
+          .equals(plain.subarray(block * BLOCK, (block + 1) * BLOCK)),
+      ).toBe(true);
+    await pool.close();
+  });
+
+  it('that die or fail are an error, not a wait', async () => {
+    for (const code of ['process.exit(3)', 'throw new Error("broken")', 'setTimeout(() => process.exit(1), 50)']) {
+      const pool = new WorkerPool(BLOCK, 1, () => new Worker(code, { eval: true }));
+      const slot = pool.takeSlot();
+      const request = { task: 'hash', slot: slot.number, count: 1 } as const;
+      await expect(pool.run(request)).rejects.toMatchObject({ code: 'INTERNAL' });
+      await expect(pool.run(request)).rejects.toMatchObject({ code: 'INTERNAL' });
+      await pool.close();
+    }
+  });
+
+  it('hand slots out up to the bound, then in turn', async () => {
+    const pool = new WorkerPool(BLOCK, 0);
+    const slots = new SlotSet(pool, 2);
+    const first = await slots.acquire();
+    await slots.acquire();
+    expect(slots.tryAcquire()).toBeUndefined();
+    const waiting = slots.acquire();
+    slots.release(first);
+    expect(await waiting).toBe(first);
+    await pool.close();
+  });
+});
