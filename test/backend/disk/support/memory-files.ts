@@ -71,10 +71,14 @@ export class MemoryFiles {
     this.#contents = contents;
   }
 
-  /** A file that is there from the start, without operations. */
-  put(path: string, data: Uint8Array): void {
+  /** A file that is there from the start, without operations. `data` is shared: leave it alone from now on. */
+  put(path: string, data: Buffer): void {
     const content = new Content();
-    content.write(0, data);
+    for (let at = 0; at < data.length; at += PAGE) {
+      const page = data.subarray(at, at + PAGE);
+      content.pages.set(at / PAGE, page.length === PAGE ? page : Buffer.concat([page], PAGE));
+    }
+    content.size = data.length;
     this.#contents.set(path, content);
   }
 
