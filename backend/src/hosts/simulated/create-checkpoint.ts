@@ -26,7 +26,7 @@ interface FrozenDisk extends VerifiedDisk {
 /**
  * Under the lock.
  * @returns id of the checkpoint
- * @throws VM_NOT_FOUND, CONSISTENCY_NOT_POSSIBLE, CHECKPOINT_FAILED
+ * @throws VM_NOT_FOUND, CONSISTENCY_NOT_POSSIBLE, DISK_CORRUPT, DISK_FULL, …, CHECKPOINT_FAILED for anything else
  */
 export async function createCheckpoint(ctx: HostContext, vmId: string, request: CheckpointRequest): Promise<string> {
   const definition = vmDefinition(ctx.state, vmId);
@@ -54,6 +54,8 @@ export async function createCheckpoint(ctx: HostContext, vmId: string, request: 
     });
   } catch (error) {
     await rollBackIntents(ctx).catch(() => undefined); // otherwise the next holder of the lock does it
+    // A damaged or unreadable disk, a full volume: that says more than that the checkpoint failed.
+    if (error instanceof HvError && error.code !== 'INTERNAL' && error.code !== 'IO_ERROR') throw error;
     throw checkpointFailed(definition.name, toHvError(error).message, error);
   }
   reach('create-checkpoint:done');
