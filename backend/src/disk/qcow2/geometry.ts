@@ -1,5 +1,5 @@
 /** Sizes and counts that follow from virtual size and cluster size, checked before anything is written. */
-import { isPowerOfTwo } from '../../support/bytes.ts';
+import { alignUp, isPowerOfTwo } from '../../support/bytes.ts';
 import { HvError } from '../../support/errors.ts';
 import { badGeometry } from '../errors.ts';
 import {
@@ -12,8 +12,10 @@ import {
   REFCOUNT_SIZE,
 } from './format/constants.ts';
 
+const SECTOR = 512;
+
 export interface Qcow2Geometry {
-  /** Virtual size, bytes. */
+  /** Virtual size, bytes, whole sectors. */
   size: number;
   /** Bytes. */
   clusterSize: number;
@@ -27,16 +29,17 @@ export interface Qcow2Geometry {
 }
 
 /**
- * @param size bytes
+ * @param wanted bytes, rounded up to whole sectors of 512 bytes
  * @throws USAGE for an impossible cluster size, NOT_SUPPORTED for a disk that clusters of this size cannot map
  */
-export function geometryOf(size: number, clusterSize = DEFAULT_CLUSTER_SIZE): Qcow2Geometry {
-  if (!Number.isSafeInteger(size) || size < 0) throw badGeometry(`a disk of ${size} bytes`, { size });
+export function geometryOf(wanted: number, clusterSize = DEFAULT_CLUSTER_SIZE): Qcow2Geometry {
+  if (!Number.isSafeInteger(wanted) || wanted <= 0) throw badGeometry(`a disk of ${wanted} bytes`, { size: wanted });
   if (!isPowerOfTwo(clusterSize) || clusterSize < MIN_CLUSTER_SIZE || clusterSize > MAX_CLUSTER_SIZE) {
     throw badGeometry(`a qcow2 image with clusters of ${clusterSize} bytes`, { clusterSize });
   }
+  const size = alignUp(wanted, SECTOR);
   const l2Entries = clusterSize / ENTRY_SIZE;
-  const l1Size = Math.max(1, Math.ceil(size / clusterSize / l2Entries));
+  const l1Size = Math.ceil(size / clusterSize / l2Entries);
   const refcountsPerBlock = clusterSize / REFCOUNT_SIZE;
   // All of the disk stored plain, with every table it can need: an upper bound of what must be counted.
   const clusters =

@@ -1,5 +1,4 @@
 /** Streaming writer of a qcow2 image: one pass, constant memory, clusters in the order of the disk. */
-import { alignUp } from '../../support/bytes.ts';
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
 import { outOfRange } from '../errors.ts';
@@ -13,8 +12,6 @@ import { geometryOf, type Qcow2Geometry } from './geometry.ts';
 import { HostSpace } from './host-space.ts';
 import { Mapping } from './mapping.ts';
 import { type ClusterStore, PlainStore } from './plain-store.ts';
-
-const SECTOR = 512;
 
 export interface Qcow2WriterOptions {
   /** Virtual size, bytes; rounded up to whole sectors of 512 bytes. */
@@ -34,7 +31,7 @@ const CODECS: Record<'zstd' | 'zlib', ClusterCodec> = { zstd: zstdCodec, zlib: z
  *   ACCESS_DENIED
  */
 export async function createQcow2Writer(path: string, options: Qcow2WriterOptions): Promise<ImageWriter> {
-  const geometry = geometryOf(alignUp(options.size, SECTOR), options.clusterSize);
+  const geometry = geometryOf(options.size, options.clusterSize);
   const { compression = 'none' } = options;
   const target = await NewFile.create(path, options.opener);
   return new Qcow2StreamWriter(target, geometry, options.size, compression === 'none' ? null : CODECS[compression]);

@@ -6,6 +6,8 @@ export interface Stopping {
   opener: FileOpener;
   /** Changing operations performed so far: writes, truncations, flushes. */
   count(): number;
+  /** Closes what a killed process would have left to the system. */
+  close(): Promise<void>;
 }
 
 /** @param limit operations that still work */
@@ -16,8 +18,10 @@ export function stoppingOpener(limit: number): Stopping {
     count++;
     await action();
   };
+  const files: RandomAccessFile[] = [];
   const opener: FileOpener = async (path, mode) => {
     const file = await openFile(path, mode);
+    files.push(file);
     const wrapped: RandomAccessFile = {
       path: file.path,
       size: () => file.size(),
@@ -30,5 +34,8 @@ export function stoppingOpener(limit: number): Stopping {
     };
     return wrapped;
   };
-  return { opener, count: () => count };
+  const close = async (): Promise<void> => {
+    for (const file of files) await file.close();
+  };
+  return { opener, count: () => count, close };
 }
