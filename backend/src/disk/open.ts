@@ -15,6 +15,7 @@ import { openVhdImage } from './vhd/image.ts';
 import { VhdxImage } from './vhdx/image.ts';
 import type { InPlaceOptions } from './vhdx/in-place.ts';
 import { openLayout } from './vhdx/layout.ts';
+import { refuseOverlaps } from './vhdx/overlaps.ts';
 import { WritableVhdx } from './vhdx/writable.ts';
 
 /** A chain longer than this is a mistake or an attack. */
@@ -65,7 +66,10 @@ export async function openDisk(
   try {
     await openParents(top, parents, options);
     if (!options.writable) return new ChainDevice([top, ...parents]);
-    if (top instanceof VhdxImage) return new WritableVhdx(top, parents, options);
+    if (top instanceof VhdxImage) {
+      await refuseOverlaps(top);
+      return new WritableVhdx(top, parents, options);
+    }
     if (top instanceof RawImage) return new WritableRaw(top);
     throw new HvError('NOT_SUPPORTED', `A ${top.info.format.toUpperCase()} file cannot be written in place: ${path}`, {
       advice: 'Convert it to VHDX first.',

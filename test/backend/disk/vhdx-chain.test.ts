@@ -1,4 +1,5 @@
 /** Differencing VHDX: chains of any depth, merging, and what is refused. */
+import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,6 +14,7 @@ import {
   setVhdxParent,
   type WritableDisk,
 } from '../../../backend/src/disk/index.ts';
+import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';
 import { below, pattern, seeded } from './support/random.ts';
@@ -66,6 +68,10 @@ describe('differencing VHDX', () => {
       expect((await readAll(disk)).equals(snapshots[depth]!)).toBe(true);
       await disk.close();
       checkVhdxRules(files[depth]!);
+      if (hasLibvhdi) {
+        const sha256 = createHash('sha256').update(snapshots[depth]!).digest('hex');
+        expect(libvhdiContent(...files.slice(0, depth + 1).reverse())).toEqual({ size, sha256 });
+      }
     }
     for (let depth = 3; depth > 0; depth--) {
       let last = 0;
@@ -226,6 +232,52 @@ describe('differencing VHDX', () => {
     expect((await inspectDisk(base)).dataWriteGuid).not.toBe(before.dataWriteGuid);
     await (await openDisk(child)).close();
     await expect(mergeIntoParent(base)).rejects.toMatchObject({ code: 'DISK_UNSUPPORTED' });
+  });
+
+  it.each([
+    { sector: 512, block: 256 * MIB },
+    { sector: 512, block: MIB },
+    { sector: 4096, block: 32 * MIB },
+  ])('writes on both sides of where one sector bitmap ends and the next begins: $sector, $block', async (layout) => {
+    const folder = await scratch();
+    const [base, child] = [path.join(folder, 'base.vhdx'), path.join(folder, 'child.avhdx')];
+    const chunk = 2 ** 23 * layout.sector;
+    const size = 2 * chunk + 3 * MIB;
+    await createVhdx(base, { size, blockSize: layout.block, logicalSectorSize: layout.sector });
+    await createDifferencingVhdx(child, base, { blockSize: layout.block });
+    const places = [chunk - 10_000, 2 * chunk - 5000, size - 20_000];
+    const [lower, upper] = [
+      await openDisk(base, { writable: true }),
+      await openDisk(child, { writable: true, parent: null }),
+    ];
+    for (const [index, at] of places.entries()) {
+      await lower.write(at - 30_000, pattern(index, 40_000));
+      await upper.write(at, pattern(index + 10, 15_000));
+    }
+    await lower.close();
+    await upper.close();
+    await setVhdxParent(child, base);
+    const check = async (file: string): Promise<void> => {
+      const disk = await openDisk(file);
+      for (const [index, at] of places.entries()) {
+        const expected = Buffer.alloc(50_000);
+        expected.set(pattern(index, 40_000));
+        expected.set(pattern(index + 10, 15_000), 30_000);
+        const found = Buffer.alloc(Math.min(50_000, size - at + 30_000));
+        await disk.read(at - 30_000, found);
+        // What the child filled up to whole sectors came from no parent: zeros.
+        const from = 30_000 - (at % layout.sector);
+        expected.fill(0, from, 30_000);
+        const end = at + 15_000;
+        const filled = Math.ceil(end / layout.sector) * layout.sector - end;
+        expected.fill(0, 45_000, 45_000 + filled);
+        expect(found.equals(expected.subarray(0, found.length))).toBe(true);
+      }
+      await disk.close();
+    };
+    await check(child);
+    await mergeIntoParent(child);
+    await check(base);
   });
 
   it('never changes a parent while its child is written', async () => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createDifferencingVhdx, createVhdx, inspectDisk, openDisk } from '../../../backend/src/disk/index.ts';
+import { checkVhdx } from '../../../backend/src/disk/vhdx/check.ts';
 import { updateHeaders } from '../../../backend/src/disk/vhdx/headers.ts';
 import { openLayout } from '../../../backend/src/disk/vhdx/layout.ts';
 import { crc32cWithout } from '../../../backend/src/support/crc32c.ts';
@@ -17,7 +18,7 @@ import { pattern, seeded } from './support/random.ts';
 
 const MIB = 2 ** 20;
 /** Per image; HVBACKUP_FUZZ sets another number. A failure names its seed. */
-const MUTATIONS = Number(process.env.HVBACKUP_FUZZ ?? 400);
+const MUTATIONS = Number(process.env.HVBACKUP_FUZZ ?? 150);
 const scratch = scratchForEach('disk-hostile');
 const EXPECTED = /^(DISK_CORRUPT|DISK_UNSUPPORTED|DISK_FORMAT_UNKNOWN|DISK_PARENT_|IO_ERROR|DISK_OUT_OF_RANGE)/;
 
@@ -59,6 +60,7 @@ async function dirtyImage(file: string): Promise<Buffer> {
 /** What a curious program does with an image: look, walk, read, write. Only errors that say what is wrong may come. */
 async function exercise(files: MemoryFiles, file: string, parent: string): Promise<'fine' | string> {
   try {
+    await checkVhdx(await files.open(file, 'read'));
     await inspectDisk(file, { opener: files.open, allocated: true });
     const disk = await openDisk(file, { opener: files.open, parent });
     const buffer = Buffer.alloc(65536);
@@ -185,5 +187,43 @@ describe('hostile VHDX', () => {
     await expect(open((image) => image.writeBigUInt64LE(((2n ** 43n) << 20n) | 6n, 3 * MIB))).rejects.toMatchObject(
       corrupt('impossible place'),
     );
+  });
+
+  it('the check lists what is wrong, and nothing for a sound image', async () => {
+    const folder = await scratch();
+    const base = await dynamicImage(folder);
+    const child = await differencingImage(folder, base.file);
+    const check = async (image: Buffer, change: (image: Buffer) => void): Promise<string[]> => {
+      const bytes = Buffer.from(image);
+      change(bytes);
+      const files = new MemoryFiles();
+      files.put('x', bytes);
+      return (await checkVhdx(await files.open('x', 'read'))).map(({ message }) => message);
+    };
+    expect(await check(base.bytes, () => undefined)).toEqual([]);
+    expect(await check(child.bytes, () => undefined)).toEqual([]);
+    expect(await check(base.bytes, (image) => image.fill(0, 65536, 65540))).toEqual([
+      expect.stringContaining('headers'),
+    ]);
+    expect(await check(base.bytes, (image) => image.fill(0, 4 * 65536, 5 * 65536))).toEqual([
+      expect.stringContaining('region tables'),
+    ]);
+    expect(await check(base.bytes, (image) => image.copy(image, 3 * MIB + 8, 3 * MIB, 3 * MIB + 8))).toEqual([
+      expect.stringContaining('block 1 overlaps'),
+    ]);
+    expect(await check(base.bytes, (image) => image.writeUInt32LE(0xff0006, 3 * MIB))).toEqual([
+      expect.stringContaining('impossible place'),
+    ]);
+    expect(await check(base.bytes, (image) => image.writeBigUInt64LE((5n << 20n) | 2n, 3 * MIB + 24))).toEqual([
+      expect.stringContaining('Hyper-V refuses'),
+    ]);
+    expect(await check(child.bytes, (image) => image.fill(0, 3 * MIB + 4096 * 8, 3 * MIB + 4097 * 8))).toEqual([
+      expect.stringContaining('no sector bitmap'),
+    ]);
+    const twice = Buffer.from(base.bytes);
+    twice.copy(twice, 3 * MIB + 8, 3 * MIB, 3 * MIB + 8);
+    const files = new MemoryFiles();
+    files.put('x', twice);
+    await expect(openDisk('x', { opener: files.open, writable: true })).rejects.toMatchObject({ code: 'DISK_CORRUPT' });
   });
 });

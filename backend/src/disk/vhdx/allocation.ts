@@ -37,15 +37,20 @@ export class AllocationTable {
   }
 
   /** File offset of BAT entry `index`. */
-  #entryOffset(index: number): number {
+  #offset(index: number): number {
     return this.#layout.regions.bat.offset + index * BAT_ENTRY_SIZE;
+  }
+
+  /** File offset of a payload block's entry. */
+  entryOffset(block: number): number {
+    return this.#offset(payloadIndex(this.#layout.geometry, block));
   }
 
   /** The page that holds the entry of `block`, and the first block whose entry is beyond it. */
   async pageOf(block: number): Promise<{ page: Page; nextBlock: number }> {
     const index = payloadIndex(this.#layout.geometry, block);
     // The region starts at a megabyte: its pages are the file's.
-    const page = await this.#cache.page(Math.floor(this.#entryOffset(index) / PAGE_SIZE));
+    const page = await this.#cache.page(Math.floor(this.#offset(index) / PAGE_SIZE));
     const nextIndex = (Math.floor(index / ENTRIES_PER_PAGE) + 1) * ENTRIES_PER_PAGE;
     return { page, nextBlock: blockFromIndex(this.#layout.geometry, nextIndex) };
   }
@@ -57,6 +62,14 @@ export class AllocationTable {
     const content = this.#meaning(entry, index);
     if (content === 'here' || content === 'mixed') this.#checkPlace(entry, index, this.#payloadLength(block));
     return { ...entry, content };
+  }
+
+  /** File offset of a block from the page pageOf() gave; null when it has none, or its entry is damaged. */
+  placeIn(page: Page, block: number): number | null {
+    const index = payloadIndex(this.#layout.geometry, block);
+    const { state, fileOffset } = readBatEntry(page.data, (index % ENTRIES_PER_PAGE) * BAT_ENTRY_SIZE);
+    if (state !== PAYLOAD_FULLY_PRESENT && state !== PAYLOAD_PARTIALLY_PRESENT) return null;
+    return fileOffset + this.#payloadLength(block) <= this.#layout.fileSize ? fileOffset : null;
   }
 
   async payload(block: number): Promise<BatEntry & { content: BlockContent }> {
@@ -79,7 +92,7 @@ export class AllocationTable {
       case PAYLOAD_PARTIALLY_PRESENT:
         if (differencing) return 'mixed';
     }
-    throw corrupt(this.#layout.file.path, `BAT entry ${index} has state ${entry.state}`, this.#entryOffset(index));
+    throw corrupt(this.#layout.file.path, `BAT entry ${index} has state ${entry.state}`, this.#offset(index));
   }
 
   /** The last block of the disk may stick out; what sticks out is never read. */
@@ -101,14 +114,14 @@ export class AllocationTable {
       regions.all.some((region) => hits(region.offset, region.length))
     ) {
       const what = `BAT entry ${index} points to an impossible place`;
-      throw corrupt(file.path, what, this.#entryOffset(index), { fileOffset, length, fileSize });
+      throw corrupt(file.path, what, this.#offset(index), { fileOffset, length, fileSize });
     }
   }
 
   /** File offset of a chunk's sector bitmap block; null when it has none. */
   async bitmap(chunk: number): Promise<number | null> {
     const index = bitmapIndex(this.#layout.geometry, chunk);
-    const offset = this.#entryOffset(index);
+    const offset = this.#offset(index);
     const page = await this.#cache.page(Math.floor(offset / PAGE_SIZE));
     const entry = readBatEntry(page.data, offset % PAGE_SIZE);
     if (entry.state === PAYLOAD_NOT_PRESENT) return null;
@@ -129,13 +142,13 @@ export class AllocationTable {
     const index = bitmapIndex(this.#layout.geometry, chunk);
     const bytes = Buffer.alloc(BAT_ENTRY_SIZE);
     writeBatEntry(bytes, 0, BITMAP_PRESENT, fileOffset);
-    await this.#layout.file.writeFully(this.#entryOffset(index), bytes);
+    await this.#layout.file.writeFully(this.#offset(index), bytes);
     await this.#layout.file.sync();
     await this.#set(index, BITMAP_PRESENT, fileOffset);
   }
 
   #set(index: number, state: number, fileOffset: number): Promise<void> {
-    return this.#cache.modify(this.#entryOffset(index), BAT_ENTRY_SIZE, (data, at) => {
+    return this.#cache.modify(this.#offset(index), BAT_ENTRY_SIZE, (data, at) => {
       writeBatEntry(data, at, state, fileOffset);
     });
   }

@@ -2,7 +2,7 @@
 import type { RandomAccessFile } from '../../support/file.ts';
 import { PAGE_SIZE } from '../page-cache.ts';
 import { writeBatEntry } from './format/bat-entry.ts';
-import { BAT_ENTRY_SIZE } from './format/constants.ts';
+import { BAT_ENTRY_SIZE, PAYLOAD_FULLY_PRESENT } from './format/constants.ts';
 import { payloadIndex } from './geometry.ts';
 import type { VhdxPlan } from './skeleton.ts';
 
@@ -40,4 +40,16 @@ export class BatStream {
   async finish(): Promise<void> {
     if (this.#number >= 0) await this.#file.writeFully(this.#plan.batOffset + this.#number * PAGE_SIZE, this.#page);
   }
+}
+
+/** A fixed disk: every block has its place from the start, in the order of the disk, as a hole where that is possible. */
+export async function allocateAll(file: RandomAccessFile, plan: VhdxPlan): Promise<void> {
+  const { blockCount, blockSize } = plan.geometry;
+  await file.truncate(plan.firstBlock + blockCount * blockSize);
+  const bat = new BatStream(file, plan);
+  for (let block = 0; block < blockCount; block++) {
+    const written = bat.set(block, PAYLOAD_FULLY_PRESENT, plan.firstBlock + block * blockSize);
+    if (written !== undefined) await written;
+  }
+  await bat.finish();
 }

@@ -5,9 +5,8 @@ import type { ParentInfo } from '../info.ts';
 import { NewFile } from '../new-file.ts';
 import { inspectDisk } from '../open.ts';
 import { describeParentPath } from '../parent.ts';
-import { BatStream } from './bat-stream.ts';
-import { PAYLOAD_FULLY_PRESENT } from './format/constants.ts';
-import { type NewVhdxOptions, planVhdx, type VhdxPlan, writeSkeleton } from './skeleton.ts';
+import { allocateAll } from './bat-stream.ts';
+import { type NewVhdxOptions, planVhdx, writeSkeleton } from './skeleton.ts';
 
 export interface CreateVhdxOptions extends NewVhdxOptions {
   /** All blocks allocated from the start (as holes where the file system has them). */
@@ -26,22 +25,12 @@ export async function createVhdx(path: string, options: CreateVhdxOptions): Prom
   const target = await NewFile.create(path, options.opener);
   try {
     await writeSkeleton(target.file, plan);
-    if (plan.fixed) await allocateAll(target, plan);
+    if (plan.fixed) await allocateAll(target.file, plan);
     await target.publish();
   } catch (error) {
     await target.abort();
     throw error;
   }
-}
-
-async function allocateAll(target: NewFile, plan: VhdxPlan): Promise<void> {
-  const { blockCount, blockSize } = plan.geometry;
-  await target.file.truncate(plan.firstBlock + blockCount * blockSize);
-  const bat = new BatStream(target.file, plan);
-  for (let block = 0; block < blockCount; block++) {
-    await bat.set(block, PAYLOAD_FULLY_PRESENT, plan.firstBlock + block * blockSize);
-  }
-  await bat.finish();
 }
 
 export interface CreateDifferencingOptions {

@@ -1,10 +1,10 @@
-/** Streaming writer of a dynamic VHDX: one pass, constant memory, blocks in the order of the disk. */
+/** Streaming writer of a dynamic or fixed VHDX: one pass, constant memory, blocks in the order of the disk. */
 import { isZero, nonZeroStretches } from '../../support/bytes.ts';
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
 import { outOfRange } from '../errors.ts';
 import { NewFile } from '../new-file.ts';
-import { BatStream } from './bat-stream.ts';
+import { allocateAll, BatStream } from './bat-stream.ts';
 import { PAYLOAD_FULLY_PRESENT } from './format/constants.ts';
 import { type NewVhdxOptions, planVhdx, type VhdxPlan, writeSkeleton } from './skeleton.ts';
 
@@ -12,19 +12,22 @@ import { type NewVhdxOptions, planVhdx, type VhdxPlan, writeSkeleton } from './s
 const HOLE_GRAIN = 65536;
 
 export interface VhdxWriterOptions extends NewVhdxOptions {
+  /** Every block has its place from the start. Default: dynamic, blocks of nothing but zeros have none. */
+  fixed?: boolean;
   opener?: FileOpener;
 }
 
 /**
- * Starts a dynamic VHDX. Blocks of nothing but zeros take no space. The result opens in Hyper-V without replay: log
- * empty, both headers valid, everything aligned as the format asks for.
+ * Starts a VHDX. The result opens in Hyper-V without replay: log empty, both headers valid, everything aligned as the
+ * format asks for. The length of a fixed disk is claimed at once, so that a file system that cannot hold it says so first.
  * @throws FILE_EXISTS, USAGE for impossible sizes, DISK_FULL, ACCESS_DENIED
  */
 export async function createVhdxWriter(path: string, options: VhdxWriterOptions): Promise<ImageWriter> {
-  const plan = planVhdx(options);
+  const plan = planVhdx(options, { fixed: options.fixed });
   const target = await NewFile.create(path, options.opener);
   try {
     await writeSkeleton(target.file, plan);
+    if (plan.fixed) await allocateAll(target.file, plan);
     return new VhdxStreamWriter(target, plan);
   } catch (error) {
     await target.abort();
@@ -40,8 +43,6 @@ class VhdxStreamWriter implements ImageWriter {
   #end: number;
   #block = -1;
   #place = 0;
-  /** Length the file was given so far. */
-  #length: number;
   /** Runs ascend: nothing below this may come again. */
   #next = 0;
 
@@ -50,7 +51,6 @@ class VhdxStreamWriter implements ImageWriter {
     this.#plan = plan;
     this.#bat = new BatStream(target.file, plan);
     this.#end = plan.firstBlock;
-    this.#length = plan.firstBlock;
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
@@ -74,16 +74,22 @@ class VhdxStreamWriter implements ImageWriter {
 
   async #allocate(block: number): Promise<void> {
     this.#block = block;
+    const { blockSize } = this.#plan.geometry;
+    if (this.#plan.fixed) {
+      this.#place = this.#plan.firstBlock + block * blockSize;
+      return;
+    }
     this.#place = this.#end;
-    this.#end += this.#plan.geometry.blockSize;
+    this.#end += blockSize;
     await this.#bat.set(block, PAYLOAD_FULLY_PRESENT, this.#place);
   }
 
   async finish(): Promise<void> {
-    await this.#bat.finish();
-    // Every block is there in full, also where it ends in zeros that were not written.
-    if (this.#end > this.#length) await this.#target.file.truncate(this.#end);
-    this.#length = this.#end;
+    if (!this.#plan.fixed) {
+      await this.#bat.finish();
+      // Every block is there in full, also where it ends in zeros that were not written.
+      await this.#target.file.truncate(this.#end);
+    }
     await this.#target.publish();
   }
 
