@@ -114,12 +114,12 @@ describe('simulated host, changes behind its back', () => {
     expect((await world.host.getVm('guest')).disks[0]).toMatchObject({ size: 0, id: '' });
     expect((await world.host.listVms())[0]).toMatchObject({ disks: 2, size: 4 * MIB });
     await expect(world.checkpoint()).rejects.toMatchObject({
-      code: 'CHECKPOINT_FAILED',
+      code: 'DISK_CORRUPT',
       message: expect.stringContaining(paths[0]!),
     });
     await rm(paths[0]!);
     await expect(world.checkpoint()).rejects.toMatchObject({
-      code: 'CHECKPOINT_FAILED',
+      code: 'FILE_NOT_FOUND',
       message: expect.stringContaining(paths[0]!),
     });
     expect(await world.host.listRecoveryCheckpoints(world.vmId)).toEqual([]);

@@ -150,6 +150,7 @@ describe('simulated host, processes', () => {
 
   it.each([
     ['guest-write:recorded', ['write']],
+    ['guest-write:partly', ['write']],
     ['guest-write:written', ['write']],
     ['create-checkpoint:intended', ['checkpoint']],
     ['create-checkpoint:file-created', ['checkpoint']],
@@ -169,7 +170,8 @@ describe('simulated host, processes', () => {
     ['realise:recorded', ['create']],
   ] as [string, WorkerTask['ops']][])('killed at %s (%s)', async (kill, ops) => {
     const op = ops[0]!;
-    await world.write(0, ...writesOf(1, SIZES[0]!));
+    // Everything is allocated, so that every later write shows at once.
+    for (const disk of [0, 1]) await world.write(disk, { offset: 0, fill: 1, length: SIZES[disk]! });
     const rctIds = await world.backup();
     const sealed = world.snapshot();
     await world.write(0, ...writesOf(2, SIZES[0]!));

@@ -27,6 +27,7 @@ export type CrashPoint =
   | 'realise:moved'
   | 'realise:recorded'
   | 'guest-write:recorded'
+  | 'guest-write:partly'
   | 'guest-write:written';
 
 let listener: ((point: CrashPoint) => void) | undefined;

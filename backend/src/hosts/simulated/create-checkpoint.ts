@@ -126,14 +126,13 @@ function insertCheckpoint(
     );
     state.run('UPDATE disks SET active_layer = ?, frozen_rct_id = ? WHERE key = ?', child, rctId, disk.key);
     state.run(
-      'INSERT INTO checkpoint_disks (checkpoint_id, position, disk_key, layer, disk_id, size, path, rct_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO checkpoint_disks (checkpoint_id, position, disk_key, layer, disk_id, size, rct_id) VALUES (?, ?, ?, ?, ?, ?, ?)',
       id,
       disk.position,
       disk.key,
       frozen.id,
       facts.id,
       facts.size,
-      frozen.path,
       rctId,
     );
   }

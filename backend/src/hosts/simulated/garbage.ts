@@ -2,13 +2,13 @@
  * Files that come and go with changes of the state. An intent names what a change will create, before it does: found by
  * the next holder of the lock, its maker is dead and the files go. Garbage is what a committed change no longer needs.
  */
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { toHvError } from '../../support/errors.ts';
 import { syncDirectory } from '../../support/file.ts';
 import { newGuid } from '../../support/guid.ts';
 import type { HostContext } from './context.ts';
-import { absolute } from './layout.ts';
+import { absolute, SNAPSHOTS, VIRTUAL_DISKS, VIRTUAL_MACHINES } from './layout.ts';
 import type { State } from './state.ts';
 
 /** Records that `paths` (relative) are about to be created. @returns id for {@link forgetIntent} */
@@ -53,6 +53,19 @@ export async function collectGarbage(ctx: HostContext): Promise<void> {
   ctx.state.transaction(() => {
     for (const relative of gone) ctx.state.run('DELETE FROM garbage WHERE path = ?', relative);
   });
+}
+
+/** What writing a file under a temporary name leaves when it is cut short. Nobody writes there without the lock. */
+const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+/** Relative paths of temporary files. */
+export async function temporaryFiles(root: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of [VIRTUAL_MACHINES, VIRTUAL_DISKS, SNAPSHOTS]) {
+    const names = await readdir(absolute(root, folder));
+    found.push(...names.filter((name) => TEMPORARY.test(name)).map((name) => `${folder}/${name}`));
+  }
+  return found;
 }
 
 async function removeAll(root: string, relatives: string[]): Promise<void> {

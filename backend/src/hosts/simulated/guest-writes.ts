@@ -127,7 +127,10 @@ class Guest {
       const ranges = batch.map(({ offset, data }) => ({ offset, length: data.length }));
       await journal?.append(granulesOf(ranges, GRANULARITY));
       reach('guest-write:recorded');
-      for (const { offset, data } of batch) await device.write(offset, data);
+      for (const { offset, data } of batch) {
+        await device.write(offset, data);
+        reach('guest-write:partly');
+      }
       await device.flush();
       reach('guest-write:written');
       const disk = diskAt(state, this.#vmId, this.#index);

@@ -30,13 +30,28 @@ export class HostLock {
    * Runs `action` while holding the lock. Not reentrant.
    * @throws HOST_BUSY when another process keeps it longer than the timeout
    */
-  async run<T>(action: () => Promise<T>): Promise<T> {
+  run<T>(action: () => Promise<T>): Promise<T> {
+    return this.#inTurn(action, () => this.#acquire());
+  }
+
+  /** Runs `action` if nobody else has the lock at this moment; otherwise does nothing. */
+  async runIfFree(action: () => Promise<void>): Promise<void> {
+    const busy = new Error('busy');
+    const acquire = async (): Promise<void> => {
+      if (!this.#try()) throw busy;
+    };
+    await this.#inTurn(action, acquire).catch((error: unknown) => {
+      if (error !== busy) throw error;
+    });
+  }
+
+  async #inTurn<T>(action: () => Promise<T>, acquire: () => Promise<void>): Promise<T> {
     const before = this.#queue;
     const turn = Promise.withResolvers<void>();
     this.#queue = before.then(() => turn.promise);
     await before;
     try {
-      await this.#acquire();
+      await acquire();
       try {
         return await action();
       } finally {

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { writeDirtyConfigurations } from './configuration.ts';
 import type { HostContext } from './context.ts';
-import { collectGarbage, hasLeftovers, rollBackIntents } from './garbage.ts';
+import { addGarbage, collectGarbage, hasLeftovers, rollBackIntents, temporaryFiles } from './garbage.ts';
 import { PLANNED } from './layout.ts';
 import { mergePending } from './merge.ts';
 import { discardDeadPlans } from './plan-leftovers.ts';
@@ -32,19 +32,24 @@ async function settle(ctx: HostContext): Promise<void> {
   if (hasLeftovers(ctx.state)) await collectGarbage(ctx);
 }
 
-/** What the opener of a host does: only takes the lock when there is something to put right. */
+/**
+ * What the opener of a host does when there is something to put right. Whoever has the lock at this moment does the same,
+ * and what is committed can be read meanwhile: so there is no need to wait.
+ */
 export async function settleAtOpen(ctx: HostContext): Promise<void> {
   if (!(await hasWork(ctx))) return;
-  await ctx.lock.run(async () => {
+  await ctx.lock.runIfFree(async () => {
     // A merge that failed before is tried again by every opener.
     ctx.state.run('UPDATE layers SET merging = 1 WHERE merging = 2');
     await discardDeadPlans(ctx);
+    addGarbage(ctx.state, await temporaryFiles(ctx.root));
     await settle(ctx);
   });
 }
 
 async function hasWork({ view, root }: HostContext): Promise<boolean> {
   if (hasLeftovers(view) || (await readdir(path.join(root, PLANNED))).length > 0) return true;
+  if ((await temporaryFiles(root)).length > 0) return true;
   return (
     view.get('SELECT 1 FROM layers WHERE merging > 0 UNION ALL SELECT 1 FROM vms WHERE configuration_dirty = 1') !==
     undefined

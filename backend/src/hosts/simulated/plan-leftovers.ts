@@ -5,6 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { exists } from '../../support/file.ts';
+import { parseGuid } from '../../support/guid.ts';
 import type { HostContext } from './context.ts';
 import { addGarbage } from './garbage.ts';
 import { absolute, PLANNED } from './layout.ts';
@@ -21,7 +22,8 @@ export const planLock = (ctx: HostContext, planId: string): string =>
 export async function discardDeadPlans(ctx: HostContext): Promise<void> {
   // Folders without a row too: their makers died, under the host's lock, before they could write it.
   const rows = ctx.state.all<{ id: string }>('SELECT id FROM plans').map((row) => row.id);
-  for (const id of new Set([...rows, ...(await readdir(path.join(ctx.root, PLANNED)))])) {
+  const folders = (await readdir(path.join(ctx.root, PLANNED))).filter((name) => parseGuid(name) !== null);
+  for (const id of new Set([...rows, ...folders])) {
     if (!(await isDead(planLock(ctx, id)))) continue;
     ctx.state.transaction(() => {
       ctx.state.run('DELETE FROM plans WHERE id = ?', id);

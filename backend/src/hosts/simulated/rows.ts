@@ -62,6 +62,7 @@ export interface CheckpointDiskRow {
   layer: number;
   disk_id: string;
   size: number;
+  /** Of the top layer, as it is now: a merge below may have moved it. */
   path: string;
   rct_id: string | null;
 }
@@ -110,11 +111,12 @@ function vmNotFound(state: State, nameOrId: string): HvError {
 export const disksOf = (state: State, vmId: string): DiskRow[] =>
   state.all<DiskRow>('SELECT * FROM disks WHERE vm_id = ? ORDER BY position', vmId);
 
-/** @throws VM_DISK_NOT_FOUND */
+/** @throws VM_NOT_FOUND, VM_DISK_NOT_FOUND */
 export function diskAt(state: State, vmId: string, index: number): DiskRow {
   const disks = disksOf(state, vmId);
   const disk = disks.find((row) => row.position === index);
   if (disk) return disk;
+  vmDefinition(state, vmId);
   throw new HvError('VM_DISK_NOT_FOUND', `The VM ${vmId} has no disk ${index}`, {
     advice: disks.length > 0 ? `Its disks are 0 to ${disks.length - 1}.` : 'It has no disks.',
     data: { vmId, disk: index, disks: disks.length },
@@ -157,4 +159,7 @@ export function checkpointNotFound(id: string): HvError {
 }
 
 export const checkpointDisks = (state: State, id: string): CheckpointDiskRow[] =>
-  state.all<CheckpointDiskRow>('SELECT * FROM checkpoint_disks WHERE checkpoint_id = ? ORDER BY position', id);
+  state.all<CheckpointDiskRow>(
+    'SELECT checkpoint_disks.*, path FROM checkpoint_disks JOIN layers ON layers.id = layer WHERE checkpoint_disks.checkpoint_id = ? ORDER BY position',
+    id,
+  );

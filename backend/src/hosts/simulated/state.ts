@@ -3,6 +3,7 @@
  * `state` is written only while the host's lock is held, `view` reads what is committed without any lock.
  */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import type { ErrorCode } from '../../support/error-codes.ts';
 import { HvError } from '../../support/errors.ts';
 
 const FORMAT = 'hypervbackup-simulated-host';
@@ -32,7 +33,7 @@ const SCHEMA = `
     consistency TEXT NOT NULL, vm TEXT NOT NULL);
   CREATE TABLE checkpoint_disks (
     checkpoint_id TEXT NOT NULL, position INTEGER NOT NULL, disk_key INTEGER NOT NULL, layer INTEGER NOT NULL,
-    disk_id TEXT NOT NULL, size INTEGER NOT NULL, path TEXT NOT NULL, rct_id TEXT, PRIMARY KEY (checkpoint_id, position));
+    disk_id TEXT NOT NULL, size INTEGER NOT NULL, rct_id TEXT, PRIMARY KEY (checkpoint_id, position));
   CREATE TABLE reference_points (
     id TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, vm_id TEXT NOT NULL, created_at TEXT NOT NULL, consistency TEXT NOT NULL,
     disks TEXT NOT NULL);
@@ -59,12 +60,14 @@ export function createStateFile(file: string): void {
 
 export class State {
   readonly #database: DatabaseSync;
+  readonly #file: string;
 
   /**
    * Opens an existing state database.
    * @throws HOST_STATE_CORRUPT when it is no such database, or of another version
    */
   constructor(file: string) {
+    this.#file = file;
     try {
       this.#database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT });
       this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
@@ -75,38 +78,42 @@ export class State {
       if (meta.get('version') !== VERSION)
         throw new Error(`version ${meta.get('version')}; this program knows ${VERSION}`);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new HvError('HOST_STATE_CORRUPT', `The state of the simulated host cannot be read: ${file}: ${reason}`, {
-        advice: 'Create a new host in another folder and its VMs from the disks in this one.',
-        data: { path: file },
-        cause: error,
-      });
+      throw stateError(file, error);
     }
   }
 
   all<T>(sql: string, ...values: SQLInputValue[]): T[] {
-    return this.#database.prepare(sql).all(...values) as T[];
+    return this.#translated(() => this.#database.prepare(sql).all(...values) as T[]);
   }
 
   get<T>(sql: string, ...values: SQLInputValue[]): T | undefined {
-    return this.#database.prepare(sql).get(...values) as T | undefined;
+    return this.#translated(() => this.#database.prepare(sql).get(...values) as T | undefined);
   }
 
   /** @returns rowid of the last insert */
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#database.prepare(sql).run(...values).lastInsertRowid);
+    return this.#translated(() => Number(this.#database.prepare(sql).run(...values).lastInsertRowid));
   }
 
   /** All of `change` or nothing, durable when it returns; also gives readers one consistent view. Synchronous. */
   transaction<T>(change: () => T): T {
-    this.#database.exec('BEGIN');
+    this.#translated(() => this.#database.exec('BEGIN'));
     try {
       const result = change();
-      this.#database.exec('COMMIT');
+      this.#translated(() => this.#database.exec('COMMIT'));
       return result;
     } catch (error) {
-      this.#database.exec('ROLLBACK');
+      // After some errors (a full disk) SQLite has rolled back already.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
+    }
+  }
+
+  #translated<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw stateError(this.#file, error);
     }
   }
 
@@ -119,4 +126,31 @@ export class State {
   close(): void {
     this.#database.close();
   }
+}
+
+/** SQLite's primary result codes that have a code of their own here. */
+const SQLITE_CODES: Record<number, ErrorCode> = {
+  5: 'HOST_BUSY',
+  8: 'ACCESS_DENIED',
+  10: 'IO_ERROR',
+  13: 'DISK_FULL',
+  14: 'ACCESS_DENIED',
+};
+
+const STATE_ADVICE: Partial<Record<ErrorCode, string>> = {
+  HOST_BUSY: 'Wait until other processes are done with the host, and run the command again.',
+  ACCESS_DENIED: 'Check the permissions of the folder.',
+  DISK_FULL: 'Free space there, and run the command again.',
+  HOST_STATE_CORRUPT: 'Create a new host in another folder and its VMs from the disks in this one.',
+};
+
+function stateError(path: string, error: unknown): HvError {
+  if (error instanceof HvError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const code = SQLITE_CODES[((error as { errcode?: number }).errcode ?? 0) % 256] ?? 'HOST_STATE_CORRUPT';
+  return new HvError(code, `The state of the simulated host cannot be used: ${path}: ${reason}`, {
+    advice: STATE_ADVICE[code],
+    data: { path },
+    cause: error,
+  });
 }
