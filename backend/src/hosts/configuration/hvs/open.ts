@@ -7,7 +7,7 @@ import { readKeys } from './read-keys.ts';
 import { readObjects } from './read-objects.ts';
 import { readFileHeader, readLog } from './replay.ts';
 import { type HvsInput, HvsSource } from './source.ts';
-import { linkTree, type TreeKey } from './tree.ts';
+import { childrenNamed, linkTree, type TreeKey } from './tree.ts';
 import type { HvsItem, HvsType, HvsValue } from './values.ts';
 
 export interface HvsKey {
@@ -26,9 +26,10 @@ export interface HvsFile {
    * The value at a path like `/configuration/properties/name`. Of siblings that share a name the first is taken; `name[2]`
    * is the second.
    * @returns undefined when there is no such key or it is a node
-   * @throws CONFIGURATION_CORRUPT, CONFIGURATION_UNSUPPORTED when the value has more than 64 MiB
+   * @param maxBytes of a long string or array; default and most: 64 MiB
+   * @throws CONFIGURATION_CORRUPT, CONFIGURATION_UNSUPPORTED when the value has more than `maxBytes`
    */
-  get(path: string): Promise<HvsValue | undefined>;
+  get(path: string, maxBytes?: number): Promise<HvsValue | undefined>;
   /** The keys below a node in their order of insertion; none when there is no such node. Default: the root's. */
   keys(path?: string): HvsKey[];
   /** Every value with its path, depth first. */
@@ -60,11 +61,11 @@ class LoadedHvs implements HvsFile {
   readonly replayedEntries: number;
   readonly dataVersion: number;
   readonly #source: HvsSource;
-  readonly #top: TreeKey[];
+  readonly #root: Pick<TreeKey, 'children' | 'byName'>;
 
   constructor(source: HvsSource, top: TreeKey[], dataVersion: number, replayedEntries: number) {
     this.#source = source;
-    this.#top = top;
+    this.#root = { children: top };
     this.dataVersion = dataVersion;
     this.replayedEntries = replayedEntries;
   }
@@ -73,33 +74,31 @@ class LoadedHvs implements HvsFile {
     return this.#source.path;
   }
 
-  async get(path: string): Promise<HvsValue | undefined> {
+  async get(path: string, maxBytes: number = LIMITS.valueBytes): Promise<HvsValue | undefined> {
     const key = this.#find(path);
-    return key && key.record.type !== 'node' ? this.#read(key) : undefined;
+    return key && key.record.type !== 'node' ? this.#read(key, Math.min(maxBytes, LIMITS.valueBytes)) : undefined;
   }
 
   keys(path = '/'): HvsKey[] {
-    const children = isRoot(path) ? this.#top : (this.#find(path)?.children ?? []);
+    const children = (isRoot(path) ? this.#root : this.#find(path))?.children ?? [];
     return children.map(({ record: { name, type } }) => ({ name, type }));
   }
 
   async *entries(): AsyncGenerator<{ path: string; value: HvsValue }> {
-    yield* this.#walk(this.#top, '');
+    yield* this.#walk(this.#root.children, '');
   }
 
   async tree(): Promise<HvsItem[]> {
     const room = { bytes: LIMITS.valueBytes as number };
-    return this.#items(this.#top, room);
+    return this.#items(this.#root.children, room);
   }
 
   #find(path: string): TreeKey | undefined {
     if (!path.startsWith('/')) throw new HvError('INTERNAL', `The path of a key begins with a slash: ${path}`);
-    let level = this.#top;
     let key: TreeKey | undefined;
     for (const segment of path.slice(1).split('/')) {
-      key = child(level, segment);
+      key = child(key ?? this.#root, segment);
       if (!key) return undefined;
-      level = key.children;
     }
     return key;
   }
@@ -133,13 +132,13 @@ class LoadedHvs implements HvsFile {
     return items;
   }
 
-  async #read({ record }: TreeKey): Promise<HvsValue> {
+  async #read({ record }: TreeKey, maxBytes: number = LIMITS.valueBytes): Promise<HvsValue> {
     const { type, data, at, name } = record;
     let value: HvsValue | null;
     if (Buffer.isBuffer(data)) {
       value = decodeInline(type as HvsValue['type'], data);
     } else {
-      if (data.size > LIMITS.valueBytes) throw unsupported(this.path, `key "${name}" has ${data.size} bytes`);
+      if (data.size > maxBytes) throw unsupported(this.path, `key "${name}" has ${data.size} bytes`, { offset: at });
       const bytes = await this.#source.read(data.offset, data.size, 'a long value');
       value = decodeLong(type as 'string' | 'array', bytes);
     }
@@ -150,9 +149,9 @@ class LoadedHvs implements HvsFile {
 
 const isRoot = (path: string): boolean => path === '/' || path === '';
 
-function child(level: TreeKey[], segment: string): TreeKey | undefined {
-  const plain = level.find(({ record }) => record.name === segment);
+function child(parent: Pick<TreeKey, 'children' | 'byName'>, segment: string): TreeKey | undefined {
+  const plain = childrenNamed(parent, segment)[0];
   if (plain) return plain;
   const [, name, index] = INDEXED.exec(segment) ?? [];
-  return name === undefined ? undefined : level.filter(({ record }) => record.name === name)[Number(index) - 1];
+  return name === undefined ? undefined : childrenNamed(parent, name)[Number(index) - 1];
 }

@@ -136,7 +136,9 @@ function fileObject(source: HvsSource, { fileObjects }: Objects, pointer: Buffer
   const offset = readU64LE(pointer, 4);
   const room = fileObjects.get(offset);
   if (room === undefined || size > room) {
-    throw corrupt(source.path, 'a key points to a value that no object table lists', at, { value: offset, size });
+    const what = 'a key points to a value that no object table lists, or that another key has';
+    throw corrupt(source.path, what, at, { value: offset, size });
   }
+  fileObjects.delete(offset);
   return { offset, size };
 }

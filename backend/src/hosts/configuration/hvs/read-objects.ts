@@ -14,7 +14,7 @@ import type { HvsSource } from './source.ts';
 
 export interface Objects {
   keyTables: ObjectEntry[];
-  /** Size of the object in the file, bytes, by file offset. */
+  /** Size of the object in the file, bytes, by file offset. Of those that no key has claimed yet. */
   fileObjects: Map<number, number>;
 }
 

@@ -1,5 +1,5 @@
 /** Packs a tree of keys into key tables: parents before their children, every table filled to its last byte. */
-import { corrupt } from './errors.ts';
+import { HvError } from '../../../support/errors.ts';
 import {
   KEY,
   KEY_ENTRY_HEADER_SIZE,
@@ -26,7 +26,7 @@ interface Place {
 /**
  * Deterministic: the same tree gives the same bytes.
  * @returns tables of KEY_TABLE_SIZE bytes, the first one has index 1
- * @throws CONFIGURATION_CORRUPT for names that no key can have
+ * @throws INTERNAL for names that no key can have and for trees that are too deep: callers choose names
  */
 export function renderKeyTables(items: HvsItem[], long: LongValues): Buffer[] {
   const packer = new Packer(long);
@@ -46,7 +46,7 @@ class Packer {
   }
 
   addAll(items: HvsItem[], parent: Place, depth: number): void {
-    if (depth > LIMITS.depth) throw corrupt('new file', `keys are nested deeper than ${LIMITS.depth}`);
+    if (depth > LIMITS.depth) throw new HvError('INTERNAL', `Keys are nested deeper than ${LIMITS.depth}`);
     for (const [index, item] of items.entries()) {
       const place = this.#add(item, parent, index + 1);
       if (item.type === 'node') this.addAll(item.children, place, depth + 1);
@@ -100,7 +100,7 @@ class Packer {
 function encodeName(name: string): Buffer {
   const bytes = Buffer.from(`${name}\0`, 'utf8');
   const fits = name !== '' && bytes.length <= MAX_NAME_BYTES && bytes.indexOf(0) === bytes.length - 1;
-  if (!fits || name.includes('/')) throw corrupt('new file', `no key can have the name "${name}"`);
+  if (!fits || name.includes('/')) throw new HvError('INTERNAL', `No key can have the name "${name}"`);
   return bytes;
 }
 

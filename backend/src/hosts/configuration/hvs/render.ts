@@ -3,7 +3,7 @@
  * that of files that Hyper-V has just made.
  */
 import { alignUp, writeU64LE } from '../../../support/bytes.ts';
-import { corrupt } from './errors.ts';
+import { unsupported } from './errors.ts';
 import {
   FILE_OBJECT_POINTER_SIZE,
   FILE_OBJECT_THRESHOLD,
@@ -40,7 +40,7 @@ interface LongValue {
 /**
  * The same tree gives the same bytes, and the file reads back as the same tree.
  * @param items the keys below the root, in their order of insertion
- * @throws CONFIGURATION_CORRUPT when a key's name is impossible or there is more than a file can hold
+ * @throws CONFIGURATION_UNSUPPORTED when a value is longer than what is read back, INTERNAL when a key's name is impossible
  */
 export function renderHvs(items: HvsItem[]): Uint8Array {
   const longs = collectLongValues(items, new Map());
@@ -109,7 +109,7 @@ function collectLongValues(items: HvsItem[], found: Map<HvsLeaf, LongValue>): Ma
     }
     const bytes = longBytes(item);
     if (!bytes || bytes.length < FILE_OBJECT_THRESHOLD) continue;
-    if (bytes.length > LIMITS.valueBytes) throw corrupt('new file', `the value of "${item.name}" is too long`);
+    if (bytes.length > LIMITS.valueBytes) throw unsupported('new file', `key "${item.name}" has ${bytes.length} bytes`);
     found.set(item, { bytes, offset: 0 });
   }
   return found;

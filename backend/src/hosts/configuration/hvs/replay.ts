@@ -94,7 +94,9 @@ async function readPatch(source: HvsSource, header: FileHeader, entry: LogEntry,
   const { logOffset, logSize, logHeaderSize } = header;
   const { destination, size } = entry;
   const overlapsLog = destination < logOffset + logSize && destination + size > logOffset;
-  if (destination < OBJECT_TABLE_OFFSET || overlapsLog || destination + size > Number.MAX_SAFE_INTEGER) {
+  // What a commit adds to the file is in the log, so the file grows by no more than that.
+  const end = Math.max(source.size, logOffset + logSize) + logSize;
+  if (destination < OBJECT_TABLE_OFFSET || overlapsLog || destination + size > end) {
     throw corrupt(source.path, `a log entry writes ${size} bytes to ${hex(destination)}`, at, { ...entry });
   }
   if (entry.source < logHeaderSize || entry.source + size > logSize) {

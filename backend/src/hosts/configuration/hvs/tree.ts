@@ -7,6 +7,14 @@ export interface TreeKey {
   record: KeyRecord;
   /** By order of insertion; empty for values. */
   children: TreeKey[];
+  /** The children by name, made when first needed. */
+  byName?: Map<string, TreeKey[]>;
+}
+
+/** The children of `name`; hostile files have many siblings, so no search goes through them all. */
+export function childrenNamed(parent: Pick<TreeKey, 'children' | 'byName'>, name: string): TreeKey[] {
+  parent.byName ??= Map.groupBy(parent.children, (key) => key.record.name);
+  return parent.byName.get(name) ?? [];
 }
 
 /** Keys name their parent by table and offset: 16 and 32 bits, together a safe integer. */
