@@ -1,8 +1,10 @@
 /** Virtual disks: everything the other layers use. */
+export { checkDisk } from './check.ts';
 export type { BlockDevice, ChangedRange, Extent, ImageWriter, WritableBlockDevice } from './device.ts';
 export type { DiskFormat, DiskInfo, ParentInfo } from './info.ts';
 export { type Disk, inspectDisk, type OpenOptions, openDisk, type WritableDisk } from './open.ts';
 export type { ParentResolver } from './parent.ts';
+export type { ImageProblem } from './problem.ts';
 export { createRawWriter } from './raw/stream-writer.ts';
 export {
   type CreateDifferencingOptions,
