@@ -12,7 +12,8 @@ export {
   createDifferencingVhdx,
   createVhdx,
 } from './vhdx/create.ts';
+export { setVhdxDataWriteGuid, setVhdxDiskId, setVhdxParent } from './vhdx/identity.ts';
 export type { InPlaceOptions } from './vhdx/in-place.ts';
-export { type MergeOptions, mergeIntoParent, setVhdxDataWriteGuid, setVhdxParent } from './vhdx/merge.ts';
+export { type MergeOptions, mergeIntoParent } from './vhdx/merge.ts';
 export { resizeVhdx } from './vhdx/resize.ts';
 export { createVhdxWriter, type VhdxWriterOptions } from './vhdx/stream-writer.ts';

@@ -12,6 +12,7 @@ import {
   openDisk,
   resizeVhdx,
   setVhdxDataWriteGuid,
+  setVhdxDiskId,
 } from '../../../backend/src/disk/index.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
@@ -117,6 +118,9 @@ describe('VHDX written in place', () => {
     const guid = newGuid();
     await setVhdxDataWriteGuid(file, guid);
     expect(await inspectDisk(file)).toMatchObject({ dataWriteGuid: guid, diskId: made.diskId });
+    const diskId = newGuid();
+    await setVhdxDiskId(file, diskId);
+    expect(await inspectDisk(file)).toMatchObject({ dataWriteGuid: guid, diskId });
     checkVhdxRules(file);
   });
 

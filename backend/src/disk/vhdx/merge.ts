@@ -1,4 +1,4 @@
-/** Merging a differencing VHDX into its parent, and hanging one below another parent. */
+/** Merging a differencing VHDX into its parent. */
 import { alignDown } from '../../support/bytes.ts';
 import { HvError, throwIfCancelled } from '../../support/errors.ts';
 import { type FileOpener, openFile } from '../../support/file.ts';
@@ -6,10 +6,9 @@ import { newGuid } from '../../support/guid.ts';
 import { unsupported } from '../errors.ts';
 import type { DiskInfo } from '../info.ts';
 import { inspectDisk, openDisk, type WritableDisk } from '../open.ts';
-import { checkLinkage, describeParentPath, findParent } from '../parent.ts';
-import { replaceParent } from './edit-metadata.ts';
+import { checkLinkage, findParent } from '../parent.ts';
+import { replaceParentOf } from './identity.ts';
 import { VhdxImage } from './image.ts';
-import { VhdxInPlaceWriter } from './in-place.ts';
 import { openLayout } from './layout.ts';
 import { resizeVhdx } from './resize.ts';
 
@@ -100,7 +99,7 @@ async function prepareIdentity(child: DiskInfo, parent: DiskInfo, options: Merge
   const identity = wish !== 'new' ? wish : (recorded ?? newGuid());
   const linkage = [parent.dataWriteGuid!, identity];
   if (recorded !== identity && parent.dataWriteGuid !== identity) {
-    await editParent(child.path, { ...child.parent!, linkage }, options.opener);
+    await replaceParentOf(child.path, { ...child.parent!, linkage }, options.opener);
   }
   return identity;
 }
@@ -141,46 +140,5 @@ async function zeroInSteps(target: WritableDisk, offset: number, length: number,
     const next = Math.min(offset + length, alignDown(at, ZERO_STEP) + ZERO_STEP);
     await target.writeZeros(at, next - at);
     at = next;
-  }
-}
-
-/**
- * Hangs a differencing VHDX below another parent: its present identity and place are recorded. Content is not looked at.
- * @throws FILE_NOT_FOUND, DISK_UNSUPPORTED
- */
-export async function setVhdxParent(
-  childPath: string,
-  parentPath: string,
-  options: { opener?: FileOpener } = {},
-): Promise<void> {
-  const parent = await inspectDisk(parentPath, options);
-  if (parent.dataWriteGuid === null)
-    throw unsupported(parentPath, 'only a VHDX can be the parent of a differencing VHDX');
-  const place = describeParentPath(childPath, parentPath);
-  await editParent(childPath, { linkage: [parent.dataWriteGuid], ...place }, options.opener);
-}
-
-async function editParent(path: string, parent: NonNullable<DiskInfo['parent']>, opener?: FileOpener): Promise<void> {
-  const layout = await openLayout(await (opener ?? openFile)(path, 'write'), 'write');
-  try {
-    if (layout.metadata.locator === null) throw unsupported(path, 'it is no differencing disk');
-    await new VhdxInPlaceWriter(new VhdxImage(layout), { keepDataWriteGuid: true }).announce();
-    await replaceParent(layout, parent);
-  } finally {
-    await layout.file.close();
-  }
-}
-
-/** Gives a VHDX's content an identity, without opening its parents. Durable when it returns. */
-export async function setVhdxDataWriteGuid(
-  path: string,
-  guid: string,
-  options: { opener?: FileOpener } = {},
-): Promise<void> {
-  const layout = await openLayout(await (options.opener ?? openFile)(path, 'write'), 'write');
-  try {
-    await new VhdxInPlaceWriter(new VhdxImage(layout)).setDataWriteGuid(guid);
-  } finally {
-    await layout.file.close();
   }
 }
