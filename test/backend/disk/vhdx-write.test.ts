@@ -187,6 +187,42 @@ describe('VHDX written in place', () => {
     expect((await stat(file)).blocks * 512).toBeLessThan(MIB);
   });
 
+  it('more places than the table cache holds, written and read side by side', async () => {
+    const file = path.join(await scratch(), 'wide.vhdx');
+    // A page of the BAT describes 8 GiB: every place has its own.
+    const step = 2 ** 33 + 2 ** 20;
+    await createVhdx(file, { size: 2 ** 41, blockSize: MIB });
+    const disk = await openDisk(file, { writable: true });
+    const places = Array.from({ length: 200 }, (_, index) => index * step + index * 4096);
+    const check = async (index: number): Promise<void> => {
+      const found = Buffer.alloc(3000);
+      await disk.read(places[index]!, found);
+      expect(found.equals(pattern(index, 3000))).toBe(true);
+    };
+    const random = seeded(12);
+    for (let start = 0; start < places.length; start += 20) {
+      await Promise.all(
+        places
+          .slice(start, start + 20)
+          .flatMap((at, index) => [
+            disk.write(at, pattern(start + index, 3000)).then(() => check(start + index)),
+            ...(start === 0 ? [] : [check(below(random, start)), check(below(random, start))]),
+          ]),
+      );
+    }
+    await disk.close();
+    const again = await openDisk(file);
+    const extents = [];
+    for await (const extent of again.extents()) if (extent.kind === 'data') extents.push(extent.offset);
+    expect(extents).toEqual(places.map((at) => at - (at % MIB)));
+    const found = Buffer.alloc(3000);
+    for (const [index, at] of places.entries()) {
+      await again.read(at, found);
+      expect(found.equals(pattern(index, 3000))).toBe(true);
+    }
+    await again.close();
+  });
+
   it('refuses ranges outside the disk', async () => {
     const file = path.join(await scratch(), 'range.vhdx');
     await createVhdx(file, { size: MIB });
