@@ -39,6 +39,21 @@ export const idOf = (kind: RecordKind, raw: Uint8Array): Buffer =>
   kind === RecordKind.node ? nodeId(raw) : hash('sha256', raw, 'buffer');
 
 /**
+ * Size of the one chunk that a result of `length` bytes fits into: with zlib's default it would be many small ones and
+ * a copy. Never so small that Node takes it from its shared pool.
+ */
+const ownChunk = (length: number): number => Math.max(16 * 1024, length + 1);
+
+/**
+ * Frees a result's memory now. Garbage outside of the heap is collected only when tens of MB of it have gathered, in
+ * each worker.
+ */
+function release(result: Buffer, chunkSize: number): void {
+  const memory = result.buffer;
+  if (memory instanceof ArrayBuffer && memory.byteLength === chunkSize) memory.transfer(0);
+}
+
+/**
  * Writes a whole record (header and payload) at `at` of `out`, which needs room for header and raw length.
  * @returns encoding and payload length
  */
@@ -49,18 +64,25 @@ export function encodeRecord(
   raw: Uint8Array,
   id: Uint8Array,
 ): { encoding: Encoding; storedLength: number } {
+  const chunkSize = ownChunk(raw.length + (raw.length >> 7) + 512);
   const packed = zstdCompressSync(raw, {
-    // One chunk for the whole result: the default would be many small ones and a copy.
-    chunkSize: Math.max(1024, raw.length + (raw.length >> 7) + 512),
+    chunkSize,
     params: { [constants.ZSTD_c_compressionLevel]: record.level },
   });
   const pays = packed.length < raw.length;
   const payload = pays ? packed : raw;
   const encoding = pays ? Encoding.zstd : Encoding.stored;
   out.set(payload, at + RECORD_HEADER_LENGTH);
-  const lengths = { rawLength: raw.length, storedLength: payload.length };
+  const storedLength = payload.length;
+  release(packed, chunkSize);
+  const lengths = { rawLength: raw.length, storedLength };
   renderRecordHeader(out, at, { kind: record.kind, encoding, sequence: record.sequence, ...lengths }, id);
-  return { encoding, storedLength: payload.length };
+  return { encoding, storedLength };
+}
+
+/** Frees what decodePayload() returned, when it has been copied. */
+export function releaseDecoded(raw: Buffer, encoding: Encoding): void {
+  if (encoding === Encoding.zstd) release(raw, ownChunk(raw.length));
 }
 
 /**
@@ -78,7 +100,7 @@ export function decodePayload(
   try {
     raw =
       encoding === Encoding.zstd
-        ? zstdDecompressSync(payload, { chunkSize: Math.max(64, rawLength), maxOutputLength: rawLength })
+        ? zstdDecompressSync(payload, { chunkSize: ownChunk(rawLength), maxOutputLength: rawLength })
         : payload;
   } catch (error) {
     return `the record does not decompress (${error instanceof Error ? error.message : String(error)})`;

@@ -1,7 +1,7 @@
 /** What a codec worker does with a slot, and the messages that ask for it. */
 import { type Encoding, PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import { parseRecordHeader } from '../format/pack-format.ts';
-import { decodePayload, encodeRecord, idOf, trimmedLength } from './codec.ts';
+import { decodePayload, encodeRecord, idOf, releaseDecoded, trimmedLength } from './codec.ts';
 import { idAt, META_FIELDS, Meta, type Slot, type SlotMemory } from './slot.ts';
 
 export type TaskRequest =
@@ -69,6 +69,8 @@ function decodeRecords(slot: Slot, count: number): TaskResult {
     if (typeof raw === 'string') failures.push({ block, message: raw });
     const length = typeof raw === 'string' ? 0 : raw.copy(slot.output, start);
     slot.output.fill(0, start + length, start + slot.blockSize);
+    const encoding = slot.meta[block * META_FIELDS + Meta.encoding] as Encoding;
+    if (typeof raw !== 'string') releaseDecoded(raw, encoding);
   }
   return { length: 0, failures };
 }
