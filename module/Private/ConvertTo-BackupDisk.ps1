@@ -10,7 +10,7 @@ function ConvertTo-BackupDisk {
         [psobject] $Disk
     )
 
-    return [pscustomobject][ordered]@{
+    return [pscustomobject]@{
         PSTypeName   = 'HyperVBackup.BackupDisk'
         Number       = [int]$Disk.index
         DiskId       = [string]$Disk.id

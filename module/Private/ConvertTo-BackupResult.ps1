@@ -20,7 +20,7 @@ function ConvertTo-BackupResult {
         $read += $disk.readBytes
         $new += $disk.newBytes
     }
-    return [pscustomobject][ordered]@{
+    return [pscustomobject]@{
         PSTypeName     = 'HyperVBackup.BackupResult'
         VMName         = [string]$Result.vmName
         VMId           = [guid]$Result.vmId

@@ -12,7 +12,7 @@ function ConvertTo-Damage {
 
     $affected = foreach ($point in @(Get-Field -InputObject $Damage -Name 'affects')) {
         if ($null -eq $point) { continue }
-        [pscustomobject][ordered]@{
+        [pscustomobject]@{
             RestorePointId = [string]$point.pointId
             VMName         = [string]$point.vmName
             DiskNumber     = Get-Field -InputObject $point -Name 'disk'
@@ -20,7 +20,7 @@ function ConvertTo-Damage {
             Length         = Get-Field -InputObject $point -Name 'length'
         }
     }
-    return [pscustomobject][ordered]@{
+    return [pscustomobject]@{
         PSTypeName = 'HyperVBackup.Damage'
         Object     = [string]$Damage.object
         Path       = [string]$Damage.path

@@ -16,7 +16,6 @@ function ConvertTo-RestorePoint {
 
     $newBytes = Get-Field -InputObject $Point -Name 'newBytes'
     $fields = [ordered]@{
-        PSTypeName  = 'HyperVBackup.RestorePoint'
         Id          = [string]$Point.id
         VMName      = [string]$Point.vmName
         VMId        = [guid]$Point.vmId
@@ -37,5 +36,7 @@ function ConvertTo-RestorePoint {
         $fields.VM = $Point.vm
         $fields.Warnings = @(foreach ($warning in $Point.warnings) { [string]$warning })
     }
-    return [pscustomobject]$fields
+    $made = [pscustomobject]$fields
+    $made.PSObject.TypeNames.Insert(0, 'HyperVBackup.RestorePoint')
+    return $made
 }

@@ -106,49 +106,68 @@ function Backup-VMRct {
     )
 
     begin {
-        $location = Resolve-Repository -Repository $Repository
-        $forJob = New-Object -TypeName 'System.Collections.Generic.List[object]'
+        try {
+            $location = Resolve-Repository -Repository $Repository
+            $forJob = New-Object -TypeName 'System.Collections.Generic.List[object]'
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
+        }
     }
 
     process {
-        $targets = switch ($PSCmdlet.ParameterSetName) {
-            'Name' { foreach ($item in $Name) { @{ Selector = $item; Label = $item; Host = Resolve-BackupHost -VMHost $VMHost } } }
-            'Id' { foreach ($item in $Id) { @{ Selector = "$item"; Label = "$item"; Host = Resolve-BackupHost -VMHost $VMHost } } }
-            'VMObject' { foreach ($item in $VM) { Resolve-BackupTarget -VM $item -VMHost $VMHost -Cmdlet $PSCmdlet } }
-        }
-        foreach ($target in $targets) {
-            if (-not $PSCmdlet.ShouldProcess($target.Label, "Back up to $location")) { continue }
-            if ($AsJob) {
-                $forJob.Add($target)
-                continue
+        try {
+            # An object with a name binds to -Name as well: it is an object all the same, and its id is surer.
+            $piped = $_
+            $object = $PSCmdlet.MyInvocation.ExpectingInput -and $piped -isnot [string] -and $piped -isnot [array]
+            $targets = switch ($PSCmdlet.ParameterSetName) {
+                { $object } {
+                    Resolve-BackupTarget -VM $piped -VMHost $VMHost -Cmdlet $PSCmdlet
+                    break
+                }
+                'Name' { foreach ($item in $Name) { @{ Selector = $item; Label = $item; Host = Resolve-BackupHost -VMHost $VMHost } } }
+                'Id' { foreach ($item in $Id) { @{ Selector = "$item"; Label = "$item"; Host = Resolve-BackupHost -VMHost $VMHost } } }
+                'VMObject' { foreach ($item in $VM) { Resolve-BackupTarget -VM $item -VMHost $VMHost -Cmdlet $PSCmdlet } }
             }
-            $parameters = @{
-                host                 = $target.Host
-                vm                   = $target.Selector
-                repository           = $location
-                mode                 = ConvertTo-ProtocolValue -Value $Mode
-                kind                 = ConvertTo-ProtocolValue -Value $Kind
-                consistency          = ConvertTo-ProtocolValue -Value $Consistency
-                allowCrashConsistent = [bool]$AllowCrashConsistent
-                guestBackup          = ConvertTo-ProtocolValue -Value $GuestBackup
-                excludeDisks         = $ExcludeDisk
-                compression          = ConvertTo-ProtocolValue -Value $Compression
+            foreach ($target in $targets) {
+                if (-not $PSCmdlet.ShouldProcess($target.Label, "Back up to $location")) { continue }
+                if ($AsJob) {
+                    $forJob.Add($target)
+                    continue
+                }
+                $parameters = @{
+                    host                 = $target.Host
+                    vm                   = $target.Selector
+                    repository           = $location
+                    mode                 = ConvertTo-ProtocolValue -Value $Mode
+                    kind                 = ConvertTo-ProtocolValue -Value $Kind
+                    consistency          = ConvertTo-ProtocolValue -Value $Consistency
+                    allowCrashConsistent = [bool]$AllowCrashConsistent
+                    guestBackup          = ConvertTo-ProtocolValue -Value $GuestBackup
+                    excludeDisks         = $ExcludeDisk
+                    compression          = ConvertTo-ProtocolValue -Value $Compression
+                }
+                $call = @{ Method = 'vm/backup'; Parameters = $parameters; Activity = "Backing up $($target.Label)"; TargetObject = $target.Label }
+                $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+                if (-not $result) { continue }
+                ConvertTo-BackupResult -Result $result -Repository $location
             }
-            $call = @{ Method = 'vm/backup'; Parameters = $parameters; Activity = "Backing up $($target.Label)"; TargetObject = $target.Label }
-            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
-            if (-not $result) { continue }
-            ConvertTo-BackupResult -Result $result -Repository $location
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 
     end {
-        foreach ($group in $forJob | Group-Object -Property { $_.Host }) {
-            $parameters = @{ Name = [string[]]@($group.Group | ForEach-Object -Process { $_.Selector }); VMHost = $group.Name; Repository = $location }
-            foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression') {
-                if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = $PSBoundParameters[$option] }
+        try {
+            foreach ($group in $forJob | Group-Object -Property { $_.Host }) {
+                $parameters = @{ Name = [string[]]@($group.Group | ForEach-Object -Process { $_.Selector }); VMHost = $group.Name; Repository = $location }
+                foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression') {
+                    if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = $PSBoundParameters[$option] }
+                }
+                if ($AllowCrashConsistent) { $parameters.AllowCrashConsistent = $true }
+                Invoke-AsJob -CommandName 'Backup-VMRct' -Parameters $parameters -Name "Backup-VMRct $(@($group.Group | ForEach-Object -Process { $_.Label }) -join ', ')"
             }
-            if ($AllowCrashConsistent) { $parameters.AllowCrashConsistent = $true }
-            Invoke-AsJob -CommandName 'Backup-VMRct' -Parameters $parameters -Name "Backup-VMRct $(@($group.Group | ForEach-Object -Process { $_.Label }) -join ', ')"
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 }

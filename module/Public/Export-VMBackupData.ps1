@@ -59,34 +59,38 @@ function Export-VMBackupData {
     )
 
     process {
-        $location = Resolve-Repository -Repository $Repository
-        $directory = Resolve-BackupPath -Path $Path
-        foreach ($point in $Id) {
-            if (-not $PSCmdlet.ShouldProcess("Restore point $point", "Export to $directory")) { continue }
-            $parameters = @{
-                repository = $location
-                point      = $point
-                directory  = $directory
-                format     = ConvertTo-ProtocolValue -Value $Format
-                disks      = $DiskNumber
-                base       = if ($Base) { $Base } else { $null }
-            }
-            $call = @{ Method = 'point/export'; Parameters = $parameters; Activity = "Exporting $point"; TargetObject = $point }
-            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
-            if (-not $result) { continue }
-            foreach ($file in $result.files) {
-                [pscustomobject][ordered]@{
-                    PSTypeName     = 'HyperVBackup.ExportedFile'
-                    DiskNumber     = [int]$file.disk
-                    Path           = [string]$file.path
-                    Format         = ConvertTo-EnumName -Value $file.format
-                    Size           = [long]$file.size
-                    FileSize       = [long]$file.fileSize
-                    WrittenBytes   = [long]$file.writtenBytes
-                    VMName         = [string]$result.vmName
-                    RestorePointId = [string]$result.restorePointId
+        try {
+            $location = Resolve-Repository -Repository $Repository
+            $directory = Resolve-BackupPath -Path $Path
+            foreach ($point in $Id) {
+                if (-not $PSCmdlet.ShouldProcess("Restore point $point", "Export to $directory")) { continue }
+                $parameters = @{
+                    repository = $location
+                    point      = $point
+                    directory  = $directory
+                    format     = ConvertTo-ProtocolValue -Value $Format
+                    disks      = $DiskNumber
+                    base       = if ($Base) { $Base } else { $null }
+                }
+                $call = @{ Method = 'point/export'; Parameters = $parameters; Activity = "Exporting $point"; TargetObject = $point }
+                $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+                if (-not $result) { continue }
+                foreach ($file in $result.files) {
+                    [pscustomobject]@{
+                        PSTypeName     = 'HyperVBackup.ExportedFile'
+                        DiskNumber     = [int]$file.disk
+                        Path           = [string]$file.path
+                        Format         = ConvertTo-EnumName -Value $file.format
+                        Size           = [long]$file.size
+                        FileSize       = [long]$file.fileSize
+                        WrittenBytes   = [long]$file.writtenBytes
+                        VMName         = [string]$result.vmName
+                        RestorePointId = [string]$result.restorePointId
+                    }
                 }
             }
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 }

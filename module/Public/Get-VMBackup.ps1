@@ -48,29 +48,33 @@ function Get-VMBackup {
     )
 
     process {
-        $location = Resolve-Repository -Repository $Repository
-        $ids = if ($Id) { $Id } else { @() }
-        $patterns = if ($Id) { @() } elseif ($Name) { $Name } else { , '*' }
-        Use-Backend -Cmdlet $PSCmdlet -Process {
-            param($backend)
-            foreach ($point in $ids) {
-                $call = @{ Method = 'point/show'; Parameters = @{ repository = $location; point = $point }; TargetObject = $point }
-                $found = Invoke-BackendMethod -Backend $backend @call
-                if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location }
+        try {
+            $location = Resolve-Repository -Repository $Repository
+            $ids = if ($Id) { $Id } else { @() }
+            $patterns = if ($Id) { @() } elseif ($Name) { $Name } else { , '*' }
+            Use-Backend -Cmdlet $PSCmdlet -Process {
+                param($backend)
+                foreach ($point in $ids) {
+                    $call = @{ Method = 'point/show'; Parameters = @{ repository = $location; point = $point }; TargetObject = $point }
+                    $found = Invoke-BackendMethod -Backend $backend @call
+                    if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location }
+                }
+                foreach ($pattern in $patterns) {
+                    $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern)
+                    $parameters = @{ repository = $location; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
+                    do {
+                        $page = Invoke-BackendMethod -Backend $backend -Method 'point/list' -Parameters $parameters -TargetObject $location
+                        if (-not $page) { return }
+                        foreach ($point in $page.points) {
+                            if ($wildcard -and $point.vmName -notlike $pattern) { continue }
+                            ConvertTo-RestorePoint -Point $point -Repository $location
+                        }
+                        $parameters.cursor = Get-Field -InputObject $page -Name 'nextCursor'
+                    } while ($parameters.cursor)
+                }
             }
-            foreach ($pattern in $patterns) {
-                $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern)
-                $parameters = @{ repository = $location; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
-                do {
-                    $page = Invoke-BackendMethod -Backend $backend -Method 'point/list' -Parameters $parameters -TargetObject $location
-                    if (-not $page) { return }
-                    foreach ($point in $page.points) {
-                        if ($wildcard -and $point.vmName -notlike $pattern) { continue }
-                        ConvertTo-RestorePoint -Point $point -Repository $location
-                    }
-                    $parameters.cursor = Get-Field -InputObject $page -Name 'nextCursor'
-                } while ($parameters.cursor)
-            }
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 }

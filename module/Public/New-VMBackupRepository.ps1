@@ -40,25 +40,29 @@ function New-VMBackupRepository {
     )
 
     process {
-        $location = Resolve-BackupPath -Path $Path
-        if (-not $PSCmdlet.ShouldProcess($location, 'Create repository')) { return }
-        $parameters = @{
-            location   = $location
-            blockSize  = if ($BlockSize) { $BlockSize } else { $null }
-            # Only that there is one: the backend refuses it by name.
-            passphrase = if ($Passphrase) { $true } else { $null }
-        }
-        $result = Invoke-Backend -Method 'repository/create' -Parameters $parameters -TargetObject $location -Cmdlet $PSCmdlet
-        if (-not $result) { return }
-        $info = $result.repository
-        $null = Resolve-Repository -Repository $info.location
-        [pscustomobject][ordered]@{
-            PSTypeName    = 'HyperVBackup.Repository'
-            Location      = [string]$info.location
-            Id            = [string]$info.id
-            BlockSize     = [long]$info.blockSize
-            FormatVersion = [int]$info.formatVersion
-            CreatedAt     = ConvertTo-UtcTime -Text $info.createdAt
+        try {
+            $location = Resolve-BackupPath -Path $Path
+            if (-not $PSCmdlet.ShouldProcess($location, 'Create repository')) { return }
+            $parameters = @{
+                location   = $location
+                blockSize  = if ($BlockSize) { $BlockSize } else { $null }
+                # Only that there is one: the backend refuses it by name.
+                passphrase = if ($Passphrase) { $true } else { $null }
+            }
+            $result = Invoke-Backend -Method 'repository/create' -Parameters $parameters -TargetObject $location -Cmdlet $PSCmdlet
+            if (-not $result) { return }
+            $info = $result.repository
+            $null = Resolve-Repository -Repository $info.location
+            [pscustomobject]@{
+                PSTypeName    = 'HyperVBackup.Repository'
+                Location      = [string]$info.location
+                Id            = [string]$info.id
+                BlockSize     = [long]$info.blockSize
+                FormatVersion = [int]$info.formatVersion
+                CreatedAt     = ConvertTo-UtcTime -Text $info.createdAt
+            }
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 }

@@ -46,24 +46,29 @@ function Remove-VMBackup {
     }
 
     process {
-        $location = Resolve-Repository -Repository $Repository
-        foreach ($point in $Id) {
-            if (-not $PSCmdlet.ShouldProcess("Restore point $point in $location", 'Remove')) { continue }
-            $call = @{
-                Method       = 'point/remove'
-                Parameters   = @{ repository = $location; point = $point }
-                Activity     = "Removing $point"
-                TargetObject = $point
+        try {
+            $location = Resolve-Repository -Repository $Repository
+            foreach ($point in $Id) {
+                # Where nobody can be asked this throws. Only inside `try` does that not go on with the next statement.
+                if (-not $PSCmdlet.ShouldProcess("Restore point $point in $location", 'Remove')) { continue }
+                $call = @{
+                    Method       = 'point/remove'
+                    Parameters   = @{ repository = $location; point = $point }
+                    Activity     = "Removing $point"
+                    TargetObject = $point
+                }
+                $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+                if (-not $result) { continue }
+                [pscustomobject]@{
+                    PSTypeName     = 'HyperVBackup.RemoveResult'
+                    RestorePointId = [string]$result.pointId
+                    FreedBytes     = [long]$result.freedBytes
+                    PendingBytes   = [long]$result.pendingBytes
+                    Repository     = $location
+                }
             }
-            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
-            if (-not $result) { continue }
-            [pscustomobject][ordered]@{
-                PSTypeName     = 'HyperVBackup.RemoveResult'
-                RestorePointId = [string]$result.pointId
-                FreedBytes     = [long]$result.freedBytes
-                PendingBytes   = [long]$result.pendingBytes
-                Repository     = $location
-            }
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 }

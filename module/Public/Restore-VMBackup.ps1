@@ -81,50 +81,54 @@ function Restore-VMBackup {
     )
 
     process {
-        $location = Resolve-Repository -Repository $Repository
-        $uri = Resolve-BackupHost -VMHost $VMHost
-        foreach ($point in $Id) {
-            $action = if ($Replace) { "Restore to $uri and replace the virtual machine there" } else { "Restore to $uri" }
-            if (-not $PSCmdlet.ShouldProcess("Restore point $point", $action)) { continue }
-            if ($Replace -and -not $Force) {
-                $question = "The virtual machine on $uri is replaced by restore point $point. What it holds now is lost. Go on?"
-                if (-not $PSCmdlet.ShouldContinue($question, 'Replace virtual machine')) { continue }
-            }
-            $parameters = @{
-                repository = $location
-                point      = $point
-                host       = $uri
-                name       = if ($Name) { $Name } else { $null }
-                newId      = [bool]$GenerateNewId
-                replace    = [bool]$Replace
-                kind       = ConvertTo-ProtocolValue -Value $Kind
-                disks      = $DiskNumber
-                path       = if ($Path) { Resolve-BackupPath -Path $Path } else { $null }
-            }
-            $call = @{ Method = 'point/restore'; Parameters = $parameters; Activity = "Restoring $point"; TargetObject = $point }
-            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
-            if (-not $result) { continue }
-            $disks = foreach ($disk in $result.disks) {
-                [pscustomobject][ordered]@{
-                    PSTypeName   = 'HyperVBackup.RestoredDisk'
-                    Number       = [int]$disk.index
-                    Path         = [string]$disk.path
-                    Size         = [long]$disk.size
-                    WrittenBytes = [long]$disk.writtenBytes
+        try {
+            $location = Resolve-Repository -Repository $Repository
+            $uri = Resolve-BackupHost -VMHost $VMHost
+            foreach ($point in $Id) {
+                $action = if ($Replace) { "Restore to $uri and replace the virtual machine there" } else { "Restore to $uri" }
+                if (-not $PSCmdlet.ShouldProcess("Restore point $point", $action)) { continue }
+                if ($Replace -and -not $Force) {
+                    $question = "The virtual machine on $uri is replaced by restore point $point. What it holds now is lost. Go on?"
+                    if (-not $PSCmdlet.ShouldContinue($question, 'Replace virtual machine')) { continue }
+                }
+                $parameters = @{
+                    repository = $location
+                    point      = $point
+                    host       = $uri
+                    name       = if ($Name) { $Name } else { $null }
+                    newId      = [bool]$GenerateNewId
+                    replace    = [bool]$Replace
+                    kind       = ConvertTo-ProtocolValue -Value $Kind
+                    disks      = $DiskNumber
+                    path       = if ($Path) { Resolve-BackupPath -Path $Path } else { $null }
+                }
+                $call = @{ Method = 'point/restore'; Parameters = $parameters; Activity = "Restoring $point"; TargetObject = $point }
+                $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+                if (-not $result) { continue }
+                $disks = foreach ($disk in $result.disks) {
+                    [pscustomobject]@{
+                        PSTypeName   = 'HyperVBackup.RestoredDisk'
+                        Number       = [int]$disk.index
+                        Path         = [string]$disk.path
+                        Size         = [long]$disk.size
+                        WrittenBytes = [long]$disk.writtenBytes
+                    }
+                }
+                [pscustomobject]@{
+                    PSTypeName     = 'HyperVBackup.RestoreResult'
+                    VMName         = [string]$result.vmName
+                    VMId           = [guid]$result.vmId
+                    VMHost         = [string]$result.host
+                    Kind           = ConvertTo-EnumName -Value $result.kind
+                    Replaced       = [bool]$result.replaced
+                    Disks          = @($disks)
+                    Duration       = [timespan]::FromMilliseconds($result.durationMs)
+                    Warnings       = @(foreach ($warning in $result.warnings) { [string]$warning })
+                    RestorePointId = [string]$result.restorePointId
                 }
             }
-            [pscustomobject][ordered]@{
-                PSTypeName     = 'HyperVBackup.RestoreResult'
-                VMName         = [string]$result.vmName
-                VMId           = [guid]$result.vmId
-                VMHost         = [string]$result.host
-                Kind           = ConvertTo-EnumName -Value $result.kind
-                Replaced       = [bool]$result.replaced
-                Disks          = @($disks)
-                Duration       = [timespan]::FromMilliseconds($result.durationMs)
-                Warnings       = @(foreach ($warning in $result.warnings) { [string]$warning })
-                RestorePointId = [string]$result.restorePointId
-            }
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 }

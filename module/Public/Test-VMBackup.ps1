@@ -47,25 +47,30 @@ function Test-VMBackup {
     )
 
     process {
-        $location = Resolve-Repository -Repository $Repository
-        $points = if ($Id) { $Id } else { , $null }
-        foreach ($point in $points) {
-            $target = if ($point) { $point } else { $location }
-            $parameters = @{ repository = $location; point = $point; sample = if ($Sample) { $Sample } else { $null } }
-            $call = @{ Method = 'repository/verify'; Parameters = $parameters; Activity = "Verifying $target"; TargetObject = $target }
-            $result = Invoke-Backend @call -Cmdlet $PSCmdlet
-            if (-not $result) { continue }
-            if (-not $result.ok) { Write-Warning -Message "${target}: $(@($result.damages).Count) damaged. The result's Damage names what." }
-            [pscustomobject][ordered]@{
-                PSTypeName     = 'HyperVBackup.TestResult'
-                Healthy        = [bool]$result.ok
-                RestorePointId = @(foreach ($verified in $result.points) { [string]$verified })
-                VerifiedBytes  = [long]$result.verifiedBytes
-                ReadBytes      = [long]$result.readBytes
-                Damage         = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })
-                Duration       = [timespan]::FromMilliseconds($result.durationMs)
-                Repository     = $location
+        try {
+            $location = Resolve-Repository -Repository $Repository
+            $points = @($null)
+            if ($Id) { $points = $Id }
+            foreach ($point in $points) {
+                $target = if ($point) { $point } else { $location }
+                $parameters = @{ repository = $location; point = $point; sample = if ($Sample) { $Sample } else { $null } }
+                $call = @{ Method = 'repository/verify'; Parameters = $parameters; Activity = "Verifying $target"; TargetObject = $target }
+                $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+                if (-not $result) { continue }
+                if (-not $result.ok) { Write-Warning -Message "${target}: $(@($result.damages).Count) damaged. The result's Damage names what." }
+                [pscustomobject]@{
+                    PSTypeName     = 'HyperVBackup.TestResult'
+                    Healthy        = [bool]$result.ok
+                    RestorePointId = @(foreach ($verified in $result.points) { [string]$verified })
+                    VerifiedBytes  = [long]$result.verifiedBytes
+                    ReadBytes      = [long]$result.readBytes
+                    Damage         = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })
+                    Duration       = [timespan]::FromMilliseconds($result.durationMs)
+                    Repository     = $location
+                }
             }
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
         }
     }
 }

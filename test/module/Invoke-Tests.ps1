@@ -37,6 +37,10 @@ $configuration.Output.Verbosity = 'Normal'
 $configuration.Output.CIFormat = 'None'
 $result = Invoke-Pester -Configuration $configuration
 
+if (-not $result) {
+    Write-Report -Passed 0 -Failed 1 -Skipped @() -ReportPath $ReportPath
+    exit 1
+}
 $skipped = foreach ($test in $result.Skipped) {
     $reason = "$($test.ErrorRecord)"
     if ($reason) { "$($test.ExpandedPath): $reason" } else { $test.ExpandedPath }

@@ -113,11 +113,11 @@ Describe 'Style' {
         [System.IO.File]::ReadAllText($Path) | Should -Not -Match '[^\x00-\x7F]'
     }
 
-    It '<Name> passes PSScriptAnalyzer, with syntax and commands of 5.1 and 7' -ForEach ($files | Where-Object -FilterScript { $_.Name -match '\.ps(m|d)?1$' }) -Skip:(-not $analyzer) {
+    It '<_> passes PSScriptAnalyzer, with syntax and commands of 5.1 and 7' -ForEach 'module', 'test/module', 'HyperVBackup.psm1', 'HyperVBackup.psd1' -Skip:(-not $analyzer) {
         $settings = Join-Path -Path $PSScriptRoot -ChildPath 'PSScriptAnalyzerSettings.psd1'
-        # Pester's blocks share variables, which the rule cannot follow.
-        $exclude = @(if ($Name -like '*.Tests.ps1') { 'PSUseDeclaredVarsMoreThanAssignments' })
-        $found = Invoke-ScriptAnalyzer -Path $Path -Settings $settings -ExcludeRule $exclude
-        $found | ForEach-Object -Process { "$($_.RuleName), line $($_.Line): $($_.Message)" } | Should -BeNullOrEmpty
+        $found = Invoke-ScriptAnalyzer -Path (Join-Path -Path $root -ChildPath $_) -Recurse -Settings $settings
+        # Pester's blocks share variables, which that rule cannot follow.
+        $found | Where-Object -FilterScript { $_.ScriptName -notlike '*.Tests.ps1' -or $_.RuleName -ne 'PSUseDeclaredVarsMoreThanAssignments' } |
+            ForEach-Object -Process { "$($_.ScriptName), line $($_.Line): $($_.RuleName): $($_.Message)" } | Should -BeNullOrEmpty
     }
 }

@@ -1,0 +1,176 @@
+/** `hvbackup` as a process: signals, closed pipes, the server on stdio. On the bundle and a simulated host. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { noise } from '../../../build/fixtures/content.ts';
+import { BUNDLE, cli, ok, start } from '../support/cli.ts';
+import { scratchForSuite } from '../support/scratch.ts';
+
+const MIB = 1024 * 1024;
+
+describe.skipIf(!existsSync(BUNDLE))('the process (needs npm run build)', () => {
+  let folder: string;
+  let host: string;
+  let repository: string;
+  let options: { state: string };
+
+  beforeAll(async () => {
+    folder = await scratchForSuite('process');
+    host = `sim:${join(folder, 'host')}`;
+    options = { state: join(folder, 'state') };
+    ok(['host', 'create', join(folder, 'host')]);
+    const image = join(folder, 'big.raw');
+    await writeFile(image, noise(192 * MIB, 1));
+    ok(['vm', 'create', '--host', host, '--name', 'big', '--disk', image]);
+  });
+
+  /** A repository of its own for each test. */
+  async function newRepository(name: string): Promise<string> {
+    repository = join(folder, name);
+    ok(['repository', 'create', repository], options);
+    return repository;
+  }
+
+  const backupArgs = () => ['backup', '--host', host, '--vm', 'big', '--repository', repository];
+
+  /** Waits until the backup has stored its first pack, or has ended. */
+  async function reading(child: ChildProcess): Promise<void> {
+    const packs = join(repository, 'packs');
+    while (child.exitCode === null) {
+      if (existsSync(packs) && (await readdir(packs, { recursive: true })).length > 0) return;
+      await delay(20);
+    }
+  }
+
+  const checkpoints = async () =>
+    (await readdir(join(folder, 'host'), { recursive: true })).filter((name) => name.endsWith('.avhdx'));
+
+  it.skipIf(process.platform === 'win32')(
+    'Ctrl-C cancels: exit code 5, one document, nothing left behind',
+    async () => {
+      await newRepository('cancelled');
+      const child = start(backupArgs(), options);
+      await reading(child);
+      child.kill('SIGINT');
+      const answer = await child.done;
+      expect(answer.status).toBe(5);
+      expect(answer.json.error.code).toBe('CANCELLED');
+      expect(answer.json.results[0].error.code).toBe('CANCELLED');
+      expect(answer.stderr).toContain('press Ctrl-C again');
+      expect(ok(['list', '--repository', repository], options).points).toEqual([]);
+      expect(await checkpoints()).toEqual([]);
+    },
+  );
+
+  it.skipIf(process.platform === 'win32')('a second Ctrl-C stops at once, and the next run cleans up', async () => {
+    await newRepository('stopped');
+    const child = start(backupArgs(), options);
+    await reading(child);
+    child.kill('SIGINT');
+    child.kill('SIGINT');
+    await delay(1);
+    child.kill('SIGTERM');
+    expect((await child.done).status).toBe(5);
+    expect(ok(backupArgs(), options).results[0].mode).toBe('full');
+    expect(await checkpoints()).toEqual([]);
+    expect(ok(['list', '--repository', repository], options).points).toHaveLength(1);
+  });
+
+  it('goes on to the end when nobody reads stdout any more', async () => {
+    await newRepository('epipe');
+    const child = spawn(process.execPath, [BUNDLE, ...backupArgs()], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, HVBACKUP_STATE_DIR: options.state },
+    });
+    child.stdout.destroy();
+    child.stderr.destroy();
+    const status = await new Promise((resolve) => child.on('exit', resolve));
+    expect(status).toBe(0);
+    expect(ok(['list', '--repository', repository], options).points).toHaveLength(1);
+  });
+
+  function server() {
+    const child = spawn(process.execPath, [BUNDLE, 'serve'], {
+      stdio: 'pipe',
+      env: { ...process.env, HVBACKUP_STATE_DIR: options.state },
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: messages of any method
+    const messages: any[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => messages.push(JSON.parse(line)));
+    const send = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+    // biome-ignore lint/suspicious/noExplicitAny: see above
+    const next = async (matches: (message: any) => boolean): Promise<any> => {
+      for (;;) {
+        const found = messages.find(matches);
+        if (found) return found;
+        await delay(10);
+      }
+    };
+    send({ id: 'init', method: 'initialize', params: { protocolVersion: '1.0' } });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    return { child, send, next, ended, messages };
+  }
+
+  it('serve: a backup with progress, then the end of stdin', async () => {
+    await newRepository('served');
+    const { child, send, next, ended, messages } = server();
+    send({ id: 1, method: 'vm/backup', params: { host, vm: 'big', repository } });
+    const { result } = await next((message) => message.id === 1);
+    expect(result).toMatchObject({ vmName: 'big', mode: 'full', disks: [{ index: 0, mode: 'full' }] });
+    expect(messages.some((message) => message.method === '$/progress' && message.params.token === 1)).toBe(true);
+    send({ id: 2, method: 'point/list', params: { repository } });
+    expect((await next((message) => message.id === 2)).result.points).toHaveLength(1);
+    child.stdin.end();
+    expect(await ended).toBe(0);
+  });
+
+  it.each(['end of stdin', 'stdout nobody reads'])(
+    'serve: %s cancels the backup that runs and cleans up',
+    async (how) => {
+      await newRepository(how.replaceAll(' ', '-'));
+      const { child, send, next, ended } = server();
+      send({ id: 1, method: 'vm/backup', params: { host, vm: 'big', repository, mode: 'full' } });
+      await next((message) => message.method === '$/progress' && message.params.phase === 'read');
+      if (how === 'end of stdin') child.stdin.end();
+      else child.stdout.destroy();
+      expect(await ended).toBe(0);
+      expect(ok(['list', '--repository', repository], options).points).toEqual([]);
+      expect(await checkpoints()).toEqual([]);
+    },
+  );
+
+  it('serve: bytes that are not the protocol are answered, not obeyed', async () => {
+    const { child, next, ended } = server();
+    await mkdir(join(folder, 'junk'), { recursive: true });
+    const junk = join(folder, 'junk', 'bytes');
+    await writeFile(junk, noise(1 * MIB, 5));
+    createReadStream(junk).pipe(child.stdin);
+    await next((message) => message.error?.code === -32700);
+    expect(await ended).toBe(0);
+  });
+
+  it('errors have the documented exit codes', async () => {
+    expect(cli(['list', '--repository', join(folder, 'none')]).status).toBe(1);
+    expect(cli(['lsit']).status).toBe(2);
+    const mixed = cli([
+      'backup',
+      '--host',
+      host,
+      '--vm',
+      'big',
+      '--vm',
+      'none',
+      '--repository',
+      await newRepository('mixed'),
+    ]);
+    expect(mixed.status).toBe(3);
+    expect(mixed.json.results.map((result: { error?: { code: string } }) => result.error?.code)).toEqual([
+      undefined,
+      'VM_NOT_FOUND',
+    ]);
+  });
+});

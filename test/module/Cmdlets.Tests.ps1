@@ -1,0 +1,404 @@
+# What each command asks the backend for, and what it makes of the answer. On a fake backend.
+
+BeforeAll {
+    Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath '../../HyperVBackup.psd1') -Force
+    Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath 'TestSupport.psm1') -Force
+    $repository = Join-Path -Path $TestDrive -ChildPath 'repository'
+    $fake = (New-Item -Path (Join-Path -Path $TestDrive -ChildPath 'fake') -ItemType Directory -Force).FullName
+    $lab = 'sim:' + (Join-Path -Path $TestDrive -ChildPath 'lab')
+    $vmId = '11111111-2222-3333-4444-555555555555'
+    $pointId = '01JD9QK4T4W6E8R3M5N7P9S1T2'
+    $env:HVBACKUP_HOST = $lab
+}
+
+AfterAll {
+    Clear-FakeBackend
+    Remove-Item -Path 'env:HVBACKUP_HOST' -ErrorAction SilentlyContinue
+}
+
+Describe 'Backup-VMRct' {
+    AfterEach { Assert-Contract }
+
+    BeforeEach {
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }) }
+    }
+
+    It 'leaves to the backend what is left out' {
+        $result = Backup-VMRct web01 -Repository $repository
+        $sent = (Get-Received).params
+        @($sent.PSObject.Properties.Name | Sort-Object) | Should -Be @('allowCrashConsistent', 'host', 'repository', 'vm')
+        $sent.vm | Should -Be 'web01'
+        $sent.host | Should -Be $lab
+        $sent.repository | Should -Be $repository
+        $result.PSObject.TypeNames[0] | Should -Be 'HyperVBackup.BackupResult'
+        $result.RestorePointId | Should -Be $pointId
+        $result.VMId | Should -BeOfType [guid]
+        $result.Mode | Should -BeExactly 'Full'
+        $result.Kind | Should -BeExactly 'VM'
+        $result.ReadBytes | Should -Be 10737418240
+        $result.NewBytes | Should -Be 5000000000
+        $result.Duration | Should -Be ([timespan]'00:01:01.5')
+        $result.Disks[0].Reason | Should -Be 'There is no earlier restore point.'
+        $result.Repository | Should -Be $repository
+    }
+
+    It 'passes every option on' {
+        $options = @{
+            Mode = 'Incremental'; Kind = 'Data'; Consistency = 'Crash'; AllowCrashConsistent = $true; GuestBackup = 'Copy'; ExcludeDisk = 1
+            Compression = 'Strong'; VMHost = 'hyperv:server'
+        }
+        $null = Backup-VMRct -Name 'web01' -Repository $repository @options
+        $sent = (Get-Received).params
+        $sent.host | Should -Be 'hyperv:server'
+        $sent.mode | Should -BeExactly 'incremental'
+        $sent.kind | Should -BeExactly 'data'
+        $sent.consistency | Should -BeExactly 'crash'
+        $sent.allowCrashConsistent | Should -BeTrue
+        $sent.guestBackup | Should -BeExactly 'copy'
+        , $sent.excludeDisks | Should -BeOfType [array]
+        $sent.excludeDisks | Should -Be @(1)
+        $sent.compression | Should -BeExactly 'strong'
+    }
+
+    It 'takes names, VM objects and ids; of an object the id and the computer' {
+        $vm = [pscustomobject]@{ Name = 'obj'; Id = [guid]$vmId; ComputerName = 'OTHER' }
+        $env:HVBACKUP_HOST = ''
+        try {
+            $null = 'a', 'b' | Backup-VMRct -Repository $repository -VMHost $lab
+            $null = $vm | Backup-VMRct -Repository $repository
+            $null = Backup-VMRct -VM $vm -Repository $repository -VMHost $lab
+            $null = Backup-VMRct -Id $vmId -Repository $repository
+            $null = [pscustomobject]@{ VMName = 'named' } | Backup-VMRct -Repository $repository
+        } finally {
+            $env:HVBACKUP_HOST = $lab
+        }
+        $sent = @(Get-Received)
+        $sent.params.vm | Should -Be @('a', 'b', $vmId, $vmId, $vmId, 'named')
+        $sent.params.host | Should -Be @($lab, $lab, 'hyperv:OTHER', $lab, 'hyperv:', 'hyperv:')
+    }
+
+    It 'refuses an object that is no VM' {
+        $null = [pscustomobject]@{ Colour = 'red' } | Backup-VMRct -Repository $repository -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems[0].FullyQualifiedErrorId | Should -Be 'USAGE,Backup-VMRct'
+    }
+
+    It 'takes a repository as a path, a folder or an object' {
+        $null = New-Item -Path (Join-Path -Path $TestDrive -ChildPath 'relative') -ItemType Directory -Force
+        Push-Location -LiteralPath $TestDrive
+        try {
+            $null = Backup-VMRct -Name 'a' -Repository 'relative'
+            $null = Backup-VMRct -Name 'a' -Repository (Get-Item -LiteralPath 'relative')
+            $null = Backup-VMRct -Name 'a' -Repository ([pscustomobject]@{ Location = (Join-Path -Path $TestDrive -ChildPath 'relative') })
+            $null = Backup-VMRct -Name 'a' -Repository 'TestDrive:\relative' -VMHost 'sim:relative'
+        } finally {
+            Pop-Location
+        }
+        $expected = Join-Path -Path (Get-Item -LiteralPath $TestDrive).FullName -ChildPath 'relative'
+        foreach ($request in Get-Received) { $request.params.repository | Should -Be $expected }
+        @(Get-Received)[-1].params.host | Should -Be "sim:$expected"
+    }
+
+    It 'does nothing with -WhatIf' {
+        Backup-VMRct -Name 'a' -Repository $repository -WhatIf | Should -BeNullOrEmpty
+        Get-Received | Should -BeNullOrEmpty
+    }
+
+    It 'gives results one by one' {
+        $script = @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }) }
+        Use-FakeBackend -Folder $fake -Script $script
+        $counts = 'a', 'b', 'c' | Backup-VMRct -Repository $repository | ForEach-Object -Process { @(Get-Received).Count }
+        $counts | Should -Be @(1, 2, 3)
+    }
+
+    It 'runs as a job' {
+        $job = 'a', 'b' | Backup-VMRct -Repository $repository -Mode Full -AsJob
+        $job | Should -BeOfType [System.Management.Automation.Job]
+        $null = Wait-Job -Job $job -Timeout 120
+        $results = @(Receive-Job -Job $job)
+        Remove-Job -Job $job -Force
+        $results.Count | Should -Be 2
+        $results[0].PSObject.TypeNames | Should -Contain 'Deserialized.HyperVBackup.BackupResult'
+        ($results | Format-Table | Out-String) | Should -Match 'web01 +Full +Application'
+        (Get-Received).params.vm | Should -Be @('a', 'b')
+        @(Get-Received)[0].params.mode | Should -Be 'full'
+    }
+
+    It 'passes errors on through a job, and cancels when it is stopped' {
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@(@{ error = @{ code = 'VM_NOT_FOUND'; message = 'No.' } }), @(, @{ hang = $true })) }
+        $job = Backup-VMRct -Name 'a' -Repository $repository -AsJob | Wait-Job -Timeout 120
+        $null = Receive-Job -Job $job -ErrorVariable problems -ErrorAction SilentlyContinue
+        Remove-Job -Job $job -Force
+        $problems[0].FullyQualifiedErrorId | Should -Be 'VM_NOT_FOUND,Backup-VMRct'
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ hang = $true }) }
+        $job = Backup-VMRct -Name 'a' -Repository $repository -AsJob
+        for ($i = 0; $i -lt 400 -and -not (Get-Received); $i++) { Start-Sleep -Milliseconds 50 }
+        Stop-Job -Job $job
+        Remove-Job -Job $job -Force
+        $ended = Join-Path -Path $fake -ChildPath 'ended.txt'
+        for ($i = 0; $i -lt 200 -and -not (Test-Path -LiteralPath $ended); $i++) { Start-Sleep -Milliseconds 50 }
+        $ended | Should -Exist
+    }
+}
+
+Describe 'New-VMBackupRepository' {
+    AfterEach { Assert-Contract }
+
+    BeforeEach {
+        $info = @{ id = 'r1'; location = $repository; blockSize = 262144; formatVersion = 1; createdAt = '2026-11-21T01:02:03Z' }
+        Use-FakeBackend -Folder $fake -Script @{ 'repository/create' = @(@{ result = @{ repository = $info } }) }
+    }
+
+    It 'creates one, and what it gives is a repository to the other commands' {
+        $made = New-VMBackupRepository -Path $repository -BlockSize 256KB
+        (Get-Received).params.blockSize | Should -Be 262144
+        $made.PSObject.TypeNames[0] | Should -Be 'HyperVBackup.Repository'
+        $made.CreatedAt | Should -BeOfType [datetime]
+        Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = @() } }) }
+        Get-VMBackup -Repository $made | Should -BeNullOrEmpty
+        (Get-Received).params.repository | Should -Be $repository
+    }
+
+    It 'does nothing with -WhatIf' {
+        New-VMBackupRepository -Path $repository -WhatIf | Should -BeNullOrEmpty
+        Get-Received | Should -BeNullOrEmpty
+    }
+
+    It 'lets the backend refuse a passphrase, without telling it' {
+        $secret = New-Object -TypeName System.Security.SecureString
+        'secret'.ToCharArray() | ForEach-Object -Process { $secret.AppendChar($_) }
+        $null = New-VMBackupRepository -Path $repository -Passphrase $secret
+        (Get-Received).params.passphrase | Should -BeTrue
+        Get-Content -LiteralPath (Join-Path -Path $fake -ChildPath 'received.txt') -Raw | Should -Not -Match 'secret'
+    }
+}
+
+Describe 'Get-VMBackup' {
+    AfterEach { Assert-Contract }
+
+    It 'follows the pages, and gives restore points as they come' {
+        $pages = @(
+            , @(@{ result = @{ points = @(Get-CannedPoint -Id 'P1'); nextCursor = 'c1' } })
+            , @(@{ result = @{ points = @(Get-CannedPoint -Id 'P2'); nextCursor = 'c2' } })
+            , @(@{ result = @{ points = @(Get-CannedPoint -Id 'P3') } })
+        )
+        Use-FakeBackend -Folder $fake -Script @{ 'point/list' = $pages }
+        $points = @(Get-VMBackup -Repository $repository)
+        $points.Id | Should -Be @('P1', 'P2', 'P3')
+        @(Get-Received).Count | Should -Be 3
+        @(Get-Received)[2].params.cursor | Should -Be 'c2'
+        $points[0].PSObject.TypeNames[0] | Should -Be 'HyperVBackup.RestorePoint'
+        $points[0].CreatedAt.Kind | Should -Be 'Utc'
+        $points[0].Size | Should -Be 136365211648
+        $points[0].Held | Should -BeFalse
+    }
+
+    It 'finds by name, by wildcard, and from the pipeline' {
+        $points = @((Get-CannedPoint -Name 'web01'), (Get-CannedPoint -Name 'web02'), (Get-CannedPoint -Name 'db'))
+        Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = $points } }) }
+        (Get-VMBackup -Name 'web*' -Repository $repository).VMName | Should -Be @('web01', 'web02')
+        (Get-Received).params.PSObject.Properties.Name | Should -Not -Contain 'vm'
+        $null = 'db' | Get-VMBackup -Repository $repository
+        @(Get-Received)[-1].params.vm | Should -Be 'db'
+    }
+
+    It 'shows all there is about one' {
+        $vm = @{ id = $vmId; name = 'web01' }
+        $disk = Get-CannedDisk
+        $disk.path = '/lab/web01.vhdx'
+        $disk.stored = $true
+        $point = Get-CannedPoint
+        $point += @{ host = $lab; metadataBytes = 4096; disks = @($disk); configuration = @(@{ name = 'x.vmcx'; kind = 'vmcx'; size = 1 }); vm = $vm; warnings = @() }
+        Use-FakeBackend -Folder $fake -Script @{ 'point/show' = @(@{ result = @{ point = $point } }) }
+        $shown = Get-VMBackup -Id '01JD' -Repository $repository
+        (Get-Received).params.point | Should -Be '01JD'
+        $shown.Disks[0].Size | Should -Be 136365211648
+        $shown.Configuration | Should -Be @('x.vmcx')
+        $shown.VMHost | Should -Be $lab
+    }
+
+    It 'reports an id that is not there, and goes on with the next' {
+        Use-FakeBackend -Folder $fake -Script @{ 'point/show' = @(@{ error = @{ code = 'POINT_NOT_FOUND'; message = 'No.' } }) }
+        $null = Get-VMBackup -Id 'aaaa', 'bbbb' -Repository $repository -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems.TargetObject | Should -Be @('aaaa', 'bbbb')
+    }
+}
+
+Describe 'Test-VMBackup' {
+    AfterEach { Assert-Contract }
+
+    It 'verifies a repository, or what comes through the pipeline' {
+        $result = @{ ok = $true; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @(); durationMs = 100 }
+        Assert-Canned -Method 'repository/verify' -Result $result
+        Use-FakeBackend -Folder $fake -Script @{
+            'repository/verify' = @(@{ result = $result })
+            'point/list'        = @(@{ result = @{ points = @((Get-CannedPoint -Id 'P1'), (Get-CannedPoint -Id 'P2')) } })
+            'vm/backup'         = @(@{ result = (Get-CannedBackup) })
+        }
+        (Test-VMBackup -Repository $repository -Sample 12.5).Healthy | Should -BeTrue
+        (Get-Received).params.sample | Should -Be 12.5
+        $null = Get-VMBackup -Repository $repository | Test-VMBackup
+        @(Get-Received)[-2, -1].params.point | Should -Be @('P1', 'P2')
+        $null = Backup-VMRct -Name 'a' -Repository $repository | Test-VMBackup
+        @(Get-Received)[-1].params.point | Should -Be $pointId
+        { Test-VMBackup -Repository $repository -Sample 0 } | Should -Throw
+    }
+
+    It 'names damage' {
+        $damage = @{
+            object = 'block'; path = 'packs/ab/cd'; offset = 8192; message = 'wrong hash'
+            affects = @(@{ pointId = $pointId; vmName = 'web01'; disk = 0; offset = 65536; length = 262144 })
+        }
+        $result = @{ ok = $false; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @($damage); durationMs = 100 }
+        Use-FakeBackend -Folder $fake -Script @{ 'repository/verify' = @(@{ result = $result }) }
+        $tested = Test-VMBackup -Repository $repository -WarningVariable warnings -WarningAction SilentlyContinue
+        $tested.Healthy | Should -BeFalse
+        $tested.Damage[0].Path | Should -Be 'packs/ab/cd'
+        $tested.Damage[0].Affects[0].Offset | Should -Be 65536
+        $warnings.Count | Should -Be 1
+    }
+}
+
+Describe 'Restore-VMBackup' {
+    AfterEach { Assert-Contract }
+
+    BeforeEach {
+        $result = @{
+            restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @('No switch.')
+            disks = @(@{ index = 0; path = '/lab/copy.vhdx'; size = 136365211648; writtenBytes = 4096 })
+        }
+        Assert-Canned -Method 'point/restore' -Result $result
+        Use-FakeBackend -Folder $fake -Script @{ 'point/restore' = @(@{ result = $result }) }
+    }
+
+    It 'restores with every option' {
+        $options = @{ Name = 'copy'; GenerateNewId = $true; Kind = 'Data'; DiskNumber = 0, 1; VMHost = $lab; Path = (Join-Path -Path $TestDrive -ChildPath 'VMs') }
+        $restored = Restore-VMBackup -Id '01JD' -Repository $repository @options -WarningVariable warnings -WarningAction SilentlyContinue
+        $sent = (Get-Received).params
+        $sent.newId | Should -BeTrue
+        $sent.replace | Should -BeFalse
+        $sent.kind | Should -BeExactly 'data'
+        $sent.disks | Should -Be @(0, 1)
+        $sent.path | Should -Match 'VMs$'
+        $restored.VMName | Should -Be 'copy'
+        $restored.Disks[0].Path | Should -Be '/lab/copy.vhdx'
+        $warnings | Should -Be @('No switch.')
+    }
+
+    It 'takes restore points from the pipeline, not their names' {
+        $null = [pscustomobject]@{ Id = $pointId; VMName = 'web01'; Repository = $repository } | Restore-VMBackup -WarningAction SilentlyContinue
+        (Get-Received).params.point | Should -Be $pointId
+        (Get-Received).params.PSObject.Properties.Name | Should -Not -Contain 'name'
+    }
+
+    It 'replaces without asking only with -Force' {
+        $null = Restore-VMBackup -Id '01JD' -Repository $repository -Replace -Force -WarningAction SilentlyContinue
+        (Get-Received).params.replace | Should -BeTrue
+        # Nobody can be asked here, so it throws before the backend hears of it.
+        $code = "Import-Module -Name '$((Get-ProjectRoot))/HyperVBackup.psd1'; Restore-VMBackup -Id aaaa -Repository '$repository' -Replace"
+        $pwsh = (Get-Process -Id $PID).Path
+        "$(& $pwsh -NoProfile -NonInteractive -Command $code 2>&1)" | Should -Match 'NonInteractive'
+        @(Get-Received).Count | Should -Be 1
+        Restore-VMBackup -Id '01JD' -Repository $repository -Replace -WhatIf | Should -BeNullOrEmpty
+        @(Get-Received).Count | Should -Be 1
+    }
+}
+
+Describe 'Export-VMBackupData' {
+    AfterEach { Assert-Contract }
+
+    It 'exports with every option, and gives one object a file' {
+        $files = @(foreach ($number in 0, 2) { @{ disk = $number; path = "/out/$number.vhdx"; format = 'vhdx'; size = 136365211648; fileSize = 4096; writtenBytes = 2048 } })
+        $result = @{ restorePointId = $pointId; vmName = 'web01'; files = $files; durationMs = 100; warnings = @() }
+        Assert-Canned -Method 'point/export' -Result $result
+        Use-FakeBackend -Folder $fake -Script @{ 'point/export' = @(@{ result = $result }) }
+        $options = @{ Path = (Join-Path -Path $TestDrive -ChildPath 'out'); Format = 'Vhdx'; DiskNumber = 0, 2; Base = '01JC' }
+        $exported = @(Export-VMBackupData -Id '01JD' -Repository $repository @options)
+        $sent = (Get-Received).params
+        $sent.directory | Should -Be $options.Path
+        $sent.format | Should -BeExactly 'vhdx'
+        $sent.disks | Should -Be @(0, 2)
+        $sent.base | Should -Be '01JC'
+        $exported.DiskNumber | Should -Be @(0, 2)
+        $exported[1].Path | Should -Be '/out/2.vhdx'
+        $exported[1].VMName | Should -Be 'web01'
+        Export-VMBackupData -Id '01JD' -Repository $repository @options -WhatIf | Should -BeNullOrEmpty
+        @(Get-Received).Count | Should -Be 1
+    }
+}
+
+Describe 'Remove-VMBackup' {
+    AfterEach { Assert-Contract }
+
+    BeforeEach {
+        $result = @{ pointId = $pointId; freedBytes = 1048576; pendingBytes = 2048 }
+        Assert-Canned -Method 'point/remove' -Result $result
+        Use-FakeBackend -Folder $fake -Script @{ 'point/remove' = @(@{ result = $result }) }
+    }
+
+    It 'removes what comes through the pipeline with -Force or -Confirm:$false' {
+        $points = foreach ($id in 'P1', 'P2') { [pscustomobject]@{ Id = $id; Repository = $repository } }
+        $removed = @($points | Remove-VMBackup -Force)
+        (Get-Received).params.point | Should -Be @('P1', 'P2')
+        $removed[0].FreedBytes | Should -Be 1048576
+        $null = Remove-VMBackup -Id 'P3' -Repository $repository -Confirm:$false
+        @(Get-Received).Count | Should -Be 3
+    }
+
+    It 'asks otherwise' {
+        $code = "Import-Module -Name '$((Get-ProjectRoot))/HyperVBackup.psd1'; Remove-VMBackup -Id aaaa -Repository '$repository'"
+        $pwsh = (Get-Process -Id $PID).Path
+        "$(& $pwsh -NoProfile -NonInteractive -Command $code 2>&1)" | Should -Match 'NonInteractive'
+        Get-Received | Should -BeNullOrEmpty
+        Remove-VMBackup -Id 'aaaa' -Repository $repository -WhatIf -Force | Should -BeNullOrEmpty
+        Get-Received | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'Completion' {
+    AfterEach { Assert-Contract }
+
+    It 'offers VMs, quoted so that they stay names' {
+        $vms = @(foreach ($name in 'web01', 'web 02', 'w$(throw)', "w'x", 'db') { @{ name = $name; state = 'Off' } })
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/list' = @(@{ result = @{ vms = $vms } }) }
+        $line = 'Backup-VMRct -Name w'
+        $found = (TabExpansion2 -inputScript $line -cursorColumn $line.Length).CompletionMatches.CompletionText
+        $found | Should -Be @('web01', "'web 02'", "'w`$(throw)'", "'w''x'")
+        (Get-Received).params.host | Should -Be $lab
+    }
+
+    It 'offers restore points, newest first, and the VMs they are of' {
+        $points = @((Get-CannedPoint -Id 'P1' -Name 'web01'), (Get-CannedPoint -Id 'P2' -Name 'web01'))
+        $points[1].createdAt = '2026-11-22T01:02:03Z'
+        Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = $points } }) }
+        $line = "Restore-VMBackup -Repository '$repository' -Id "
+        (TabExpansion2 -inputScript $line -cursorColumn $line.Length).CompletionMatches.CompletionText | Should -Be @('P2', 'P1')
+        $line = "Get-VMBackup -Repository '$repository' -Name "
+        (TabExpansion2 -inputScript $line -cursorColumn $line.Length).CompletionMatches.CompletionText | Should -Be @('web01')
+    }
+
+    It 'offers repositories that were used, and says nothing when the host cannot be asked' {
+        $line = 'Get-VMBackup -Repository '
+        (TabExpansion2 -inputScript $line -cursorColumn $line.Length).CompletionMatches.CompletionText | Should -Contain $repository
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/list' = @(@{ error = @{ code = 'HOST_NOT_FOUND'; message = 'No.' } }) }
+        $line = 'Backup-VMRct -Name zzz'
+        $Error.Clear()
+        (TabExpansion2 -inputScript $line -cursorColumn $line.Length).CompletionMatches | Should -BeNullOrEmpty
+        $Error.Count | Should -Be 0
+    }
+}
+
+Describe 'Views' {
+    AfterEach { Assert-Contract }
+
+    It 'show sizes and times for people' {
+        Use-FakeBackend -Folder $fake -Script @{
+            'point/list' = @(@{ result = @{ points = @(Get-CannedPoint) } })
+            'vm/backup'  = @(@{ result = (Get-CannedBackup) })
+        }
+        $text = Get-VMBackup -Repository $repository | Out-String -Width 200
+        $text | Should -Match 'web01 .*VM +Full +Application +127 GiB +4.66 GiB +01JD9QK4'
+        $result = Backup-VMRct -Name 'a' -Repository $repository
+        $result | Out-String -Width 200 | Should -Match 'web01 +Full +Application +10 GiB +4.66 GiB +01:01 +01JD9QK4'
+        $result.Disks | Out-String -Width 200 | Should -Match '0 +Full +127 GiB +10 GiB +10 GiB +4.66 GiB +There is no earlier'
+    }
+}
