@@ -5,13 +5,16 @@ export type { DiskFormat, DiskInfo, ParentInfo } from './info.ts';
 export { type Disk, inspectDisk, type OpenOptions, openDisk, type WritableDisk } from './open.ts';
 export type { ParentResolver } from './parent.ts';
 export type { ImageProblem } from './problem.ts';
+export { createQcow2Writer, type Qcow2WriterOptions } from './qcow2/stream-writer.ts';
 export { createRawWriter } from './raw/stream-writer.ts';
+export { createVhdWriter, type VhdWriterOptions } from './vhd/stream-writer.ts';
 export {
   type CreateDifferencingOptions,
   type CreateVhdxOptions,
   createDifferencingVhdx,
   createVhdx,
 } from './vhdx/create.ts';
+export { createDifferencingVhdxWriter } from './vhdx/differencing-writer.ts';
 export { setVhdxDataWriteGuid, setVhdxDiskId, setVhdxParent } from './vhdx/identity.ts';
 export type { InPlaceOptions } from './vhdx/in-place.ts';
 export { type MergeOptions, mergeIntoParent } from './vhdx/merge.ts';

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   createDifferencingVhdx,
+  createDifferencingVhdxWriter,
   createRawWriter,
   createVhdx,
   inspectDisk,
@@ -278,6 +279,43 @@ describe('differencing VHDX', () => {
     await check(child);
     await mergeIntoParent(child);
     await check(base);
+  });
+
+  it.each([
+    { sector: 512, block: MIB, size: 13 * MIB + 512 },
+    { sector: 4096, block: 2 * MIB, size: 13 * MIB + 4096 },
+  ])('streamed over a parent: $sector, $block', async ({ sector, block, size }) => {
+    const folder = await scratch();
+    const random = seeded(block);
+    const model = Buffer.alloc(size);
+    const files = ['base.vhdx', 'one.avhdx', 'two.avhdx'].map((name) => path.join(folder, name));
+    await createVhdx(files[0]!, { size, blockSize: 2 * MIB, logicalSectorSize: sector });
+    const base = await openDisk(files[0]!, { writable: true });
+    await randomWrites(base, model, random, 20);
+    await base.close();
+    for (const depth of [1, 2]) {
+      const writer = await createDifferencingVhdxWriter(files[depth]!, files[depth - 1]!, { blockSize: block });
+      for (let at = 0; at < size; ) {
+        const length = Math.min(size - at, 1 + below(random, random() < 0.3 ? 3 * MIB : 100_000));
+        const end = Math.min(size, at + Math.ceil(length / sector) * sector);
+        if (random() < 0.5) {
+          const data = random() < 0.4 ? Buffer.alloc(end - at) : pattern(at, end - at);
+          await writer.write(at, data);
+          model.set(data, at);
+        }
+        at = end;
+      }
+      await expect(writer.write(0, Buffer.alloc(sector))).rejects.toMatchObject({ code: 'DISK_OUT_OF_RANGE' });
+      await writer.finish();
+      checkVhdxRules(files[depth]!);
+      const disk = await openDisk(files[depth]!);
+      expect((await readAll(disk)).equals(model)).toBe(true);
+      await disk.close();
+    }
+    if (hasLibvhdi) {
+      const sha256 = createHash('sha256').update(model).digest('hex');
+      expect(libvhdiContent(...files.reverse())).toEqual({ size, sha256 });
+    }
   });
 
   it('never changes a parent while its child is written', async () => {

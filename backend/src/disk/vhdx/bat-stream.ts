@@ -20,7 +20,12 @@ export class BatStream {
 
   /** @param block not smaller than the one before. @returns a promise only when a page had to be written */
   set(block: number, state: number, fileOffset: number): Promise<void> | undefined {
-    const at = payloadIndex(this.#plan.geometry, block) * BAT_ENTRY_SIZE;
+    return this.setIndex(payloadIndex(this.#plan.geometry, block), state, fileOffset);
+  }
+
+  /** As set(), by the entry's place in the table. */
+  setIndex(index: number, state: number, fileOffset: number): Promise<void> | undefined {
+    const at = index * BAT_ENTRY_SIZE;
     const number = Math.floor(at / PAGE_SIZE);
     const written = number === this.#number ? undefined : this.#turn(number);
     if (written === undefined) {

@@ -6,7 +6,7 @@ import { NewFile } from '../new-file.ts';
 import { inspectDisk } from '../open.ts';
 import { describeParentPath } from '../parent.ts';
 import { allocateAll } from './bat-stream.ts';
-import { type NewVhdxOptions, planVhdx, writeSkeleton } from './skeleton.ts';
+import { type NewVhdxOptions, planVhdx, type VhdxPlan, writeSkeleton } from './skeleton.ts';
 
 export interface CreateVhdxOptions extends NewVhdxOptions {
   /** All blocks allocated from the start (as holes where the file system has them). */
@@ -21,8 +21,11 @@ export interface CreateVhdxOptions extends NewVhdxOptions {
  * @throws FILE_EXISTS, USAGE for impossible sizes, DISK_FULL
  */
 export async function createVhdx(path: string, options: CreateVhdxOptions): Promise<void> {
-  const plan = planVhdx(options, { fixed: options.fixed, parent: options.parent });
-  const target = await NewFile.create(path, options.opener);
+  await createFrom(path, planVhdx(options, { fixed: options.fixed, parent: options.parent }), options.opener);
+}
+
+async function createFrom(path: string, plan: VhdxPlan, opener?: FileOpener): Promise<void> {
+  const target = await NewFile.create(path, opener);
   try {
     await writeSkeleton(target.file, plan);
     if (plan.fixed) await allocateAll(target.file, plan);
@@ -53,17 +56,26 @@ export async function createDifferencingVhdx(
   parentPath: string,
   options: CreateDifferencingOptions = {},
 ): Promise<void> {
+  await createFrom(path, await planDifferencing(path, parentPath, options), options.opener);
+}
+
+/** What a differencing disk over `parentPath` looks like. */
+export async function planDifferencing(
+  path: string,
+  parentPath: string,
+  options: CreateDifferencingOptions,
+): Promise<VhdxPlan> {
   const parent = await inspectDisk(parentPath, { opener: options.opener });
-  if (parent.dataWriteGuid === null)
+  if (parent.dataWriteGuid === null) {
     throw unsupported(parentPath, 'only a VHDX can be the parent of a differencing VHDX');
-  await createVhdx(path, {
+  }
+  const shape = {
     size: Math.max(parent.size, options.size ?? 0),
     blockSize: options.blockSize,
     logicalSectorSize: parent.logicalSectorSize,
     physicalSectorSize: parent.physicalSectorSize,
     diskId: options.diskId ?? parent.diskId ?? undefined,
     dataWriteGuid: options.dataWriteGuid,
-    parent: { linkage: [parent.dataWriteGuid], ...describeParentPath(path, parentPath) },
-    opener: options.opener,
-  });
+  };
+  return planVhdx(shape, { parent: { linkage: [parent.dataWriteGuid], ...describeParentPath(path, parentPath) } });
 }

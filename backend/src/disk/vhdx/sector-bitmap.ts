@@ -86,7 +86,8 @@ export function* bitRuns(data: Uint8Array, start: number, from: number, to: numb
 const bitAt = (data: Uint8Array, start: number, bit: number): boolean =>
   ((data[start + (bit >>> 3)]! >>> (bit & 7)) & 1) === 1;
 
-function setBits(data: Buffer, start: number, from: number, to: number): void {
+/** Sets bits [from, to). @param start byte of `data` where bit 0 lies */
+export function setBits(data: Buffer, start: number, from: number, to: number): void {
   let bit = from;
   while (bit < to) {
     if (bit % 8 === 0 && to - bit >= 8) {
