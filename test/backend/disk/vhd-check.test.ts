@@ -1,5 +1,5 @@
 /** `disk check` of VHD files: every kind of damage is found and named. */
-import { writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkVhd } from '../../../backend/src/disk/vhd/check.ts';
@@ -83,6 +83,34 @@ describe('checkVhd', () => {
       const found = (await problemsOf(bytes)).map((message) => Number(/block (\d+) overlaps block/.exec(message)?.[1]));
       expect(found).toEqual(expected);
     }
+  });
+
+  it('overlapping blocks in a file so large that its table is walked in parts', async () => {
+    // A stride of nine sectors: a part has 2^20 strides, 4.5 GiB. Two blocks meet where the second part begins.
+    const stride = 9;
+    const boundary = 2 ** 20 * stride;
+    const bytes = buildDynamic({ size: 8 * 4096, blockSize: 4096 });
+    const starts = [
+      boundary - 3,
+      boundary + 5,
+      boundary - 3 - stride,
+      boundary + 5 + stride,
+      100,
+      100 + stride,
+      2 * boundary,
+    ];
+    starts.forEach((start, block) => {
+      bytes.writeUInt32BE(start, TABLE + 4 * block);
+    });
+    const file = path.join(await scratch(), 'a.vhd');
+    await writeFile(file, bytes);
+    await truncate(file, (2 * boundary + stride) * 512);
+    const messages = (await checkVhd(await openFile(file, 'read'))).map(({ message }) => message);
+    expect(messages).toEqual([
+      expect.stringMatching(/footer at the end .* is missing/),
+      expect.stringMatching(/block 0 overlaps block 1/),
+      expect.stringMatching(/block 1 overlaps block 0/),
+    ]);
   });
 
   it('does not list millions', async () => {
