@@ -39,6 +39,10 @@ export class ProgressLine {
   }
 }
 
+/** Whole seconds: an estimate claims no more. */
+const formatRemaining = (ms: number): string =>
+  ms <= 59_000 ? `${Math.ceil(ms / 1000)} s` : formatDuration(Math.ceil(ms / 1000) * 1000);
+
 /** `web01 disk 0: read 42 % of 127 GiB, 310 MiB/s, 4 min 02 s left` */
 export function progressText(event: MeteredProgress): string {
   const subject = [event.vmName, event.disk === undefined ? undefined : `disk ${event.disk}`].filter(Boolean).join(' ');
@@ -48,7 +52,7 @@ export function progressText(event: MeteredProgress): string {
     details.push(`${percent} % of ${formatBytes(event.totalBytes)}`);
   } else if (event.doneBytes !== undefined) details.push(formatBytes(event.doneBytes));
   if (event.bytesPerSecond !== undefined) details.push(formatRate(event.bytesPerSecond));
-  if (event.remainingMs !== undefined) details.push(`${formatDuration(event.remainingMs)} left`);
+  if (event.remainingMs !== undefined) details.push(`${formatRemaining(event.remainingMs)} left`);
   if (event.message) details.push(event.message);
   const what = `${event.phase}${details.length > 0 ? ` ${details.join(', ')}` : ''}`;
   return printable(subject ? `${subject}: ${what}` : what);

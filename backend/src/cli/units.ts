@@ -51,6 +51,9 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
 }
 
+/** `1 pack`, `2 packs`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** Local time to the second: `2026-11-21 04:05:06`. */
 export function formatTime(iso: string): string {
   const date = new Date(iso);

@@ -5,7 +5,7 @@ import { HvError } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import { flag, optional, passphraseOption, planned, repositoryOption, size } from '../options.ts';
 import { properties } from '../table.ts';
-import { formatBytes, formatTime } from '../units.ts';
+import { counted, formatBytes, formatTime } from '../units.ts';
 
 export const repositoryCreate = command({
   words: 'repository create',
@@ -72,7 +72,7 @@ export const prune = command({
       dryRun: values['dry-run'],
     });
     const freed = `${result.dryRun ? 'Would give' : 'Gave'} back ${formatBytes(result.freedBytes)}`;
-    const packs = `${result.packsDeleted} packs deleted, ${result.packsRewritten} rewritten`;
+    const packs = `${counted(result.packsDeleted, 'pack')} deleted, ${result.packsRewritten} rewritten`;
     return { json: result, lines: [`${freed} (${packs})`, ...pendingLines(result.pendingBytes)] };
   },
 });

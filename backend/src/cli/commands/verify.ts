@@ -5,7 +5,7 @@ import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import { number, optional, passphraseOption, repositoryOption, text } from '../options.ts';
 import { printable } from '../table.ts';
-import { formatBytes, formatDuration } from '../units.ts';
+import { counted, formatBytes, formatDuration } from '../units.ts';
 
 export const check = command({
   words: 'check',
@@ -14,7 +14,7 @@ export const check = command({
   examples: ['check --repository D:\\Backups'],
   run: async (values, context) => {
     const result = await context.call('repository/check', { repository: context.absolute(values.repository) });
-    const sum = `Looked at ${result.objects} objects in ${formatDuration(result.durationMs)}`;
+    const sum = `Looked at ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}`;
     return { json: result, lines: [`${sum}: ${verdict(result)}`, ...damageLines(result)], exitCode: exitCode(result) };
   },
 });
@@ -35,8 +35,7 @@ export const verify = command({
       point: values.point,
       sample: values.sample,
     });
-    const count = `${result.points.length} ${result.points.length === 1 ? 'restore point' : 'restore points'}`;
-    const sum = `Verified ${count}, ${formatBytes(result.verifiedBytes)} in ${formatDuration(result.durationMs)}`;
+    const sum = `Verified ${counted(result.points.length, 'restore point')}, ${formatBytes(result.verifiedBytes)} in ${formatDuration(result.durationMs)}`;
     return { json: result, lines: [`${sum}: ${verdict(result)}`, ...damageLines(result)], exitCode: exitCode(result) };
   },
 });

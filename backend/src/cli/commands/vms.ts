@@ -3,7 +3,7 @@ import { HvError } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import { diskIndex, hostOption, integer, list, oneOf, optional, required, size, text } from '../options.ts';
 import { table } from '../table.ts';
-import { formatBytes } from '../units.ts';
+import { counted, formatBytes } from '../units.ts';
 import { vmLines } from '../vm-lines.ts';
 
 const vmOption = required('N', 'The VM: its name or id.', text);
@@ -85,7 +85,7 @@ export const vmWrite = command({
   run: async (values, context) => {
     const { host, vm, disk } = values;
     const result = await context.call('vm/write', { host, vm, disk, write: writeOf(values, context.absolute) });
-    const what = `${result.writes} ${result.writes === 1 ? 'write' : 'writes'}, ${formatBytes(result.bytes)}`;
+    const what = `${counted(result.writes, 'write')}, ${formatBytes(result.bytes)}`;
     return { json: result, lines: [`Wrote to disk ${result.disk} of ${vm}: ${what}`] };
   },
 });
