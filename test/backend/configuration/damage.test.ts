@@ -64,6 +64,10 @@ describe('a damaged file', () => {
     ['the header of a key table', (file) => file.writeUInt8(9, 0x3004), false, 'key table is not valid'],
     ['the index of a key table', (file) => file.writeUInt16LE(0, 0x3002), true, 'key table is not valid'],
     ['a key', (file) => file.writeUInt8(9, C + 24), false, 'key has a wrong checksum'],
+    ['a key that is marked free', (file) => file.writeUInt8(1, T), false, 'marked free'],
+    ['a key table that is there twice', twice, true, 'key table 1 exists twice'],
+    ['an object table without its last entry', (file) => file.writeUInt32LE(1, 0x2004), true, 'no business there'],
+    ['an object table without entries', (file) => file.writeUInt32LE(0, 0x2004), true, 'has no entries'],
     ['a key of no size', (file) => file.writeUInt32LE(0, C + 2), true, 'does not fit into key table 1'],
     ['a key over the end', (file) => file.writeUInt32LE(0xffffffff, C + 2), true, 'does not fit into key table 1'],
     ['a name over the end', (file) => file.writeUInt8(255, C + 20), true, 'does not fit into key table 1'],
@@ -130,6 +134,13 @@ function circle(file: Buffer): void {
   file.writeUInt8(1, last);
   file.writeBigUInt64LE(0x2000n, last + 5);
   file.writeUInt32LE(0x1000, last + 13);
+}
+
+/** Table 1 again, where there was the long value. */
+function twice(file: Buffer): void {
+  const value = file.readUIntLE(0x2008 + 18 + 5, 6);
+  file.copy(file, value, 0x3000, 0x4000);
+  file.writeUInt8(2, 0x2008 + 18);
 }
 
 const keyBelow = (file: Buffer, key: number, parent: number): void => {

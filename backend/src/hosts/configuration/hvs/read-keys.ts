@@ -9,7 +9,6 @@ import {
   KEY_TABLE_HEADER_SIZE,
   LIMITS,
 } from './format/constants.ts';
-import { isLater } from './format/file-header.ts';
 import { type KeyEntryHeader, keyEntryChecksum, parseKeyEntryHeader, parseKeyTableHeader } from './format/key-table.ts';
 import { typeOf, valueSize } from './format/key-value.ts';
 import type { Objects } from './read-objects.ts';
@@ -34,7 +33,6 @@ export interface KeyRecord {
 
 interface KeyTable {
   index: number;
-  sequence: number;
   at: number;
   bytes: Buffer;
 }
@@ -47,6 +45,7 @@ export async function readKeys(source: HvsSource, objects: Objects): Promise<Key
     while (offset < table.bytes.length) {
       const header = entryAt(source, table, offset);
       if (header.type !== KEY.free) records.push(readKey(source, objects, table, offset, header));
+      else if (wasKey(table, offset, header)) throw corrupt(source.path, 'a key is marked free', table.at + offset);
       if (records.length > LIMITS.keys) throw unsupported(source.path, `it has more than ${LIMITS.keys} keys`);
       offset += header.size;
     }
@@ -54,7 +53,7 @@ export async function readKeys(source: HvsSource, objects: Objects): Promise<Key
   return records;
 }
 
-/** One table of each index. Were there two (none was ever seen), the later sequence number would count. */
+/** One table of each index: a second one is damage, as changes of a table go through the log. */
 async function readTables(source: HvsSource, { keyTables }: Objects): Promise<KeyTable[]> {
   const tables = new Map<number, KeyTable>();
   if (keyTables.length > 0xffff) throw corrupt(source.path, `it has ${keyTables.length} key tables`);
@@ -65,11 +64,10 @@ async function readTables(source: HvsSource, { keyTables }: Objects): Promise<Ke
     const bytes = await source.read(at, size, 'a key table');
     const header = size < KEY_TABLE_HEADER_SIZE ? null : parseKeyTableHeader(bytes);
     if (!header || header.index === 0) throw corrupt(source.path, 'a key table is not valid', at);
-    const other = tables.get(header.index);
-    if (other?.sequence === header.sequence) {
+    if (tables.has(header.index)) {
       throw corrupt(source.path, `key table ${header.index} exists twice`, at, { index: header.index });
     }
-    if (!other || isLater(header.sequence, other.sequence)) tables.set(header.index, { ...header, at, bytes });
+    tables.set(header.index, { index: header.index, at, bytes });
   }
   return [...tables.values()].sort((a, b) => a.index - b.index);
 }
@@ -81,6 +79,19 @@ function entryAt(source: HvsSource, table: KeyTable, offset: number): KeyEntryHe
     if (header.size >= KEY_ENTRY_HEADER_SIZE + header.nameSize && header.size <= rest) return header;
   }
   throw corrupt(source.path, `an entry does not fit into key table ${table.index}`, table.at + offset);
+}
+
+/** Free entries have no checksum (0 in all files seen). One with the right checksum of a key is a key with a damaged type. */
+function wasKey(table: KeyTable, offset: number, header: KeyEntryHeader): boolean {
+  if (header.checksum === 0) return false;
+  const entry = Buffer.from(table.bytes.subarray(offset, offset + header.size));
+  const valueAt = KEY_ENTRY_HEADER_SIZE + header.nameSize;
+  return Object.values(KEY).some((number) => {
+    const type = typeOf(number);
+    entry[0] = number;
+    const size = type && valueSize(type, (header.flags & KEY_FILE_OBJECT) !== 0, entry.subarray(valueAt));
+    return typeof size === 'number' && keyEntryChecksum(entry.subarray(0, valueAt + size)) === header.checksum;
+  });
 }
 
 function readKey(

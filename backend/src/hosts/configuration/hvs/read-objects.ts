@@ -48,16 +48,21 @@ class ObjectReader {
     if (this.#tables.size > LIMITS.objectTables) throw unsupported(path, 'it has too many object tables');
     const bytes = await this.#readEntries(at);
     this.addPiece(at, OBJECT_TABLE_HEADER_SIZE + bytes.length, 'an object table');
-    let next: number | undefined;
+    let last: ObjectEntry | undefined;
     for (let index = 0; index < bytes.length; index += OBJECT_ENTRY_SIZE) {
       const place = at + OBJECT_TABLE_HEADER_SIZE + index;
-      const entry = parseObjectEntry(bytes.subarray(index, index + OBJECT_ENTRY_SIZE));
-      if (!entry) throw corrupt(path, 'an entry of an object table has a wrong checksum', place);
-      if (entry.type !== OBJECT.objectTable) this.#add(entry, place);
-      else if (next === undefined) next = entry.offset;
-      else throw corrupt(path, 'an object table names two successors', place);
+      // The last entry is kept for the next table. The count has no checksum: this shows when it is too small.
+      const isLast = index + OBJECT_ENTRY_SIZE === bytes.length;
+      last = parseObjectEntry(bytes.subarray(index, index + OBJECT_ENTRY_SIZE)) ?? undefined;
+      if (!last) throw corrupt(path, 'an entry of an object table has a wrong checksum', place);
+      const isChain = last.type === OBJECT.objectTable;
+      if (isLast ? !isChain && last.type !== OBJECT.empty : isChain) {
+        throw corrupt(path, `an object of type ${last.type} has no business there`, place, { type: last.type });
+      }
+      if (!isLast) this.#add(last, place);
     }
-    return next;
+    if (!last) throw corrupt(path, 'an object table has no entries', at);
+    return last.type === OBJECT.objectTable ? last.offset : undefined;
   }
 
   async #readEntries(at: number): Promise<Buffer> {
