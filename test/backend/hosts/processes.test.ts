@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createVhdx } from '../../../backend/src/disk/index.ts';
 import { openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import { HostLock } from '../../../backend/src/hosts/simulated/lock.ts';
 import { randomSource } from '../../../build/fixtures/content.ts';
@@ -121,6 +122,17 @@ describe('simulated host, processes', () => {
     lock.close();
     expect(await codeOf(other.setVmState(world.vmId, 'Off'))).toBeUndefined();
     await other.close();
+  });
+
+  it('a VM that is being built by a living process is left alone by others, even when they settle the host', async () => {
+    const vm = await world.host.getVm('guest');
+    const plan = await world.host.planVm({ vm, name: 'slow', newId: true, replace: false, kind: 'data' });
+    const [first, second] = [plan.diskPath(0), plan.diskPath(1)];
+    await createVhdx(first, { size: MIB });
+    await run(world.directory, { vmId: world.vmId, ops: ['write'], seed: 3, count: 1 }).done;
+    await (await openSimulatedHost(world.directory)).close();
+    await createVhdx(second, { size: MIB });
+    expect((await plan.realise()).disks.map((disk) => disk.size)).toEqual([MIB, MIB]);
   });
 
   /** Every file of the host belongs to something. */

@@ -28,7 +28,9 @@ const BATCH_WRITES = 1000;
 const BATCH_BYTES = 16 << 20;
 /** A longer write is cut into pieces of this many bytes. */
 const PIECE_BYTES = 4 << 20;
-/** Between two batches, ms: longer than a waiting process pauses between two tries for the lock. */
+/** Others get a turn at least this often, ms, … */
+const TURN_EVERY = 100;
+/** … of this many ms: longer than a waiting process pauses between two tries for the lock. */
 const TURN_FOR_OTHERS = 12;
 
 /**
@@ -45,10 +47,12 @@ export async function guestWrites(
   const guest = new Guest(ctx, vmId, index);
   const done = { writes: 0, bytes: 0 };
   try {
-    let first = true;
+    let lastTurn = performance.now();
     for await (const batch of batches(writes, done)) {
-      if (!first) await sleep(TURN_FOR_OTHERS);
-      first = false;
+      if (performance.now() - lastTurn > TURN_EVERY) {
+        await sleep(TURN_FOR_OTHERS);
+        lastTurn = performance.now();
+      }
       await locked(ctx, () => guest.write(batch));
     }
   } finally {

@@ -7,6 +7,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HvError } from '../../support/errors.ts';
+import { stateError } from './state.ts';
 
 /** How long to wait for another process before HOST_BUSY, ms. */
 export const LOCK_TIMEOUT = 60_000;
@@ -97,11 +98,7 @@ export class HostLock {
       return true;
     } catch (error) {
       if (((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY) return false;
-      throw new HvError('HOST_STATE_CORRUPT', `The host's lock cannot be used: ${this.#path}`, {
-        advice: 'Check the permissions of the folder.',
-        data: { path: this.#path },
-        cause: error,
-      });
+      throw stateError(this.#path, error);
     }
   }
 }

@@ -144,7 +144,8 @@ const STATE_ADVICE: Partial<Record<ErrorCode, string>> = {
   HOST_STATE_CORRUPT: 'Create a new host in another folder and its VMs from the disks in this one.',
 };
 
-function stateError(path: string, error: unknown): HvError {
+/** What an error of SQLite means for who uses the host. */
+export function stateError(path: string, error: unknown): HvError {
   if (error instanceof HvError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   const code = SQLITE_CODES[((error as { errcode?: number }).errcode ?? 0) % 256] ?? 'HOST_STATE_CORRUPT';
