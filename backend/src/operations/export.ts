@@ -2,7 +2,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ImageWriter } from '../disk/device.ts';
-import { createRawWriter, createVhdxWriter } from '../disk/index.ts';
+import { createQcow2Writer, createRawWriter, createVhdWriter, createVhdxWriter } from '../disk/index.ts';
 import type { Repository } from '../repository/port.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../schema/export.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
@@ -77,19 +77,29 @@ async function openWriter(
         logicalSectorSize: hardware?.logicalSectorSize,
         physicalSectorSize: hardware?.physicalSectorSize,
       });
-    default:
-      throw new HvError('NOT_SUPPORTED', `This version cannot write ${format} images yet.`, {
-        advice: 'Export as vhdx or raw; qemu-img converts either.',
-        data: { format },
-      });
+    case 'vhd':
+      requireSmallSectors(disk, hardware);
+      return createVhdWriter(path, { size: disk.size, type: 'dynamic' });
+    case 'qcow2':
+      return createQcow2Writer(path, { size: disk.size });
   }
+}
+
+/** A VHD has sectors of 512 bytes only: the guest would find its partitions at other addresses. */
+function requireSmallSectors(disk: ManifestDisk, hardware: Hardware): void {
+  if (hardware === undefined || hardware.logicalSectorSize === 512) return;
+  throw new HvError(
+    'NOT_SUPPORTED',
+    `Disk ${disk.index} has sectors of ${hardware.logicalSectorSize} bytes; a VHD has sectors of 512 bytes.`,
+    { advice: 'Export it as vhdx.', data: { disk: disk.index, logicalSectorSize: hardware.logicalSectorSize } },
+  );
 }
 
 /** `<vm>-disk<index>.<format>`: what no file system accepts in a name is replaced. */
 function imageName({ body }: Point, disk: ManifestDisk, format: ExportFormat): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go.
   const safe = body.vm.name.replace(/[<>:"/\\|?*\u0000-\u001f]/g, '_').replace(/[. ]+$/, '_');
-  return `${safe.slice(0, 80)}-disk${disk.index}.${format === 'raw' ? 'raw' : format}`;
+  return `${safe.slice(0, 80)}-disk${disk.index}.${format}`;
 }
 
 async function createDirectory(path: string): Promise<void> {

@@ -53,7 +53,7 @@ async function collectBlocks(
     seenNodes.add(keyOf(id));
     return node;
   };
-  for (const [number, ref] of contents.entries()) {
+  for (const ref of contents) {
     throwIfCancelled(options.signal);
     if (ref.root === null || seenNodes.has(keyOf(Buffer.from(ref.root, 'hex')))) continue;
     const { blocks } = requireRef(ref, core.config.blockSize);
@@ -69,7 +69,6 @@ async function collectBlocks(
         wanted.push({ id, location: core.index.findAll(RecordKind.block, id)[0] });
       }
     }
-    options.progress?.({ phase: 'walk', doneBytes: number + 1, totalBytes: contents.length });
   }
   return wanted.sort(byPlace);
 }

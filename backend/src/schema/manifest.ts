@@ -3,12 +3,8 @@
  * It is written once and read for ever: fields are only ever added, and added optional.
  */
 import { z } from 'zod';
+import { BackupKind, ReadMode } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
-
-export const BackupKind = z.enum(['vm', 'data']);
-export type BackupKind = z.infer<typeof BackupKind>;
-export const BackupMode = z.enum(['full', 'incremental']);
-export type BackupMode = z.infer<typeof BackupMode>;
 
 /** Root of a stored content; same shape as the repository's ContentRef. */
 export const StoredContent = z.object({
@@ -23,7 +19,7 @@ export const ManifestDisk = z.object({
   id: z.string(),
   path: z.string(),
   size: z.number().int().nonnegative(),
-  mode: BackupMode,
+  mode: ReadMode,
   /** Why it is not incremental. */
   reason: z.string().optional(),
   /** Why it has no content: excluded, pass-through, … */
@@ -49,7 +45,7 @@ export const ManifestBody = z.object({
   jobId: z.string(),
   hostUri: z.string(),
   kind: BackupKind,
-  mode: BackupMode,
+  mode: ReadMode,
   consistency: Consistency,
   startedAt: z.string(),
   /** Restore point whose block maps this one was built on; null for a full. Nothing is needed from it to restore. */
@@ -57,6 +53,9 @@ export const ManifestBody = z.object({
   vm: VmDescription,
   disks: z.array(ManifestDisk),
   configuration: z.array(ManifestFile),
+  /** Bytes stored for the configuration files. Manifest and indexes are not in it: they are written after it. */
+  configurationBytes: z.number().int().nonnegative(),
+  warnings: z.array(z.string()),
 });
 export type ManifestBody = z.infer<typeof ManifestBody>;
 
