@@ -12,7 +12,7 @@ import {
 import { noise } from '../../../build/fixtures/content.ts';
 import { hasSamples, sampleManifest, unpackSample } from '../support/samples.ts';
 import { scratchForEach } from '../support/scratch.ts';
-import { content } from './contract.ts';
+import { content } from './fixture.ts';
 import { codeOf, MIB } from './support.ts';
 
 describe('simulated host, new VMs', () => {

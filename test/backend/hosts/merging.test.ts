@@ -7,7 +7,7 @@ import type { RecoveryCheckpoint } from '../../../backend/src/hosts/port.ts';
 import { noise } from '../../../build/fixtures/content.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';
-import { content } from './contract.ts';
+import { content } from './fixture.ts';
 import { codeOf, MIB, SimWorld } from './support.ts';
 
 describe('simulated host, merging', () => {

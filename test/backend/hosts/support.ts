@@ -8,7 +8,7 @@ import {
   openSimulatedHost,
   type SimulatedHost,
 } from '../../../backend/src/hosts/simulated/index.ts';
-import { changes, frozen } from './contract.ts';
+import { changes, frozen } from './fixture.ts';
 
 export const MIB = 2 ** 20;
 /** What the simulated host rounds changes to, bytes. */
