@@ -79,6 +79,12 @@ export class SqliteCatalog implements Catalog {
     });
   }
 
+  indexSizes(): Map<string, number> {
+    return this.#run(
+      () => new Map((this.#sql.indexSizes.all() as Row[]).map((row) => [String(row.name), Number(row.packs)])),
+    );
+  }
+
   packsOf(indexName: string): CatalogPack[] {
     return this.#run(() => (this.#sql.packsOf.all(indexName) as Row[]).map(toPack));
   }

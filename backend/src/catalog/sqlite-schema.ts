@@ -43,6 +43,7 @@ export class Statements {
   readonly staleRecords: StatementSync;
   readonly sweepRecords: { run(): void };
   readonly indexPacks: StatementSync;
+  readonly indexSizes: StatementSync;
   readonly packsOf: StatementSync;
   readonly packs: StatementSync;
   readonly pack: StatementSync;
@@ -81,6 +82,7 @@ export class Statements {
     this.indexPacks = sql(
       'SELECT index_packs.name, packs.id FROM index_packs JOIN packs ON packs.number = index_packs.pack',
     );
+    this.indexSizes = sql('SELECT name, count(*) AS packs FROM index_packs GROUP BY name');
     this.packsOf = sql('SELECT packs.* FROM index_packs JOIN packs ON packs.number = index_packs.pack WHERE name = ?');
     this.packs = sql('SELECT * FROM packs ORDER BY number');
     this.pack = sql('SELECT * FROM packs WHERE number = ?');

@@ -45,6 +45,8 @@ export interface Catalog {
   removeIndexes(names: readonly string[]): void;
   /** Names of the indexes that name one of `packs`. */
   indexesOf(packIds: ReadonlySet<string>): string[];
+  /** Number of packs of each index. */
+  indexSizes(): Map<string, number>;
   /** Packs of an index. */
   packsOf(indexName: string): CatalogPack[];
   packs(): CatalogPack[];

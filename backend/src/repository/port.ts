@@ -57,6 +57,11 @@ export interface WriteSession {
   readonly id: string;
   /** Largest number of blocks one write() takes. */
   readonly maxRun: number;
+  /**
+   * Blocks of `base` that no sound record holds any more, ascending. An incremental that hands them in too, from the disk
+   * as it is now, has them whole again. Costs nothing unless damage is known.
+   */
+  damagedBlocks(base: ContentRef): Promise<number[]>;
   /** @param base content to build over; must have the same size rules as the repository (any size is allowed) */
   openContent(size: number, base?: ContentRef): Promise<ContentWriter>;
   /**

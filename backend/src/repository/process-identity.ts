@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 
 export interface ProcessIdentity {
-  /** Host name, boot id, process namespace. */
+  /** Host name with boot id and process namespace, or with hardware addresses. */
   machine: string;
   pid: number;
   /** Start time of the process in the system's own units; empty where it cannot be known. */
@@ -58,7 +58,10 @@ function machineIdentity(): string {
   try {
     parts.push(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid'));
   } catch {
-    parts.push(process.platform);
+    // Elsewhere the host name alone could be another machine's too. When an address comes or goes, the machine counts
+    // as another one, and the expiry decides: slower, never wrong.
+    const addresses = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ mac }) => mac));
+    parts.push(process.platform, ...[...new Set(addresses)].sort());
   }
   return parts.join(' ');
 }

@@ -149,6 +149,26 @@ describe('damaged objects', () => {
     await two.close();
   });
 
+  it('heal by an incremental that is told where they are', async () => {
+    const { storage, ref } = await fixture();
+    for (const [name, data] of storage.objects)
+      if (name.startsWith('packs/') && data.readUInt16LE(10) === 0) data[96 + 96 + 10]! ^= 0xff;
+    const repository = await openMemory(storage);
+    const before = await repository.beginSession();
+    expect(await before.damagedBlocks(ref)).toEqual([]);
+    await before.close();
+    await expect(readAll(repository, ref)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    const session = await repository.beginSession();
+    const indices = await session.damagedBlocks(ref);
+    expect(indices).toHaveLength(1);
+    await session.close();
+    const { ref: next, stats } = await backup(repository, disk, { base: ref, indices });
+    expect(stats.newBlocks).toBe(1);
+    expect(next).toEqual(ref);
+    expect((await readAll(repository, ref)).equals(disk)).toBe(true);
+    await repository.close();
+  });
+
   it('that were only misread are not taken for damaged', async () => {
     const { storage, ref } = await fixture();
     let once = false;

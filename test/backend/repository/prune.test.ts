@@ -154,6 +154,22 @@ describe('prune', () => {
     expect([...f.storage.objects.keys()]).toEqual(['hvbackup-repository.json']);
   });
 
+  it('puts many small indexes and packs together, and reads packs where an index has become unreadable', async () => {
+    await using f = await fixture();
+    for (let i = 0; i < 40; i++) await backup(f.repository, sampleBytes(500 * (i + 1), i));
+    const { id } = await backup(f.repository, sampleBytes(5 * BLOCK, 99));
+    const names = () => [...f.storage.objects.keys()].filter((name) => name.startsWith('indexes/'));
+    expect(names()).toHaveLength(41);
+    f.storage.objects.get(names()[20]!)![100]! ^= 1;
+    await f.repository.removeManifest(id);
+    await f.repository.prune();
+    expect(names().length).toBeLessThan(4);
+    expect([...f.storage.objects.keys()].filter((name) => name.startsWith('packs/')).length).toBeLessThan(4);
+    const { repository: other } = await f.another();
+    expect(await verifyAll(other)).toHaveLength(40);
+    expect((await other.check()).damages).toEqual([]);
+  });
+
   it('gives way to another prune at work', async () => {
     await using f = await fixture();
     const other = await f.another('two');

@@ -4,7 +4,13 @@
  */
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
-import { REWRITE_BELOW } from '../format/constants.ts';
+import {
+  PACK_HEADER_LENGTH,
+  PACK_TARGET_LENGTH,
+  PACK_TRAILER_LENGTH,
+  REWRITE_BELOW,
+  TOC_ENTRY_LENGTH,
+} from '../format/constants.ts';
 import type { IndexedPack } from '../format/index-format.ts';
 import type { PruneResult } from '../port.ts';
 import type { SessionHandle, SessionState } from '../sessions/session-registry.ts';
@@ -15,6 +21,10 @@ import { rewritePacks } from './rewrite.ts';
 import { sweep } from './sweep.ts';
 
 export type PruneOptions = OperationContext & { dryRun?: boolean };
+
+/** Every small incremental leaves two packs of this kind; from so many on they are put together. */
+const TINY_PACK = PACK_TARGET_LENGTH / 16;
+const MANY_TINY_PACKS = 32;
 
 const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
 
@@ -80,7 +90,7 @@ async function survey(core: RepositoryCore, options: PruneOptions, self: string)
     sessions,
     manifests: new Set(names),
     dead: idle.filter((pack) => pack.liveRecords === 0),
-    thin: idle.filter((pack) => pack.liveRecords > 0 && !pack.loose && pack.liveBytes < pack.length * REWRITE_BELOW),
+    thin: thinPacks(idle.filter((pack) => pack.liveRecords > 0 && !pack.loose)),
     nameless: [...live.packs.values()]
       .filter((pack) => pack.loose && pack.liveRecords > 0 && !busy.has(pack.sessionId))
       .map((pack) => core.index.loosePacks.get(pack.id)!),
@@ -89,6 +99,17 @@ async function survey(core: RepositoryCore, options: PruneOptions, self: string)
     unreadable: looseBusy ? [] : unreadable.map((one) => one.name),
   };
 }
+
+/** What is worth copying: packs with much dead weight, and tiny ones when there are many. */
+function thinPacks(packs: readonly PackState[]): PackState[] {
+  const wasted = packs.filter((pack) => pack.liveBytes < recordBytes(pack) * REWRITE_BELOW);
+  const tiny = packs.filter((pack) => pack.length < TINY_PACK && !wasted.includes(pack));
+  return tiny.length >= MANY_TINY_PACKS ? [...wasted, ...tiny] : wasted;
+}
+
+/** Bytes of a pack's records, without its header, table of contents and trailer. */
+const recordBytes = (pack: PackState): number =>
+  pack.length - PACK_HEADER_LENGTH - PACK_TRAILER_LENGTH - pack.records * TOC_ENTRY_LENGTH;
 
 function estimate({ dead, thin, listed }: Survey): PruneResult {
   const size = (pack: PackState): number => listed.get(pack.id) ?? 0;

@@ -1,8 +1,15 @@
 /** Replaces the indexes that name packs about to go (docs/format.md §6, step 4), and names packs that no index names. */
+
+import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { indexName } from '../format/ids.ts';
 import { type IndexedPack, parseIndex } from '../format/index-format.ts';
 import { publishIndex } from '../records/pack-sink.ts';
+import { readPackContents } from '../records/pack-tail.ts';
+
+/** Every small incremental leaves an index of a pack or two; from this many on they are put together. */
+const MANY_SMALL_INDEXES = 32;
+const SMALL_INDEX_PACKS = 16;
 
 /**
  * Publishes an index that names what the affected indexes name, less `leaving`, and `added`.
@@ -16,12 +23,11 @@ export async function replaceIndexes(
   added: readonly IndexedPack[],
   unreadable: readonly string[],
 ): Promise<number> {
-  const affected = core.catalog.indexesOf(leaving);
+  const affected = [...new Set([...core.catalog.indexesOf(leaving), ...smallIndexes(core)])];
   if (affected.length === 0 && added.length === 0 && unreadable.length === 0) return 0;
   const packs = new Map<string, IndexedPack>();
   for (const name of affected) {
-    const index = parseIndex(await core.storage.get(indexName(name)), indexName(name), core.config.id);
-    for (const pack of index.packs) if (!leaving.has(pack.id)) packs.set(pack.id, pack);
+    for (const pack of await packsOf(core, name)) if (!leaving.has(pack.id)) packs.set(pack.id, pack);
   }
   for (const pack of added) packs.set(pack.id, pack);
   // What the affected ones supersede may still be listed: it must not come back to life without them.
@@ -38,4 +44,22 @@ export async function replaceIndexes(
   core.index.invalidate();
   for (const pack of added) core.index.removeLoose(pack.id);
   return bytes;
+}
+
+function smallIndexes(core: RepositoryCore): string[] {
+  const sizes = core.catalog.indexSizes();
+  const small = [...sizes].filter(([, packs]) => packs < SMALL_INDEX_PACKS).map(([name]) => name);
+  return small.length >= MANY_SMALL_INDEXES ? small : [];
+}
+
+/** What an index names; from the packs themselves when the object has become unreadable since it was loaded. */
+async function packsOf(core: RepositoryCore, name: string): Promise<IndexedPack[]> {
+  try {
+    return parseIndex(await core.storage.get(indexName(name)), indexName(name), core.config.id).packs;
+  } catch (error) {
+    if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'IO_ERROR')) throw error;
+    const { storage, config, catalog } = core;
+    const packs = catalog.packsOf(name);
+    return Promise.all(packs.map((pack) => readPackContents(storage, config.id, pack.id, pack.length)));
+  }
 }

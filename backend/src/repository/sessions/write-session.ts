@@ -1,8 +1,9 @@
 /** One writer's work from registration to the end (docs/format.md §5, §6). */
 import { HvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { RecordKind } from '../format/constants.ts';
+import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import type { ContentRef, ContentWriter, ManifestEnvelope, SessionOptions, WriteSession } from '../port.ts';
+import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { SessionContentWriter } from './content-writer.ts';
 import { ReliedContents } from './relied-contents.ts';
 import type { SessionHandle } from './session-registry.ts';
@@ -59,6 +60,19 @@ export class RepositoryWriteSession implements WriteSession {
     const writer = await SessionContentWriter.open(this.#store, size, base, this.#options.signal);
     this.#writers.add(writer);
     return writer;
+  }
+
+  async damagedBlocks(base: ContentRef): Promise<number[]> {
+    const { index, nodes, config } = this.#core;
+    if (index.damaged.size === 0) return [];
+    const { blocks } = requireRef(base, config.blockSize);
+    const found: number[] = [];
+    const load = nodes.load.bind(nodes);
+    for await (const run of walkBlocks(base, config.blockSize, load, { from: 0, to: blocks }))
+      for (let i = 0; i < run.count; i++)
+        if (!this.#store.isStored(RecordKind.block, run.ids.subarray(i * ID_LENGTH, (i + 1) * ID_LENGTH)))
+          found.push(run.first + i);
+    return found;
   }
 
   async publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }> {
