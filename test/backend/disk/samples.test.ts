@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inspectDisk, openDisk } from '../../../backend/src/disk/index.ts';
-import { hasSamples, sampleManifest, unpackSample } from '../support/samples.ts';
+import { createRawWriter, type Disk, inspectDisk, openDisk } from '../../../backend/src/disk/index.ts';
+import { hasSamples, type Sample, sampleManifest, unpackSample } from '../support/samples.ts';
 import { scratchForEach } from '../support/scratch.ts';
+import { hasTool, tool } from '../support/tools.ts';
 import { contentHash } from './support/content.ts';
 
 const scratch = scratchForEach('disk-samples');
@@ -24,15 +25,36 @@ async function fileHash(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** Hashing zeros by the ten GiB takes long: such disks are compared by qemu-img, which skips them, unless asked to. */
+async function expectContent(disk: Disk, file: string, sample: Sample): Promise<void> {
+  if (disk.size <= 2 ** 31 || !hasTool('qemu-img') || process.env.HVBACKUP_THOROUGH) {
+    expect(await contentHash(disk)).toBe(sample.sha256_content_qemu);
+    return;
+  }
+  const raw = `${file}.raw`;
+  const writer = await createRawWriter(raw, { size: disk.size });
+  const buffer = Buffer.alloc(1 << 22);
+  for await (const { offset, length, kind } of disk.extents()) {
+    for (let at = 0; kind === 'data' && at < length; at += buffer.length) {
+      const part = buffer.subarray(0, Math.min(buffer.length, length - at));
+      await disk.read(offset + at, part);
+      await writer.write(offset + at, part);
+    }
+  }
+  await writer.finish();
+  expect(tool('qemu-img', 'compare', '-F', 'raw', file, raw)).toContain('identical');
+}
+
 describe.skipIf(!hasSamples)('samples (skipped without ../shared/samples)', () => {
   it.each(agreed.map((sample) => [path.basename(sample.path), sample] as const))(
     '%s: the agreed content',
     async (_name, sample) => {
-      const disk = await openDisk(await unpackSample(sample, await scratch()));
+      const file = await unpackSample(sample, await scratch());
+      const disk = await openDisk(file);
       expect(disk.size).toBe(Number(sample.virtual_size));
       expect(`${disk.info.format.toUpperCase()} ${disk.info.kind}`).toBe(sample.kind);
       expect(disk.info.blockSize).toBe(Number(sample.block_size));
-      expect(await contentHash(disk)).toBe(sample.sha256_content_qemu);
+      await expectContent(disk, file, sample);
       await disk.close();
     },
   );
@@ -43,7 +65,7 @@ describe.skipIf(!hasSamples)('samples (skipped without ../shared/samples)', () =
     const before = await fileHash(file);
     const disk = await openDisk(file);
     expect(disk.info.log).toBe('dirty');
-    expect(await contentHash(disk)).toBe(sample.sha256_content_qemu);
+    await expectContent(disk, file, sample);
     await disk.close();
     expect(await fileHash(file)).toBe(before);
 
