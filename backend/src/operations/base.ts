@@ -68,16 +68,18 @@ export async function planDisk(
       reason ??= problem;
       continue;
     }
-    for (const rctId of trackingIds(candidate, base)) {
-      try {
-        const changes = await collectChanges(host, checkpoint, disk, rctId);
-        return { mode: 'incremental', basePointId: candidate.pointId, base: base.content, changes };
-      } catch (error) {
-        if (!(error instanceof HvError && error.code.startsWith('TRACKING_'))) throw error;
-        reason ??= `${error.code}: ${error.message}`;
-      }
+    const rctId = trackingId(candidate, base);
+    if (rctId === null) {
+      reason ??= 'the disk was not tracked at the last backup';
+      continue;
     }
-    reason ??= 'the disk was not tracked at the last backup';
+    try {
+      const changes = await collectChanges(host, checkpoint, disk, rctId);
+      return { mode: 'incremental', basePointId: candidate.pointId, base: base.content, changes };
+    } catch (error) {
+      if (!(error instanceof HvError && error.code.startsWith('TRACKING_'))) throw error;
+      reason ??= `${error.code}: ${error.message}`;
+    }
   }
   return { mode: 'full', reason: reason ?? 'no usable base' };
 }
@@ -98,10 +100,14 @@ function missingReason(body: ManifestBody, disk: CheckpointDisk): string {
     : 'the disk was added since the last backup';
 }
 
-/** Ids to ask with, best first: the reference point's own, then the frozen disk's (HYPERV-REFERENCE §1). */
-function trackingIds(candidate: BaseCandidate, base: ManifestDisk): string[] {
+/**
+ * The one place that decides which id to ask with (HYPERV-REFERENCE §1): always the frozen disk's, sealed at the freeze. Where
+ * the reference point carries another one, that was sealed later, and what the guest wrote in between would be lost; so
+ * the host either answers for the frozen id or the disk is read in full.
+ */
+function trackingId(candidate: BaseCandidate, base: ManifestDisk): string | null {
   const entry = candidate.chain?.disks.find((disk) => disk.diskId === base.id);
-  return [...new Set([entry?.referenceRctId, entry?.frozenRctId ?? base.rctId])].filter((id) => typeof id === 'string');
+  return entry?.frozenRctId ?? base.rctId;
 }
 
 /** All pages, or an error: half an answer would be a restore point that lies. */

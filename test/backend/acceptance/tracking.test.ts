@@ -90,6 +90,54 @@ describe('change tracking', () => {
     await expectBackup(['incremental', 'incremental']);
   });
 
+  it('with a reference point whose id was sealed after the freeze: nothing the guest wrote meanwhile is lost', async () => {
+    ok(['host', 'fault', '--set', 'reference-point-rct-id-differs', '--host', world.host, '--vm', 'guest']);
+    const args = ['backup', '--host', world.host, '--vm', 'guest', '--repository', world.repository, '--mode', 'full'];
+    const running = start(args, world);
+    for (let i = 0; i < 12; i++) await write(0, i * 5 * BLOCK, Buffer.alloc(4096, 0x40 + i));
+    expect((await running.done).status).toBe(0);
+    const result = world.backup('guest');
+    expect(await world.hashes(result.restorePointId)).toEqual(models.map(sha256));
+  });
+
+  it.each([
+    ['query-fails', /TRACKING_INCONSISTENT/],
+    ['tracking-lost', /TRACKING_/],
+  ])('refused by the host (%s)', async (fault, reason) => {
+    ok(['host', 'fault', '--set', fault, '--host', world.host, '--vm', 'guest', '--disk', '1', '--count', '1']);
+    await write(1, 0, Buffer.alloc(512, 9));
+    await expectBackup(['incremental', 'full'], reason);
+    await expectBackup(['incremental', 'incremental']);
+  });
+
+  it('application consistency refused: an error, or crash-consistent where that is allowed, and said so', async () => {
+    ok(['host', 'fault', '--set', 'application-consistency-refused', '--host', world.host, '--vm', 'guest']);
+    const refused = world.tryBackup('guest');
+    expect([refused.status, refused.json.error.code]).toEqual([1, 'CONSISTENCY_NOT_POSSIBLE']);
+    const result = world.backup('guest', '--allow-crash-consistent');
+    expect(result.consistency).toBe('crash');
+    expect(result.warnings.join()).toMatch(/crash-consistent/);
+  });
+
+  it('a checkpoint that cannot be converted: the point stands, the next run goes on', async () => {
+    ok(['host', 'fault', '--set', 'convert-fails', '--host', world.host, '--vm', 'guest', '--count', '1']);
+    await write(0, 0, Buffer.alloc(512, 5));
+    const result = world.backup('guest');
+    expect(result.warnings.join()).toMatch(/could not be turned into a reference point/);
+    await write(0, MIB, Buffer.alloc(512, 6));
+    const next = await expectBackup(['incremental', 'incremental']);
+    expect(next.warnings.join()).toMatch(/interrupted: its restore point was complete/);
+    expect(ok(['vm', 'show', '--host', world.host, '--vm', 'guest']).vm.disks[0].path).toBe(paths[0]);
+  });
+
+  it('a host that is lost half-way: nothing is listed, the next run cleans up', async () => {
+    ok(['host', 'fault', '--set', 'host-lost-during-read', '--host', world.host, '--vm', 'guest', '--count', '1']);
+    const lost = world.tryBackup('guest', '--mode', 'full');
+    expect([lost.status, lost.json.error.code]).toEqual([1, 'HOST_LOST']);
+    expect(world.points().map((point) => point.id)).toEqual([first]);
+    await expectBackup(['incremental', 'incremental']);
+  });
+
   it('resized', async () => {
     ok(['vm', 'resize', '--host', world.host, '--vm', 'guest', '--disk', '0', '--size', '9M']);
     models[0] = Buffer.concat([models[0]!, Buffer.alloc(MIB)]);
