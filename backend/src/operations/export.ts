@@ -3,29 +3,37 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ImageWriter } from '../disk/device.ts';
 import { createQcow2Writer, createRawWriter, createVhdWriter, createVhdxWriter } from '../disk/index.ts';
-import type { Repository } from '../repository/port.ts';
+import type { ContentRef, Repository } from '../repository/port.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../schema/export.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
 import { HvError, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { baseContent, findImage, imageIdentity, writeDifference } from './export-difference.ts';
 import { type Point, readPoint } from './points.ts';
 import { selectDisks } from './restore.ts';
 import { withRepository } from './with.ts';
 import { writeDisk } from './write-disk.ts';
 
-/** @throws POINT_NOT_FOUND, FILE_EXISTS (nothing is ever overwritten), NOT_SUPPORTED, DISK_FULL, REPOSITORY_DAMAGED */
+/** One image to write. */
+interface Target {
+  disk: ManifestDisk;
+  path: string;
+  /** Set for a differencing image. */
+  base?: { content: ContentRef; image: string };
+}
+
+/**
+ * @throws POINT_NOT_FOUND, FILE_EXISTS (nothing is ever overwritten), NOT_SUPPORTED, DISK_FULL, FILE_TOO_LARGE,
+ *   DISK_PARENT_MISSING (base), REPOSITORY_DAMAGED
+ */
 export async function exportPoint(params: ExportPointParams, context: OperationContext): Promise<ExportPointResult> {
   const clock = performance.now();
   return withRepository(params.repository, async (repository) => {
     const point = await readPoint(repository, params.point);
-    const disks = selectDisks(point, params.disks);
     const directory = resolve(params.directory);
-    await createDirectory(directory);
-    const targets = disks.map((disk) => ({ disk, path: join(directory, imageName(point, disk, params.format)) }));
-    for (const { path } of targets) await requireAbsent(path);
+    const targets = await planTargets(repository, point, directory, params);
     const files: ExportedFile[] = [];
-    for (const { disk, path } of targets)
-      files.push(await exportDisk(repository, point, disk, path, params.format, context));
+    for (const target of targets) files.push(await exportDisk(repository, point, target, params.format, context));
     const warnings = point.body.disks
       .filter((disk) => disk.content === null)
       .map((disk) => `Disk ${disk.index} is not in the restore point: ${disk.skipped}.`);
@@ -39,24 +47,52 @@ export async function exportPoint(params: ExportPointParams, context: OperationC
   });
 }
 
+/** All that can be refused is refused before the first byte is written. */
+async function planTargets(
+  repository: Repository,
+  point: Point,
+  directory: string,
+  params: ExportPointParams,
+): Promise<Target[]> {
+  const disks = selectDisks(point, params.disks);
+  const base = params.base === undefined ? undefined : await readPoint(repository, params.base);
+  if (base && params.format !== 'vhdx') {
+    throw new HvError('NOT_SUPPORTED', `A difference cannot be exported as ${params.format}.`, {
+      advice: 'Export it as vhdx, or without a base.',
+      data: { format: params.format },
+    });
+  }
+  await createDirectory(directory);
+  const targets: Target[] = [];
+  for (const disk of disks) {
+    const path = join(directory, imageName(point, disk, base ? 'avhdx' : params.format));
+    await requireAbsent(path);
+    const content = base && baseContent(base, disk);
+    const image = content && (await findImage(directory, content, base.manifest.id));
+    targets.push({ disk, path, base: content && image ? { content, image } : undefined });
+  }
+  return targets;
+}
+
 async function exportDisk(
   repository: Repository,
   { body }: Point,
-  disk: ManifestDisk,
-  path: string,
+  { disk, path, base }: Target,
   format: ExportFormat,
   context: OperationContext,
 ): Promise<ExportedFile> {
-  const writer = await openWriter(
-    path,
-    format,
-    disk,
-    body.vm.disks.find((entry) => entry.index === disk.index),
-  );
   const about = { phase: 'export', vmName: body.vm.name, disk: disk.index };
-  const writtenBytes = await writeDisk(repository, disk.content!, writer, context, about);
+  let writtenBytes: number;
+  if (base) {
+    const target = { path, parent: base.image };
+    writtenBytes = await writeDifference(repository, base.content, disk.content!, target, context, about);
+  } else {
+    const hardware = body.vm.disks.find((entry) => entry.index === disk.index);
+    const writer = await openWriter(path, format, disk, hardware);
+    writtenBytes = await writeDisk(repository, disk.content!, writer, context, about);
+  }
   const fileSize = (await stat(path)).size;
-  return { disk: disk.index, path, format, size: disk.size, fileSize, writtenBytes };
+  return { disk: disk.index, path, format, size: disk.size, fileSize, writtenBytes, parent: base?.image };
 }
 
 type Hardware = Point['body']['vm']['disks'][number] | undefined;
@@ -76,6 +112,7 @@ async function openWriter(
         blockSize: hardware?.blockSize,
         logicalSectorSize: hardware?.logicalSectorSize,
         physicalSectorSize: hardware?.physicalSectorSize,
+        dataWriteGuid: imageIdentity(disk.content!),
       });
     case 'vhd':
       requireSmallSectors(disk, hardware);
@@ -95,11 +132,12 @@ function requireSmallSectors(disk: ManifestDisk, hardware: Hardware): void {
   );
 }
 
-/** `<vm>-disk<index>.<format>`: what no file system accepts in a name is replaced. */
-function imageName({ body }: Point, disk: ManifestDisk, format: ExportFormat): string {
+/** `<vm>-disk<index>.<format>`, a difference with its point's id: what no file system accepts in a name is replaced. */
+function imageName({ manifest, body }: Point, disk: ManifestDisk, extension: ExportFormat | 'avhdx'): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must go.
   const safe = body.vm.name.replace(/[<>:"/\\|?*\u0000-\u001f]/g, '_').replace(/[. ]+$/, '_');
-  return `${safe.slice(0, 80)}-disk${disk.index}.${format}`;
+  const difference = extension === 'avhdx' ? `-${manifest.id}` : '';
+  return `${safe.slice(0, 80)}-disk${disk.index}${difference}.${extension}`;
 }
 
 async function createDirectory(path: string): Promise<void> {

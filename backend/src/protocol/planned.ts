@@ -21,7 +21,6 @@ export const PLANNED: Readonly<Record<string, Readonly<Record<string, string>>>>
     hold: 'Back up without a hold.',
   },
   'point/restore': { path: 'Leave it out: the VM is restored to the default folders of its host.' },
-  'point/export': { base: 'Export the whole disk.' },
 };
 
 /** @throws NOT_SUPPORTED when `params` uses one of {@link PLANNED}'s parameters of `method` */

@@ -170,6 +170,12 @@ export interface Repository {
   readManifest(id: string): Promise<ManifestEnvelope>;
   beginSession(options?: SessionOptions): Promise<WriteSession>;
   openContent(ref: ContentRef): Promise<ContentReader>;
+  /**
+   * Ranges (bytes, block-aligned but for the end, ascending, coalesced) in which `content` differs from `base`. Reads only
+   * what the two do not share.
+   * @throws USAGE when their sizes differ, REPOSITORY_DAMAGED
+   */
+  differences(base: ContentRef, content: ContentRef): AsyncIterable<{ offset: number; length: number }>;
   /** Unpublishes a restore point: afterwards it is not listed. Space comes back by prune(). */
   removeManifest(id: string): Promise<void>;
   /** Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill. */

@@ -20,6 +20,7 @@ import { prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
 import { RepositoryWriteSession } from './sessions/write-session.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
+import { differingBlocks } from './tree/tree-diff.ts';
 import { verifyContents } from './verify.ts';
 
 export class StoredRepository implements Repository {
@@ -66,6 +67,17 @@ export class StoredRepository implements Repository {
     this.#loaded ??= this.core.refresh();
     await this.#loaded;
     return new RepositoryContentReader(this.core, ref);
+  }
+
+  async *differences(base: ContentRef, content: ContentRef): AsyncGenerator<{ offset: number; length: number }> {
+    this.#loaded ??= this.core.refresh();
+    await this.#loaded;
+    const { blockSize } = this;
+    const load = this.core.nodes.load.bind(this.core.nodes);
+    for await (const { first, count } of differingBlocks(base, content, blockSize, load)) {
+      const offset = first * blockSize;
+      yield { offset, length: Math.min(count * blockSize, content.size - offset) };
+    }
   }
 
   async removeManifest(id: string): Promise<void> {

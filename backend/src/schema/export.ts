@@ -11,6 +11,10 @@ export const ExportPointParams = z.strictObject({
   directory: z.string().min(1).describe('Folder for the images; created when missing.'),
   format: ExportFormat.describe('Format of the images.'),
   disks: z.array(DiskIndex).optional().describe('Only these disks, from 0; all when absent.'),
+  base: PointSelector.optional().describe(
+    'Write only what differs from this restore point, as differencing disks (AVHDX) over its images, which must lie in ' +
+      'the same folder as this method wrote them; format `vhdx` only.',
+  ),
 });
 
 export const ExportedFile = z
@@ -20,7 +24,8 @@ export const ExportedFile = z
     format: ExportFormat.describe('Format of the image.'),
     size: ByteCount.describe('Virtual size, bytes.'),
     fileSize: ByteCount.describe('Length of the image file, bytes.'),
-    writtenBytes: ByteCount.describe('Bytes of content written; the rest is zeros.'),
+    writtenBytes: ByteCount.describe('Bytes of content written; the rest is zeros, or the parent has it.'),
+    parent: z.string().optional().describe('Absolute path of the parent image of a differencing disk.'),
   })
   .meta({ id: 'ExportedFile' });
 

@@ -57,7 +57,6 @@ describe('command lines', () => {
     [['prune', '--keep-last', '3']],
     [['prune', '--keep-yearly', '1']],
     [['prune', '--vm', 'x']],
-    [['export', '--base', '01AB']],
     [['list', '--passphrase-file', 'p']],
     [['repository', 'create', 'x', '--passphrase-file', 'p']],
   ])('%j is refused by name, never ignored', async (args) => {

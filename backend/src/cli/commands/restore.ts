@@ -8,7 +8,6 @@ import {
   oneOf,
   optional,
   passphraseOption,
-  planned,
   pointOption,
   repositoryOption,
   required,
@@ -78,7 +77,11 @@ export const exportCommand = command({
     to: required('DIR', 'Folder for the images; created when missing.', text),
     format: required('vhdx|vhd|raw|qcow2', 'Format of the images.', oneOf('vhdx', 'vhd', 'raw', 'qcow2')),
     disk: list('I', 'Only this disk, from 0.', diskIndex),
-    base: planned('POINT', 'Export only what differs from this restore point.', 'Export the whole disk.'),
+    base: optional(
+      'POINT',
+      'Write only what differs from this restore point, over its images in the same folder.',
+      text,
+    ),
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -91,6 +94,7 @@ export const exportCommand = command({
       point: values.point,
       directory: context.absolute(values.to),
       format: values.format,
+      base: values.base,
       disks: values.disk.length > 0 ? values.disk : undefined,
     });
     const rows = table(result.files, [
