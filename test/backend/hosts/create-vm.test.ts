@@ -165,13 +165,13 @@ describe('simulated host, new VMs', () => {
   it('have configuration files that follow the configuration and nothing else', async () => {
     const { vm } = await host.createVm({ name: 'files', generation: 1, memory: 2 ** 31, disks: [{ size: MIB }] });
     const read = async (kind: string) =>
-      await readFile(join(folder, 'host', 'Virtual Machines', `${vm.id.toUpperCase()}.${kind}`), 'utf8');
+      await readFile(join(folder, 'host', 'Virtual Machines', `${vm.id.toUpperCase()}.${kind}`), 'latin1');
     expect(await files('Virtual Machines')).toEqual([`${vm.id.toUpperCase()}.vmcx`, `${vm.id.toUpperCase()}.vmrs`]);
     const [vmcx, vmrs] = [await read('vmcx'), await read('vmrs')];
     await host.guestWrites(vm.id, 0, [{ offset: 0, fill: 1, length: 512 }]);
     await host.setVmState(vm.id, 'Running');
-    expect(await read('vmcx')).toBe(vmcx);
-    expect(await read('vmrs')).not.toBe(vmrs);
+    // Whether it runs is in neither: the `.vmrs` of a VM without a saved state says nothing of it.
+    expect([await read('vmcx'), await read('vmrs')]).toEqual([vmcx, vmrs]);
     await host.configureVm(vm.id, { notes: 'hello' });
     expect(await read('vmcx')).not.toBe(vmcx);
     const second = (await host.createVm({ name: 'two', disks: [] })).vm;

@@ -10,6 +10,7 @@ import type { HostContext } from './context.ts';
 import { growDisk, readDiskFacts, setDiskId } from './disk-files.ts';
 import { forgetIntent, recordIntent } from './garbage.ts';
 import { type Controller, freeController } from './hardware.ts';
+import { requireEncodable } from './import-configuration.ts';
 import { type DiskSource, importDisk } from './import-disk.ts';
 import { absolute, safeStem, takenDiskNames, uniqueDiskName, VIRTUAL_DISKS } from './layout.ts';
 import { locked } from './locked.ts';
@@ -108,7 +109,7 @@ export function resizeDisk(ctx: HostContext, vmId: string, index: number, size: 
 export const setVmState = (ctx: HostContext, vmId: string, state: VmDescription['state']): Promise<void> =>
   configureVm(ctx, vmId, { state });
 
-/** Changes the definition of a VM. */
+/** Changes the definition of a VM. @throws CONFIGURATION_UNSUPPORTED, CONFIGURATION_CORRUPT when it cannot be written */
 export function configureVm(
   ctx: HostContext,
   vmId: string,
@@ -116,6 +117,7 @@ export function configureVm(
 ): Promise<void> {
   return locked(ctx, async () => {
     const definition = { ...vmDefinition(ctx.state, vmId), ...change };
+    requireEncodable(definition);
     ctx.state.run(
       'UPDATE vms SET definition = ?, configuration_dirty = 1 WHERE id = ?',
       JSON.stringify(definition),

@@ -1,13 +1,12 @@
 /** Keeps the configuration files of a VM in step with the state, which is the truth: they can be written anew at any time. */
-import path from 'node:path';
 import type { VmDescription } from '../../schema/vm.ts';
 import { writeFileDurably } from '../../support/file.ts';
 import type { HostContext } from './context.ts';
 import { describeVm } from './describe.ts';
 import { absolute, configurationPath, SNAPSHOTS, VIRTUAL_MACHINES } from './layout.ts';
-import { vmDefinition } from './rows.ts';
+import { chainOf, disksOf, vmDefinition } from './rows.ts';
 import type { State } from './state.ts';
-import { type ConfigurationKind, configurationKinds, encodeConfiguration } from './vm-files.ts';
+import { type ConfigurationKind, encodeConfiguration } from './vm-files.ts';
 
 /** The bytes of each configuration file; what came with an import stays as it came. */
 function contents(state: State, vm: VmDescription): Map<ConfigurationKind, Uint8Array> {
@@ -15,8 +14,7 @@ function contents(state: State, vm: VmDescription): Map<ConfigurationKind, Uint8
     'SELECT kind, data FROM vm_files WHERE vm_id = ?',
     vm.id,
   );
-  const files = new Map<ConfigurationKind, Uint8Array>();
-  for (const kind of configurationKinds(vm.generation)) files.set(kind, encodeConfiguration(kind, vm));
+  const files = encodeConfiguration(vm);
   for (const { kind, data } of imported) files.set(kind, data);
   return files;
 }
@@ -46,13 +44,31 @@ export const writeCheckpointConfiguration = (
 ): Promise<void> => writeFiles(ctx, SNAPSHOTS, checkpointId, vm);
 
 async function writeFiles(ctx: HostContext, folder: string, id: string, vm: VmDescription): Promise<void> {
-  for (const [kind, data] of contents(ctx.state, relocatable(ctx, vm))) {
+  for (const [kind, data] of contents(ctx.state, withBaseFiles(ctx, vm))) {
     await writeFileDurably(absolute(ctx.root, configurationPath(folder, id, kind)), data);
   }
 }
 
-/** Disk paths relative to the host's folder, as in the state: the folder can be moved. */
-function relocatable(ctx: HostContext, vm: VmDescription): VmDescription {
-  const relative = (file: string): string => path.relative(ctx.root, file).split(path.sep).join('/');
-  return { ...vm, disks: vm.disks.map((disk) => ({ ...disk, path: relative(disk.path) })) };
+/**
+ * Disks named by the base of their chains: a checkpoint's differencing disks come and go, and no configuration file would have to
+ * follow at the right moment.
+ */
+function withBaseFiles({ state, root }: HostContext, vm: VmDescription): VmDescription {
+  const bases = new Map(disksOf(state, vm.id).map((row) => [row.position, chainOf(state, row.active_layer)![0]!.path]));
+  return { ...vm, disks: vm.disks.map((disk) => ({ ...disk, path: absolute(root, bases.get(disk.index)!) })) };
+}
+
+/** Key in the state's `meta`: where the host's folder was when its files were written. They have absolute paths, as Hyper-V's. */
+const WRITTEN_IN = 'configuration-root';
+
+/** Whether the folder has been moved (or its files are of a time before they were Hyper-V's). */
+export const wasMoved = ({ view, root }: HostContext): boolean =>
+  view.get<{ value: string }>('SELECT value FROM meta WHERE key = ?', WRITTEN_IN)?.value !== root;
+
+/** All configuration files are to be written, with paths in this folder. Under the lock. */
+export function markMoved({ state, root }: HostContext): void {
+  state.transaction(() => {
+    state.run('UPDATE vms SET configuration_dirty = 1');
+    state.run('INSERT OR REPLACE INTO meta VALUES (?, ?)', WRITTEN_IN, root);
+  });
 }

@@ -27,12 +27,38 @@ export function defaultController(generation: 1 | 2, n: number): Controller {
 
 /** The first default place that no disk has. */
 export function freeController(generation: 1 | 2, used: Controller[]): Controller {
-  const name = (c: Controller): string => `${c.controllerType} ${c.controllerNumber}:${c.controllerLocation}`;
-  const taken = new Set(used.map(name));
+  const taken = new Set(used.map(placeName));
   for (let n = 0; ; n++) {
     const place = defaultController(generation, n);
-    if (!taken.has(name(place))) return place;
+    if (!taken.has(placeName(place))) return place;
   }
+}
+
+const placeName = ({ controllerType, controllerNumber, controllerLocation }: Controller): string =>
+  `${controllerType} ${controllerNumber}:${controllerLocation}`;
+
+/** Places for the disks of a VM: those they had, where such a VM has them here and each is asked for once; free ones else. */
+export function placesFor(disks: VmDisk[], generation: 1 | 2): Controller[] {
+  const used: Controller[] = [];
+  const kept = disks.map((disk) => {
+    const place = possiblePlace(disk, generation);
+    if (!place || used.some((other) => placeName(other) === placeName(place))) return undefined;
+    used.push(place);
+    return place;
+  });
+  return kept.map((place) => {
+    if (place) return place;
+    const free = freeController(generation, used);
+    used.push(free);
+    return free;
+  });
+}
+
+/** This host has IDE for generation 1, SCSI for both, and no other controllers. */
+function possiblePlace(disk: VmDisk, generation: 1 | 2): Controller | undefined {
+  const { controllerType, controllerNumber, controllerLocation } = disk;
+  if (controllerType !== 'SCSI' && (controllerType !== 'IDE' || generation === 2)) return undefined;
+  return { controllerType, controllerNumber, controllerLocation };
 }
 
 /** An adapter as Hyper-V makes it: a dynamic MAC address from Microsoft's range, connected to nothing. */

@@ -1,7 +1,7 @@
 /** How every change is made: under the lock, after what the dead left behind is put right. */
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { writeDirtyConfigurations } from './configuration.ts';
+import { markMoved, wasMoved, writeDirtyConfigurations } from './configuration.ts';
 import type { HostContext } from './context.ts';
 import { addGarbage, collectGarbage, hasLeftovers, rollBackIntents, temporaryFiles } from './garbage.ts';
 import { PLANNED } from './layout.ts';
@@ -41,14 +41,16 @@ export async function settleAtOpen(ctx: HostContext): Promise<void> {
   await ctx.lock.runIfFree(async () => {
     // A merge that failed before is tried again by every opener.
     ctx.state.run('UPDATE layers SET merging = 1 WHERE merging = 2');
+    if (wasMoved(ctx)) markMoved(ctx);
     await discardDeadPlans(ctx);
     addGarbage(ctx.state, await temporaryFiles(ctx.root));
     await settle(ctx);
   });
 }
 
-async function hasWork({ view, root }: HostContext): Promise<boolean> {
-  if (hasLeftovers(view) || (await readdir(path.join(root, PLANNED))).length > 0) return true;
+async function hasWork(ctx: HostContext): Promise<boolean> {
+  const { view, root } = ctx;
+  if (wasMoved(ctx) || hasLeftovers(view) || (await readdir(path.join(root, PLANNED))).length > 0) return true;
   if ((await temporaryFiles(root)).length > 0) return true;
   return (
     view.get('SELECT 1 FROM layers WHERE merging > 0 UNION ALL SELECT 1 FROM vms WHERE configuration_dirty = 1') !==

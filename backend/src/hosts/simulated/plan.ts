@@ -16,21 +16,21 @@ import { type HostContext, reach } from './context.ts';
 import { describeVm } from './describe.ts';
 import { readDiskFacts, setDiskId } from './disk-files.ts';
 import { forgetIntent, recordIntent, rollBackIntents } from './garbage.ts';
-import { type Controller, defaultController, newAdapter } from './hardware.ts';
+import { type Controller, newAdapter, placesFor } from './hardware.ts';
+import { importConfiguration, requireEncodable } from './import-configuration.ts';
 import { absolute, safeStem, takenDiskNames, uniqueDiskName, VIRTUAL_DISKS } from './layout.ts';
 import { locked } from './locked.ts';
 import { chainOf, disksOf, type VmDefinition, vmDefinition, vmDefinitions, vmExists } from './rows.ts';
 import { Staging } from './staging.ts';
 import type { ConfigurationKind } from './vm-files.ts';
-import { decodeVmcx, isPlaceholder } from './vm-files.ts';
 import { deleteVm, insertVm, type PlacedDisk } from './vm-rows.ts';
 
-/** @throws VM_EXISTS, VM_RUNNING, USAGE */
+/** @throws VM_EXISTS, VM_RUNNING, USAGE, CONFIGURATION_CORRUPT: nothing has changed then */
 export async function planVm(ctx: HostContext, request: PlanRequest): Promise<PlannedVm> {
   const id = request.newId ? newGuid() : request.vm.id;
-  const warnings: string[] = [];
-  const files = new Map<ConfigurationKind, Uint8Array>();
-  const definition = newIdentity(importConfiguration(request, files, warnings), id, request, warnings);
+  const { definition: source, files, warnings } = await importConfiguration(request);
+  const definition = newIdentity(source, id, request, warnings);
+  requireEncodable(definition);
   const staging = await Staging.open(ctx, id, () => requireFree(ctx, id, request.replace));
   return new SimulatedPlan(ctx, staging, request, definition, files, warnings);
 }
@@ -51,38 +51,10 @@ function requireFree(ctx: HostContext, id: string, replace: boolean): void {
   });
 }
 
-/** The definition to start from. What the files of this host's own kind say comes first; others' are kept as they are. */
-function importConfiguration(
-  { kind, vm, configuration }: PlanRequest,
-  files: Map<ConfigurationKind, Uint8Array>,
-  warnings: string[],
-): VmDefinition {
-  const { disks: _, ...described } = vm;
-  if (kind === 'data') return described;
-  if (!configuration?.some((file) => file.kind === 'vmcx')) {
-    throw new HvError('USAGE', `There is no configuration file (.vmcx) to import for VM "${vm.name}"`, {
-      advice: 'Restore the data only: the VM is then defined anew from its description.',
-      data: { vmId: vm.id },
-    });
-  }
-  for (const file of configuration) {
-    if (file.kind === 'vmrs' || file.kind === 'vmgs') {
-      if (!isPlaceholder(file.kind, file.data)) files.set(file.kind, file.data);
-    }
-  }
-  const decoded = decodeVmcx(configuration.find((file) => file.kind === 'vmcx')!.data);
-  if (!decoded) {
-    warnings.push("The .vmcx file is not this host's own kind: the VM was defined anew from its description.");
-    return described;
-  }
-  const { disks: __, ...definition } = decoded;
-  return definition;
-}
-
-function newIdentity(definition: VmDefinition, id: string, request: PlanRequest, warnings: string[]): VmDefinition {
+function newIdentity(source: VmDefinition, id: string, request: PlanRequest, warnings: string[]): VmDefinition {
   // Nothing of the old VM's checkpoints exists here.
-  const { lastAppliedCheckpoint: _, ...rest } = definition;
-  const vm: VmDefinition = { ...rest, id, name: (request.name ?? request.vm.name).toWellFormed(), state: 'Off' };
+  const { lastAppliedCheckpoint: _, ...rest } = source;
+  const vm: VmDefinition = { ...rest, id, name: (request.name ?? source.name).toWellFormed(), state: 'Off' };
   if (!request.newId) return vm;
   if (vm.networkAdapters.length > 0) {
     warnings.push(
@@ -149,7 +121,9 @@ class SimulatedPlan implements PlannedVm {
     await this.#giveDiskIds(sources);
     const taken = await takenDiskNames(root);
     const placed: PlacedDisk[] = [];
-    for (const [position, disk] of sources.entries()) placed.push(await this.#place(disk, position, taken));
+    const places = placesFor(sources, this.#definition.generation);
+    for (const [position, disk] of sources.entries())
+      placed.push(await this.#place(disk, position, places[position]!, taken));
     this.#warnAboutName();
     const intent = recordIntent(
       state,
@@ -175,13 +149,13 @@ class SimulatedPlan implements PlannedVm {
     reach('realise:recorded');
   }
 
-  async #place(disk: VmDisk, position: number, taken: Set<string>): Promise<PlacedDisk> {
+  async #place(disk: VmDisk, position: number, place: Controller, taken: Set<string>): Promise<PlacedDisk> {
     const stem = safeStem(this.name) + (position === 0 ? '' : `-disk${position}`);
     const { dataWriteGuid } = await readDiskFacts(this.diskPath(disk.index));
     return {
       path: `${VIRTUAL_DISKS}/${uniqueDiskName(stem, taken)}`,
       guid: dataWriteGuid,
-      ...controllerOf(disk, this.#definition.generation, position),
+      ...place,
     };
   }
 
@@ -204,13 +178,6 @@ class SimulatedPlan implements PlannedVm {
     const same = vmDefinitions(this.#ctx.state).some((vm) => vm.id !== this.id && vm.name.toLowerCase() === name);
     if (same) this.warnings.push(`Another VM is named "${this.name}" too: use their ids to tell them apart.`);
   }
-}
-
-function controllerOf(disk: VmDisk, generation: 1 | 2, position: number): Controller {
-  const { controllerType, controllerNumber, controllerLocation } = disk;
-  if (controllerType === 'IDE' || controllerType === 'SCSI')
-    return { controllerType, controllerNumber, controllerLocation };
-  return defaultController(generation, position); // this host has no other controllers
 }
 
 /** Ids of the disks of all other VMs, from their files as they are now; one that cannot be read has none. */
