@@ -35,6 +35,8 @@ interface Row extends Measurement {
   stored?: number;
 }
 const rows: Row[] = [];
+const JOBS = ['full', 'incremental', 'restore', 'convert', 'verify'];
+const jobOrder = (job: string): number => JOBS.findIndex((name) => job.startsWith(name));
 
 await bundleBackend();
 const folder = mkdtempSync(join(values.folder ?? tmpdir(), 'hvbackup-bench-'));
@@ -241,9 +243,6 @@ function print(): void {
   for (const cells of [header, ...table])
     console.log(cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '));
 }
-
-const JOBS = ['full', 'incremental', 'restore', 'convert', 'verify'];
-const jobOrder = (job: string): number => JOBS.findIndex((name) => job.startsWith(name));
 
 /** Our time over theirs for the same kind of job. */
 function ratio(entry: Row): string {

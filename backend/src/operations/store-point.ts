@@ -3,7 +3,7 @@ import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../hosts/port.ts'
 import type { ContentRef, Repository, WriteSession } from '../repository/port.ts';
 import type { BackupDiskResult, BackupVmParams } from '../schema/backup.ts';
 import type { JobStarted, ManifestBody, ManifestDisk, ManifestFile } from '../schema/manifest.ts';
-import { HvError } from '../support/errors.ts';
+import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { type BaseCandidate, type DiskPlan, planDisk } from './base.ts';
 import { type BlockRun, blockRuns, runBytes } from './block-runs.ts';
@@ -116,11 +116,11 @@ async function storeDisk(
     return { entry: { ...entry, reason: skipped, skipped }, plan: null };
   }
   const { bases, host, checkpoint } = options;
-  const plan: DiskPlan =
+  const wanted: DiskPlan =
     bases.candidates.length === 0
       ? { mode: 'full', reason: bases.reason }
       : await planDisk(host, checkpoint, disk, bases.candidates);
-  const read = await readDisk(options, session, disk, plan);
+  const { plan, read } = await readDisk(options, session, disk, wanted);
   return {
     entry: { ...entry, mode: plan.mode, ...(plan.mode === 'full' ? { reason: plan.reason } : {}), ...read },
     plan,
@@ -128,17 +128,17 @@ async function storeDisk(
 }
 
 /** Step 5 for one disk. */
-async function readDisk(options: StorePointOptions, session: WriteSession, disk: CheckpointDisk, plan: DiskPlan) {
+async function readDisk(options: StorePointOptions, session: WriteSession, disk: CheckpointDisk, wanted: DiskPlan) {
   const { host, repository, checkpoint, context } = options;
   const { blockSize } = repository;
+  const { plan, writer, damaged } = await openWriter(session, disk, wanted);
   const device = await host.openDisk(checkpoint, disk.index);
   try {
-    const base = plan.mode === 'incremental' ? plan.base : undefined;
-    const writer = await session.openContent(disk.size, base);
     let runs: BlockRun[];
     let changedBytes: number;
     if (plan.mode === 'incremental') {
-      runs = blockRuns(plan.changes, blockSize, disk.size);
+      const heal = damaged.map((block) => ({ offset: block * blockSize, length: blockSize }));
+      runs = blockRuns([...plan.changes, ...heal], blockSize, disk.size);
       changedBytes = plan.changes.reduce((sum, range) => sum + range.length, 0);
     } else {
       ({ runs, bytes: changedBytes } = await allocatedRuns(device, blockSize));
@@ -153,10 +153,26 @@ async function readDisk(options: StorePointOptions, session: WriteSession, disk:
     const reading = { blockSize, maxRun: session.maxRun, signal: context.signal, onRead: report };
     const readBytes = await readRuns(device, runs, writer, reading);
     const { ref, stats } = await writer.finish();
-    return { content: ref, changedBytes, readBytes, newBytes: stats.newBytes };
+    return { plan, read: { content: ref, changedBytes, readBytes, newBytes: stats.newBytes } };
   } finally {
     // Before the checkpoint is converted: an open handle would stand in the way of the merge.
     await device.close();
+  }
+}
+
+/**
+ * Starts the disk's content over its base. A base that is gone or damaged in the repository makes it a full; blocks of
+ * the base that are known to be damaged are read again, so that the new restore point does not inherit the damage.
+ */
+async function openWriter(session: WriteSession, disk: CheckpointDisk, plan: DiskPlan) {
+  if (plan.mode === 'full') return { plan, writer: await session.openContent(disk.size), damaged: [] };
+  try {
+    const damaged = await session.damagedBlocks(plan.base);
+    return { plan, writer: await session.openContent(disk.size, plan.base), damaged };
+  } catch (error) {
+    if (!isHvError(error, 'POINT_NOT_FOUND', 'REPOSITORY_DAMAGED')) throw error;
+    const full: DiskPlan = { mode: 'full', reason: `the base cannot be built on (${error.code}: ${error.message})` };
+    return { plan: full, writer: await session.openContent(disk.size), damaged: [] };
   }
 }
 
