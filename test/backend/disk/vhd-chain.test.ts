@@ -5,11 +5,11 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createRawWriter, openDisk } from '../../../backend/src/disk/index.ts';
 import { SECTOR } from '../../../backend/src/disk/vhd/format/constants.ts';
+import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { type BuiltParent, buildDynamic, buildFixed, ID } from '../../../build/fuzz/vhd-builder.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';
-import { below, pattern, seeded } from './support/random.ts';
-import { type BuiltParent, buildDynamic, buildFixed, ID } from './support/vhd-builder.ts';
 
 const BLOCK = 2 ** 21;
 const CHILD = 'aaaaaaaa-2222-3333-4444-555555555555';

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkVhd } from '../../../backend/src/disk/vhd/check.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
+import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { buildDynamic, buildFixed, ID } from '../../../build/fuzz/vhd-builder.ts';
 import { scratchForEach } from '../support/scratch.ts';
-import { below, pattern, seeded } from './support/random.ts';
-import { buildDynamic, buildFixed, ID } from './support/vhd-builder.ts';
 
 const BLOCK = 65_536;
 const TABLE = 1536;

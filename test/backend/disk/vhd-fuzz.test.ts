@@ -8,10 +8,10 @@ import { openDisk } from '../../../backend/src/disk/index.ts';
 import { checkVhd } from '../../../backend/src/disk/vhd/check.ts';
 import { openVhdImage } from '../../../backend/src/disk/vhd/image.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';
-import { damage, type Region } from './support/damage.ts';
+import { damage, type Region } from '../../../build/fuzz/damage.ts';
+import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { buildDynamic, buildFixed, ID } from '../../../build/fuzz/vhd-builder.ts';
 import { MemoryFiles } from './support/memory-files.ts';
-import { below, pattern, seeded } from './support/random.ts';
-import { buildDynamic, buildFixed, ID } from './support/vhd-builder.ts';
 
 const MUTATIONS = Number(process.env.HVBACKUP_FUZZ ?? 400);
 const BLOCK = 16_384;

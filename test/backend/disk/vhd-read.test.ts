@@ -7,10 +7,10 @@ import { SECTOR, TYPE_FIXED } from '../../../backend/src/disk/vhd/format/constan
 import { renderFooter } from '../../../backend/src/disk/vhd/format/footer.ts';
 import { openVhdImage } from '../../../backend/src/disk/vhd/image.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
+import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { buildDynamic, buildFixed, footerOf, ID } from '../../../build/fuzz/vhd-builder.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';
-import { below, pattern, seeded } from './support/random.ts';
-import { buildDynamic, buildFixed, footerOf, ID } from './support/vhd-builder.ts';
 
 const BLOCK = 64 * 1024;
 const scratch = scratchForEach('vhd-read');

@@ -8,11 +8,11 @@ import { checkVhd } from '../../../backend/src/disk/vhd/check.ts';
 import { GIB, KIB, MAX_DISK_SIZE, MIB } from '../../../backend/src/disk/vhd/format/constants.ts';
 import { createVhdWriter } from '../../../backend/src/disk/vhd/stream-writer.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
+import { pattern, seeded } from '../../../build/fuzz/random.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { readAll } from './support/content.ts';
-import { pattern, seeded } from './support/random.ts';
 import { stoppingOpener } from './support/stopping-opener.ts';
 import { writeRuns } from './support/write-runs.ts';
 

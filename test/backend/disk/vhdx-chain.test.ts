@@ -15,10 +15,10 @@ import {
   setVhdxParent,
   type WritableDisk,
 } from '../../../backend/src/disk/index.ts';
+import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';
-import { below, pattern, seeded } from './support/random.ts';
 import { checkVhdxRules } from './support/vhdx-rules.ts';
 
 const MIB = 2 ** 20;

@@ -14,10 +14,10 @@ import {
   resizeVhdx,
 } from '../../../backend/src/disk/index.ts';
 import { checkLinkage } from '../../../backend/src/disk/parent.ts';
+import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';
 import { MemoryFiles } from './support/memory-files.ts';
-import { below, pattern, seeded } from './support/random.ts';
 
 const MIB = 2 ** 20;
 const SECTOR = 512;

@@ -10,11 +10,11 @@ import { crc32cWithout } from '../../../backend/src/support/crc32c.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
+import { logEntry, placeEntry } from '../../../build/fuzz/log-builder.ts';
+import { mutateVhdx, OUR_STRUCTURES } from '../../../build/fuzz/mutate-vhdx.ts';
+import { pattern, seeded } from '../../../build/fuzz/random.ts';
 import { scratchForEach } from '../support/scratch.ts';
-import { logEntry, placeEntry } from './support/log-builder.ts';
 import { MemoryFiles } from './support/memory-files.ts';
-import { mutateVhdx, OUR_STRUCTURES } from './support/mutate.ts';
-import { pattern, seeded } from './support/random.ts';
 
 const MIB = 2 ** 20;
 /** Per image; HVBACKUP_FUZZ sets another number. A failure names its seed. */

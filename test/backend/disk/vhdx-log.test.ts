@@ -7,12 +7,12 @@ import { updateHeaders } from '../../../backend/src/disk/vhdx/headers.ts';
 import { openLayout } from '../../../backend/src/disk/vhdx/layout.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
+import { type Change, logEntry, placeEntry } from '../../../build/fuzz/log-builder.ts';
+import { pattern, seeded } from '../../../build/fuzz/random.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { readAll } from './support/content.ts';
-import { type Change, logEntry, placeEntry } from './support/log-builder.ts';
 import { MemoryFiles } from './support/memory-files.ts';
-import { pattern, seeded } from './support/random.ts';
 
 const MIB = 2 ** 20;
 const LOG_OFFSET = MIB;

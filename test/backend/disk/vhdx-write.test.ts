@@ -15,11 +15,11 @@ import {
   setVhdxDiskId,
 } from '../../../backend/src/disk/index.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
+import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { readAll } from './support/content.ts';
-import { below, pattern, seeded } from './support/random.ts';
 import { checkVhdxRules } from './support/vhdx-rules.ts';
 
 const MIB = 2 ** 20;

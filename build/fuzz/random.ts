@@ -18,3 +18,9 @@ export function pattern(tag: number, length: number): Buffer {
   for (let at = 0; at < length; at++) data[at] = 1 + ((tag * 31 + at * 7 + (at >>> 9)) % 255);
   return data;
 }
+
+/** The generator of mutation `number` of a run: every mutation can be made alone. */
+export const ofMutation = (seed: number, number: number): (() => number) =>
+  seeded(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number + 1, 0x85ebca6b));
+
+export const pick = <T>(random: () => number, values: readonly T[]): T => values[below(random, values.length)]!;

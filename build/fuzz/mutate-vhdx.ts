@@ -1,5 +1,5 @@
 /** Mutates VHDX images where it hurts: structures are changed and, half of the time, their checksums made right again. */
-import { crc32cWithout } from '../../../../backend/src/support/crc32c.ts';
+import { crc32cWithout } from '../../backend/src/support/crc32c.ts';
 import { below } from './random.ts';
 
 const KIB = 1024;
@@ -36,13 +36,23 @@ const INTERESTING = [
   2 ** 32 - 1,
 ];
 
-/** Changes `image` in one to four places. @returns what was done, to find a failure again */
-export function mutateVhdx(image: Buffer, random: () => number, places: Structures): string[] {
+/**
+ * Changes `image` in one to four places.
+ * @param touch told of every range that changes, before it does
+ * @returns what was done, to find a failure again
+ */
+export function mutateVhdx(
+  image: Buffer,
+  random: () => number,
+  places: Structures,
+  touch: (start: number, end: number) => void = () => undefined,
+): string[] {
   const done: string[] = [];
   const pick = <T>(values: readonly T[]): T => values[below(random, values.length)]!;
   const change = (what: string, start: number, length: number): void => {
     const at = start + below(random, length);
     if (at + 8 > image.length) return;
+    touch(at - (at % 8), at + 32);
     switch (below(random, 5)) {
       case 0:
         image[at]! ^= 1 << below(random, 8);
@@ -63,6 +73,7 @@ export function mutateVhdx(image: Buffer, random: () => number, places: Structur
   };
   const fix = (at: number, length: number): void => {
     if (random() < 0.8 && at + length <= image.length) {
+      touch(at + 4, at + 8);
       image.writeUInt32LE(crc32cWithout(image.subarray(at, at + length), 4), at + 4);
     }
   };

@@ -1,5 +1,5 @@
 /** Seeded damage to configuration files. The same seed gives the same file. */
-import { repairChecksums } from './checksums.ts';
+import { repairChecksums } from './configuration-checksums.ts';
 
 export type Random = (below: number) => number;
 

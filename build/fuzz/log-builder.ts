@@ -1,6 +1,6 @@
 /** Builds VHDX log entries byte by byte ([MS-VHDX] 2.3.1), to make dirty logs of any shape. */
-import { crc32c } from '../../../../backend/src/support/crc32c.ts';
-import { writeGuid } from '../../../../backend/src/support/guid.ts';
+import { crc32c } from '../../backend/src/support/crc32c.ts';
+import { writeGuid } from '../../backend/src/support/guid.ts';
 
 const SECTOR = 4096;
 

@@ -6,11 +6,11 @@ import {
   TYPE_DIFFERENCING,
   TYPE_DYNAMIC,
   TYPE_FIXED,
-} from '../../../../backend/src/disk/vhd/format/constants.ts';
-import { renderDynamicHeader } from '../../../../backend/src/disk/vhd/format/dynamic-header.ts';
-import { renderFooter, type VhdFooter } from '../../../../backend/src/disk/vhd/format/footer.ts';
-import { geometryOf } from '../../../../backend/src/disk/vhd/geometry.ts';
-import { NIL_GUID } from '../../../../backend/src/support/guid.ts';
+} from '../../backend/src/disk/vhd/format/constants.ts';
+import { renderDynamicHeader } from '../../backend/src/disk/vhd/format/dynamic-header.ts';
+import { renderFooter, type VhdFooter } from '../../backend/src/disk/vhd/format/footer.ts';
+import { geometryOf } from '../../backend/src/disk/vhd/geometry.ts';
+import { NIL_GUID } from '../../backend/src/support/guid.ts';
 
 export const ID = '11111111-2222-3333-4444-555555555555';
 
