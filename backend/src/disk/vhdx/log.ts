@@ -42,6 +42,11 @@ const MAX_WORK_FACTOR = 4;
  * @throws DISK_CORRUPT when there is no valid sequence, or the file is shorter than the log says it was
  */
 export async function readActiveLog(file: RandomAccessFile, header: VhdxHeader): Promise<ActiveLog> {
+  const { logOffset, logLength } = header;
+  const present = await file.size();
+  if (logOffset + logLength > present) {
+    throw corrupt(file.path, 'the log lies beyond the end of the file', logOffset, { logLength, fileSize: present });
+  }
   const entries = await new LogScanner(file, header).scan();
   const sequence = findActiveSequence(entries, header.logLength);
   if (sequence === null)
