@@ -35,14 +35,19 @@ export async function findBases(
   if (manifests.length === 0) return { candidates: [], reason: 'first backup of this VM in this repository' };
   const present = new Set((await host.listReferencePoints(vm.id)).map((point) => point.id));
   const chain = new Map((await readChain(repository.records, vm.id)).map((record) => [record.pointId, record]));
+  // Ids sort by time. A point before the newest record has had its reference point, and that was retired.
+  const newestRecorded = [...chain.keys()].reduce((newest, id) => (id > newest ? id : newest), '');
   const candidates: BaseCandidate[] = [];
   let reason = 'the reference points of the remaining restore points are gone from the host';
   for (const manifest of manifests) {
     const parsed = ManifestBody.safeParse(manifest.body);
     if (!parsed.success) continue;
     const record = chain.get(manifest.id) ?? null;
-    // Without a record only the ids of the frozen disks speak, and only on the host they were read on.
-    const usable = record ? present.has(record.referencePointId) : parsed.data.hostUri === host.uri;
+    // Without a record (the job died before it could write it) only the ids of the frozen disks speak, and only on the
+    // host they were read on.
+    const usable = record
+      ? present.has(record.referencePointId)
+      : manifest.id > newestRecorded && parsed.data.hostUri === host.uri;
     if (!usable) continue;
     if (parsed.data.vm.lastAppliedCheckpoint !== vm.lastAppliedCheckpoint) {
       reason = 'a checkpoint was applied to the VM since the last backup';
