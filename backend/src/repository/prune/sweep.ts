@@ -3,8 +3,8 @@ import type { RepositoryCore } from '../core.ts';
 import { indexName, packName } from '../format/ids.ts';
 import type { Mark } from '../marks.ts';
 import type { SessionHandle } from '../sessions/session-registry.ts';
-import type { Survey } from './prune.ts';
 import { replaceIndexes } from './reindex.ts';
+import type { Survey } from './survey.ts';
 
 export interface SweepResult {
   freedBytes: number;
