@@ -219,7 +219,7 @@ const errorCodes = (): string[] => [
 const INTRODUCTION = [
   '# Protocol',
   '',
-  '<!-- Made from backend/src/schema and backend/src/protocol by build/protocol-docs.ts. Change those, then run it again. -->',
+  '<!-- Made from backend/src/schema and backend/src/protocol by `npm run docs`. Change those, then run it again. -->',
   '',
   `\`hvbackup serve\` speaks JSON-RPC 2.0 on stdin and stdout: one message a line, UTF-8 without byte order mark, ended by LF.`,
   `Lines to the backend may be ${handshake.MAX_LINE_BYTES} bytes long. Batches are not used. Stdout carries nothing else; logs go to stderr.`,

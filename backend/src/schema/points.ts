@@ -26,7 +26,9 @@ export const PointDisk = BackupDiskResult.extend({
 
 export const PointDetail = PointSummary.extend({
   host: z.string().describe('Address of the host it was taken from.'),
-  metadataBytes: ByteCount.describe('Bytes stored beside the disks when it was made.'),
+  metadataBytes: ByteCount.describe(
+    'Bytes stored for its configuration files when it was made; 0 when they were stored already. Manifest and indexes come on top.',
+  ),
   disks: z.array(PointDisk).describe('Its disks, by index.'),
   configuration: z
     .array(

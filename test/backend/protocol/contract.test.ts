@@ -48,11 +48,11 @@ describe('protocol contract', () => {
     expect(undescribed(z.toJSONSchema(schema, { io: 'input' }) as Schema, name)).toEqual([]);
   });
 
-  it('docs/protocol.md is what the schemas say: run "node build/protocol-docs.ts" after a change', () => {
+  it('docs/protocol.md is what the schemas say: run "npm run docs" after a change', () => {
     expect(read('docs', 'protocol.md')).toBe(protocolMarkdown());
   });
 
-  it('the contract of the module tests is what the schemas say: run "node build/protocol-docs.ts"', () => {
+  it('the contract of the module tests is what the schemas say: run "npm run docs"', () => {
     expect(read('test', 'module', 'protocol-contract.json')).toBe(contractJson());
   });
 
