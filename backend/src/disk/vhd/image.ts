@@ -123,7 +123,8 @@ export class VhdImage implements DiskImage {
   #overlaps(blocks: Blocks): Promise<Map<number, number>> {
     blocks.overlaps ??= findOverlaps(this.layout, blocks.dynamic, blocks.table, MAX_OVERLAPS).then((found) => {
       if (found.complete) return found.blocks;
-      throw corrupt(this.file.path, 'too many blocks overlap each other', blocks.dynamic.tableOffset);
+      const what = 'too many blocks overlap each other, or the block table is too large to tell';
+      throw corrupt(this.file.path, what, blocks.dynamic.tableOffset);
     });
     return blocks.overlaps;
   }

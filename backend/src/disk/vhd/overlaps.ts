@@ -11,6 +11,8 @@ import type { DynamicLayout, VhdLayout } from './layout.ts';
 const WINDOW = MIB;
 /** More walks than this is a table that nothing but an attack has. */
 const MAX_WALKS = 64;
+/** Entries looked at in all walks but the first: some seconds. The largest disk with blocks of 512 KiB needs 16 million. */
+const MAX_ENTRIES = 1 << 26;
 
 export interface OverlapReport {
   /** Blocks that share bytes with another, each with the one it was found to share with. At most `limit`. */
@@ -35,7 +37,8 @@ export async function findOverlaps(
   const window = new Window(Math.min(WINDOW, buckets), stride, blocks, limit);
   let walks = 0;
   for (let first = 0; first < buckets; first += WINDOW) {
-    if (++walks > MAX_WALKS || blocks.size >= limit) return { blocks, complete: false };
+    const tooMany = ++walks > MAX_WALKS || (walks > 1 && walks * dynamic.blockCount > MAX_ENTRIES);
+    if (tooMany || blocks.size >= limit) return { blocks, complete: false };
     window.start(first);
     await walk(dynamic, table, window);
   }
@@ -45,6 +48,8 @@ export async function findOverlaps(
 async function walk(dynamic: DynamicLayout, table: BlockTable, window: Window): Promise<void> {
   for (let block = 0; block < dynamic.blockCount; ) {
     const { page, nextBlock } = await table.pageOf(block);
+    // Sector 0 holds the footer's copy: none of a page of zeros has a possible place.
+    if (page.zero) block = nextBlock;
     for (; block < nextBlock; block++) {
       const sector = table.sectorIn(page, block);
       if (sector !== UNALLOCATED && table.problemOf(block, sector) === null) window.add(block, sector);
