@@ -3,15 +3,17 @@
  * real files, next to restic, borg and qemu-img where they are installed, in one run. Figures are whole processes; on a
  * shared machine only the ratios mean something.
  */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { createVhdx } from '../../backend/src/disk/index.ts';
 import { type Measurement, measure } from '../bench/measure.ts';
 import { makeSourceDisk } from '../bench/source-disk.ts';
 import { BUNDLE, bundleBackend } from '../lib/bundle.ts';
 import { bytesText, hvbackup } from '../lib/hvbackup.ts';
 import { findProgram } from '../lib/run.ts';
+import { root } from '../runtime.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -35,11 +37,12 @@ interface Row extends Measurement {
   stored?: number;
 }
 const rows: Row[] = [];
-const JOBS = ['full', 'incremental', 'restore', 'convert', 'verify'];
+const JOBS = ['full', 'incremental', 'restore', 'verify', 'convert to raw', 'convert to vhdx', 'disk'];
 const jobOrder = (job: string): number => JOBS.findIndex((name) => job.startsWith(name));
 
 await bundleBackend();
 const folder = mkdtempSync(join(values.folder ?? tmpdir(), 'hvbackup-bench-'));
+const STATE = { HVBACKUP_STATE_DIR: join(folder, 'state') };
 try {
   await main();
 } finally {
@@ -89,12 +92,44 @@ async function main(): Promise<void> {
   for (const tool of tools) await tool.incremental();
   for (const tool of tools) await tool.restore();
   for (const tool of tools) await tool.verify();
-  const qemu = findProgram('qemu-img');
-  if (qemu)
-    await row('qemu-img', 'convert to raw', data, () =>
-      measure(qemu, ['convert', '-f', 'vhdx', '-O', 'raw', image, join(folder, 'q.raw')]),
-    );
+  await disks(image, data);
   print();
+}
+
+/** The disk layer alone, next to qemu-img; both through a sync, so that the same bytes are on the disk at the end. */
+async function disks(image: string, data: number): Promise<void> {
+  const convert = join(root, 'build', 'bench', 'convert.ts');
+  for (const format of ['raw', 'vhdx']) {
+    const target = join(folder, `converted.${format}`);
+    await row('hvbackup', `convert to ${format}`, data, () =>
+      measure(process.execPath, [convert, image, target, format]),
+    );
+    rmSync(target);
+    const qemu = findProgram('qemu-img');
+    if (qemu === null) continue;
+    await row('qemu-img', `convert to ${format}`, data, async () => {
+      const measured = await measure(qemu, ['convert', '-f', 'vhdx', '-O', format, image, target]);
+      const clock = performance.now();
+      const file = openSync(target, 'r+');
+      fsyncSync(file);
+      closeSync(file);
+      return { ...measured, seconds: measured.seconds + (performance.now() - clock) / 1000 };
+    });
+    rmSync(target);
+  }
+  const to = join(folder, 'out');
+  const { points } = hvbackup<{ points: { id: string }[] }>(['list', '--repository', join(folder, 'ours')], STATE);
+  const args = ['export', '--repository', join(folder, 'ours'), '--point', points.at(-1)!.id, '--to', to];
+  const run = () => measure(process.execPath, [BUNDLE, ...args, '--format', 'vhdx', '--json'], STATE);
+  await row('hvbackup', 'restore (vhdx file)', data, run);
+  rmSync(to, { recursive: true });
+  const huge = join(folder, 'huge.vhdx');
+  for (const block of [32, 1]) {
+    await createVhdx(huge, { size: 64 * 1024 * GIB, blockSize: block * 1024 * 1024 });
+    const info = () => measure(process.execPath, [BUNDLE, 'disk', 'info', huge, '--json']);
+    await row('hvbackup', `disk info of 64 TiB, ${block} MiB blocks`, 0, info);
+    rmSync(huge);
+  }
 }
 
 interface Tool {
@@ -106,8 +141,7 @@ interface Tool {
 
 function ours(host: string, data: number): Tool {
   const repository = join(folder, 'ours');
-  const cli = (...args: string[]) =>
-    measure(process.execPath, [BUNDLE, ...args, '--json'], { HVBACKUP_STATE_DIR: join(folder, 'state') });
+  const cli = (...args: string[]) => measure(process.execPath, [BUNDLE, ...args, '--json'], STATE);
   const backup = (job: string) =>
     row(
       'hvbackup',
@@ -232,8 +266,8 @@ function print(): void {
     .map((entry) => [
       entry.job,
       entry.tool,
-      entry.seconds.toFixed(1),
-      (entry.bytes / 1e6 / entry.seconds).toFixed(0),
+      entry.seconds < 2 ? entry.seconds.toFixed(2) : entry.seconds.toFixed(1),
+      entry.bytes > 0 ? (entry.bytes / 1e6 / entry.seconds).toFixed(0) : '',
       entry.cpuSeconds?.toFixed(1) ?? '?',
       entry.peakBytes ? (entry.peakBytes / 1e6).toFixed(0) : '?',
       entry.stored === undefined ? '' : (entry.stored / 1e6).toFixed(1),
@@ -247,7 +281,7 @@ function print(): void {
 /** Our time over theirs for the same kind of job. */
 function ratio(entry: Row): string {
   if (entry.tool === 'hvbackup') return '';
-  const kind = entry.job.startsWith('convert') ? 'restore' : entry.job.split(' ')[0]!;
+  const kind = entry.job.startsWith('convert') ? entry.job : entry.job.split(' ')[0]!;
   const own = rows.find((other) => other.tool === 'hvbackup' && other.job.startsWith(kind));
   return own ? (own.seconds / entry.seconds).toFixed(2) : '';
 }

@@ -11,6 +11,7 @@ import type { OperationContext } from '../support/progress.ts';
 import { baseContent, findImage, imageIdentity, writeDifference } from './export-difference.ts';
 import { type Point, readPoint } from './points.ts';
 import { selectDisks } from './restore.ts';
+import { type Image, requireRoom } from './target-room.ts';
 import { withRepository } from './with.ts';
 import { writeDisk } from './write-disk.ts';
 
@@ -71,7 +72,25 @@ async function planTargets(
     const image = content && (await findImage(directory, content, base.manifest.id));
     targets.push({ disk, path, base: content && image ? { content, image } : undefined });
   }
+  await requireRoom(directory, await Promise.all(targets.map((target) => sizeUp(repository, target, params.format))));
   return targets;
+}
+
+/** What an image will take, to the repository's block: its data, and for a raw one the length of the disk. */
+async function sizeUp(repository: Repository, { disk, path, base }: Target, format: ExportFormat): Promise<Image> {
+  const whole = [{ offset: 0, length: disk.size }];
+  const reader = await repository.openContent(disk.content!);
+  try {
+    let dataBytes = 0;
+    for await (const range of base ? repository.differences(base.content, disk.content!) : whole) {
+      for await (const { kind, length } of reader.extents(range.offset, range.length)) {
+        if (kind === 'data') dataBytes += length;
+      }
+    }
+    return { path, dataBytes, fileBytes: format === 'raw' ? disk.size : dataBytes };
+  } finally {
+    await reader.close();
+  }
 }
 
 async function exportDisk(

@@ -58,6 +58,9 @@ describe.skipIf(!canMount)('a full volume (needs the right to mount a tmpfs)', a
       const args = ['--repository', world.repository, '--point', restorePointId];
       const answer = cli(['export', ...args, '--to', to, '--format', format], world);
       expect([format, answer.status, answer.json.error?.code]).toEqual([format, 1, 'DISK_FULL']);
+      // Refused before anything was written, with the figures.
+      expect(answer.json.error.data.needed).toBe(48 * MIB);
+      expect(answer.stderr).toMatch(/50331648 bytes are needed, \d+ are free/);
       expect(await readdir(to)).toEqual([]);
     }
     const host = join(small, 'host');

@@ -1,7 +1,8 @@
 /** A disk of 64 TiB takes an incremental like a small one. Figures are printed; only what cannot vary is asserted. */
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ok } from '../support/cli.ts';
+import { cli, ok } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { World } from './world.ts';
@@ -32,5 +33,18 @@ describe.skipIf(!hasTool('qemu-img'))('a 64 TiB disk (needs qemu-img)', () => {
     expect(huge.readBytes).toBeLessThanOrEqual(small.readBytes * 1.1);
     expect(huge.newBytes).toBeLessThan(small.newBytes * 3);
     expect(world.verify()).toBe(true);
+
+    // A raw image of it is more than ext4 can hold; where the file system can, it is sparse.
+    const [point] = ok(['list', '--repository', world.repository, '--vm', '64T'], world).points;
+    const to = join(world.folder, 'out');
+    const exported = cli(
+      ['export', '--repository', world.repository, '--point', point.id, '--to', to, '--format', 'raw'],
+      world,
+    );
+    if (exported.status === 0) expect((await stat(exported.json.files[0].path)).size).toBe(2 ** 46);
+    else {
+      expect(exported.json.error.code).toBe('FILE_TOO_LARGE');
+      expect(await readdir(to)).toEqual([]);
+    }
   });
 });
