@@ -111,10 +111,11 @@ async function restoreDisk(
   return writeDisk(repository, disk.content!, writer, context, about);
 }
 
-/** The disks that were asked for, or all the restore point holds. @throws VM_DISK_NOT_FOUND, POINT_INCOMPLETE */
+/** The disks that were asked for, or all the restore point holds, by index. @throws VM_DISK_NOT_FOUND, POINT_INCOMPLETE */
 export function selectDisks({ manifest, body }: Point, indexes: readonly number[] | undefined): ManifestDisk[] {
   if (indexes === undefined) return body.disks.filter((disk) => disk.content !== null);
-  return [...new Set(indexes)].map((index) => {
+  const ascending = [...new Set(indexes)].sort((a, b) => a - b);
+  return ascending.map((index) => {
     const disk = body.disks.find((entry) => entry.index === index);
     if (disk === undefined) {
       const known = body.disks.map((entry) => entry.index).join(', ');
