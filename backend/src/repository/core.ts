@@ -12,6 +12,7 @@ import { RecordReader } from './records/record-reader.ts';
 import { RecordRefresh, type RefreshResult } from './records/record-refresh.ts';
 import { SessionRegistry } from './sessions/session-registry.ts';
 import type { Storage } from './storage/storage.ts';
+import { TombstoneStore } from './tombstones.ts';
 import { NodeCache } from './tree/node-cache.ts';
 
 export class RepositoryCore {
@@ -23,6 +24,7 @@ export class RepositoryCore {
   readonly index: RecordIndex;
   readonly marks: MarkStore;
   readonly sessions: SessionRegistry;
+  readonly tombstones: TombstoneStore;
   readonly manifests: ManifestStore;
   readonly damage: DamageLog;
   readonly reader: RecordReader;
@@ -46,7 +48,8 @@ export class RepositoryCore {
     this.index = new RecordIndex(catalog);
     this.marks = new MarkStore(storage, this.documents, environment);
     this.sessions = new SessionRegistry(storage, this.documents, environment);
-    this.manifests = new ManifestStore(storage, this.documents, catalog);
+    this.tombstones = new TombstoneStore(storage, this.documents, environment);
+    this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones);
     this.damage = new DamageLog(this.documents, environment, this.index);
     this.#refresh = new RecordRefresh(storage, config.id, this.index, this.marks);
     this.reader = new RecordReader(storage, config.id, this.index, this.damage, (effort) => this.#reload(effort));

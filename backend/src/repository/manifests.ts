@@ -5,6 +5,7 @@ import type { Catalog } from './catalog-port.ts';
 import type { DocumentStore } from './document-store.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
 import { damaged, requireObjectName, type Storage } from './storage/storage.ts';
+import type { TombstoneStore } from './tombstones.ts';
 
 export const manifestName = (group: string, id: string): string => `manifests/${group}/${id}`;
 
@@ -18,15 +19,24 @@ export class ManifestStore {
   readonly #storage: Storage;
   readonly #documents: DocumentStore;
   readonly #catalog: Catalog;
+  readonly #tombstones: TombstoneStore;
 
-  constructor(storage: Storage, documents: DocumentStore, catalog: Catalog) {
+  constructor(storage: Storage, documents: DocumentStore, catalog: Catalog, tombstones: TombstoneStore) {
     this.#storage = storage;
     this.#documents = documents;
     this.#catalog = catalog;
+    this.#tombstones = tombstones;
   }
 
-  /** Names of all manifests of a group (of all groups), ascending by point id. */
+  /** Names of the manifests of a group (of all groups), ascending by point id. One with a tombstone is not listed. */
   async names(group?: string): Promise<string[]> {
+    const names = await this.present(group);
+    const removed = names.length > 0 ? await this.#tombstones.ids() : new Set();
+    return removed.size > 0 ? names.filter((name) => !removed.has(idOf(name))) : names;
+  }
+
+  /** Like names(), with those whose removal was begun and is not finished. */
+  async present(group?: string): Promise<string[]> {
     const prefix = group === undefined ? 'manifests/' : `${requireObjectName(`manifests/${group}`)}/`;
     const listed = (await this.#storage.list(prefix)).map(({ name }) => name);
     const found = listed.flatMap((name) => parseManifestName(name)?.id ?? []).length;
@@ -59,10 +69,15 @@ export class ManifestStore {
     return manifest;
   }
 
-  /** The one manifest whose id begins with `prefix`. @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
-  async find(prefix: string): Promise<string> {
+  /**
+   * The one manifest whose id begins with `prefix`.
+   * @param options.unfinished looks at those too whose removal was cut short
+   * @throws POINT_NOT_FOUND, POINT_AMBIGUOUS
+   */
+  async find(prefix: string, options: { unfinished?: boolean } = {}): Promise<string> {
     const wanted = prefix.toUpperCase();
-    const names = wanted.length < 4 ? [] : (await this.names()).filter((name) => idOf(name).startsWith(wanted));
+    const listed = wanted.length < 4 ? [] : await (options.unfinished ? this.present() : this.names());
+    const names = listed.filter((name) => idOf(name).startsWith(wanted));
     if (names.length === 1) return names[0]!;
     if (names.length === 0)
       throw new HvError('POINT_NOT_FOUND', `There is no restore point ${prefix} in ${this.#storage.location}`, {
@@ -91,7 +106,31 @@ export class ManifestStore {
     return bytes;
   }
 
-  async remove(name: string): Promise<void> {
+  /** Manifests that are still there beside their tombstone: their removal was cut short. */
+  async unfinished(): Promise<{ name: string; id: string }[]> {
+    const names = await this.present();
+    const removed = await this.#tombstones.ids();
+    return names.map((name) => ({ name, id: idOf(name) })).filter(({ id }) => removed.has(id));
+  }
+
+  /**
+   * Removes a restore point for good: its tombstone durable, then its manifest deleted (docs/format.md §6).
+   * @param confirm called between the two; when it throws, the restore point stays
+   */
+  async remove(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
+    const { group, id } = parseManifestName(name)!;
+    const first = await this.#tombstones.put({ id, group }, reason);
+    try {
+      await confirm?.();
+    } catch (error) {
+      if (first) await this.#tombstones.withdraw(id);
+      throw error;
+    }
+    await this.withdraw(name);
+  }
+
+  /** Deletes a manifest without a trace: of a restore point that never was whole, or whose tombstone is there. */
+  async withdraw(name: string): Promise<void> {
     await this.#storage.delete(name);
     this.#catalog.removeManifest(name);
   }

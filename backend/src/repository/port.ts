@@ -116,6 +116,18 @@ export interface ContentReader extends BlockDevice {
   }>;
 }
 
+/** A restore point was removed on purpose. */
+export interface Tombstone {
+  /** Id of the restore point. */
+  point: string;
+  group: string;
+  removedAt: string;
+  /** The machine that removed it. */
+  by: string;
+  /** For people: `removed by hand`, `retention`, … */
+  reason: string;
+}
+
 export interface PruneResult {
   /** Bytes given back now. */
   freedBytes: number;
@@ -176,10 +188,23 @@ export interface Repository {
    * @throws USAGE when their sizes differ, REPOSITORY_DAMAGED
    */
   differences(base: ContentRef, content: ContentRef): AsyncIterable<{ offset: number; length: number }>;
-  /** Unpublishes a restore point: afterwards it is not listed. Space comes back by prune(). */
-  removeManifest(id: string): Promise<void>;
-  /** Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill. */
-  prune(options?: OperationContext & { dryRun?: boolean }): Promise<PruneResult>;
+  /**
+   * Unpublishes a restore point: its tombstone is durable before its manifest is deleted. Afterwards it is not listed. Space
+   * comes back by prune().
+   * @param options.reason for the tombstone
+   * @param options.confirm asked between the two: when it throws, the restore point stays
+   */
+  removeManifest(id: string, options?: { reason?: string; confirm?: () => Promise<void> }): Promise<void>;
+  /** Whether, by whom and why a restore point was removed. @param id full id */
+  tombstone(id: string): Promise<Tombstone | null>;
+  /**
+   * Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill.
+   * @param options.finish whether a removal that was cut short, its tombstone there and its manifest too, is to be finished;
+   *   where it says no the restore point stays unlisted and its space in use. All are finished when absent
+   */
+  prune(
+    options?: OperationContext & { dryRun?: boolean; finish?: (tombstone: Tombstone) => boolean },
+  ): Promise<PruneResult>;
   /**
    * Reads and hash-checks what `contents` need, each stored record once however many contents share it.
    * @returns verifiedBytes: of the contents, shared ones counted once; readBytes: of the storage

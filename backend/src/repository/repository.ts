@@ -13,10 +13,11 @@ import type {
   Repository,
   RepositoryStats,
   SessionOptions,
+  Tombstone,
   VerifyOptions,
   WriteSession,
 } from './port.ts';
-import { prune } from './prune/prune.ts';
+import { type PruneOptions, prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
 import { RepositoryWriteSession } from './sessions/write-session.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
@@ -80,11 +81,16 @@ export class StoredRepository implements Repository {
     }
   }
 
-  async removeManifest(id: string): Promise<void> {
-    await this.core.manifests.remove(await this.core.manifests.find(id));
+  async removeManifest(id: string, options: { reason?: string; confirm?: () => Promise<void> } = {}): Promise<void> {
+    const name = await this.core.manifests.find(id, { unfinished: true });
+    await this.core.manifests.remove(name, options.reason ?? 'removed', options.confirm);
   }
 
-  prune(options: OperationContext & { dryRun?: boolean } = {}): Promise<PruneResult> {
+  tombstone(id: string): Promise<Tombstone | null> {
+    return this.core.tombstones.get(id);
+  }
+
+  prune(options: PruneOptions = {}): Promise<PruneResult> {
     return prune(this.core, options);
   }
 

@@ -26,26 +26,38 @@ export class LiveMarker {
   }
 
   /**
-   * Reads the manifests and walks their trees; subtrees that were seen are not walked again.
+   * Reads the manifests and walks their trees; subtrees that were seen are not walked again. Of restore points that have a
+   * tombstone what is there counts as needed, and nothing need be there: their removal may be finished, or never be.
    * @throws REPOSITORY_DAMAGED when a manifest or node is unreadable: what is below it cannot be known
    */
   async markAll(names: readonly string[]): Promise<void> {
+    const removed = await this.#core.tombstones.ids();
     for (const [done, name] of names.entries()) {
       throwIfCancelled(this.#context.signal);
       this.#context.progress?.({ phase: 'prune', message: `restore point ${done + 1} of ${names.length}` });
-      let manifest: ManifestEnvelope;
+      const missing = this.missingBlocks;
       try {
-        manifest = await this.#core.manifests.get(name);
+        await this.#markPoint(name);
       } catch (error) {
-        // Removed since the listing.
-        if (isHvError(error, 'FILE_NOT_FOUND')) continue;
-        throw error;
+        if (!isHvError(error, 'REPOSITORY_DAMAGED') || !removed.has(name.slice(name.lastIndexOf('/') + 1))) throw error;
+        this.missingBlocks = missing;
       }
-      this.#reloaded = false;
-      for (const ref of manifest.contents) {
-        const { root } = requireRef(ref, this.#core.config.blockSize);
-        if (root !== null) await this.#visit(root, ref.height);
-      }
+    }
+  }
+
+  async #markPoint(name: string): Promise<void> {
+    let manifest: ManifestEnvelope;
+    try {
+      manifest = await this.#core.manifests.get(name);
+    } catch (error) {
+      // Removed since the listing.
+      if (isHvError(error, 'FILE_NOT_FOUND')) return;
+      throw error;
+    }
+    this.#reloaded = false;
+    for (const ref of manifest.contents) {
+      const { root } = requireRef(ref, this.#core.config.blockSize);
+      if (root !== null) await this.#visit(root, ref.height);
     }
   }
 

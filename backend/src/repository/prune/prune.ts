@@ -4,7 +4,7 @@
  */
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
-import type { PruneResult } from '../port.ts';
+import type { PruneResult, Tombstone } from '../port.ts';
 import type { SessionHandle } from '../sessions/session-registry.ts';
 import type { PackState } from './live-set.ts';
 import { replaceIndexes } from './reindex.ts';
@@ -12,7 +12,7 @@ import { rewritePacks } from './rewrite.ts';
 import { type Survey, survey } from './survey.ts';
 import { sweep } from './sweep.ts';
 
-export type PruneOptions = OperationContext & { dryRun?: boolean };
+export type PruneOptions = OperationContext & { dryRun?: boolean; finish?: (tombstone: Tombstone) => boolean };
 
 const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
 
@@ -26,10 +26,21 @@ export async function prune(core: RepositoryCore, options: PruneOptions = {}): P
       options.warn?.('Another prune is at work in this repository; this one gives way.');
       return NOTHING;
     }
+    await finishRemovals(core, options);
     return await run(core, handle, options);
   } finally {
     await handle.end().catch(() => undefined);
   }
+}
+
+/** Deletes the manifests of restore points whose removal was cut short behind the tombstone, and tombstones past their time. */
+async function finishRemovals(core: RepositoryCore, { finish }: PruneOptions): Promise<void> {
+  for (const { name, id } of await core.manifests.unfinished()) {
+    const tombstone = await core.tombstones.get(id).catch(() => null);
+    if (tombstone !== null && (finish?.(tombstone) ?? true)) await core.manifests.withdraw(name);
+  }
+  const present = (await core.manifests.present()).map((name) => name.slice(name.lastIndexOf('/') + 1));
+  await core.tombstones.dropOld(new Set(present));
 }
 
 function estimate({ dead, thin, listed }: Survey): PruneResult {

@@ -48,7 +48,7 @@ export async function survey(core: RepositoryCore, options: OperationContext, se
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
   const candidates = [...live.packs.values()];
   const sessions = (await core.sessions.list()).filter((state) => state.document.id !== self);
-  const names = await core.manifests.names();
+  const names = await core.manifests.present();
 
   const marker = new LiveMarker(core, live, options);
   await marker.markAll(names);

@@ -49,7 +49,7 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
 
 /** Restore points published since the survey keep what they need. */
 async function walkNew(core: RepositoryCore, found: Survey): Promise<void> {
-  const fresh = (await core.manifests.names()).filter((name) => !found.manifests.has(name));
+  const fresh = (await core.manifests.present()).filter((name) => !found.manifests.has(name));
   await core.refresh();
   if (fresh.length === 0) return;
   await core.findLoose();

@@ -38,6 +38,10 @@ export async function createMemoryRepository(
   return openMemory(storage, options.environment);
 }
 
+/** Names of all objects but the tombstones, which outlive what they speak of. */
+export const withoutTombstones = (storage: { objects: Map<string, unknown> }): string[] =>
+  [...storage.objects.keys()].filter((name) => !name.startsWith('removed/'));
+
 /** A new process on the same storage, with an empty catalog. */
 export const openMemory = (
   storage: Storage,
