@@ -1,26 +1,24 @@
-/** Reading and hash-checking what contents need, in the order it lies in the packs, each record once. */
-import { throwIfCancelled, toHvError } from '../support/errors.ts';
+/**
+ * Reading and hash-checking what contents need, in the order it lies in the packs, each record once. The trees are walked
+ * first and leave one bit a record; which ids these are is then read from the packs' own tables of contents.
+ */
+import { isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { RepositoryCore } from './core.ts';
-import { idAt } from './engine/slot.ts';
-import { SlotSet } from './engine/worker-pool.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from './format/constants.ts';
-import { keyOf } from './format/ids.ts';
+import type { RecordEntry } from './format/pack-format.ts';
 import type { ContentRef, Damage, VerifyOptions } from './port.ts';
+import { LiveSet, type PackState } from './prune/live-set.ts';
+import { readPackTail } from './records/pack-tail.ts';
 import type { RecordLocation } from './records/record-index.ts';
-import { fetchBatch, toDamage } from './tree/content-stream.ts';
+import { toDamage } from './tree/content-stream.ts';
 import { requireRef, walkBlocks } from './tree/tree-walk.ts';
+import { BlockChecker } from './verify-blocks.ts';
 
 /** Where a content is concerned by a damage. */
 interface Place {
   content: number;
   offset: number;
   length: number;
-}
-
-/** A block to check: where it lies decides when. */
-interface Wanted {
-  id: Buffer;
-  location: RecordLocation | undefined;
 }
 
 /** @throws CANCELLED, IO_ERROR when the storage itself fails; damage goes to onDamage */
@@ -30,96 +28,161 @@ export async function verifyContents(
   options: VerifyOptions,
 ): Promise<{ verifiedBytes: number; readBytes: number }> {
   const found = new Map<string, Damage>();
-  const wanted = await collectBlocks(core, contents, options, found);
-  const readBytes = await checkBlocks(core, wanted, options, found);
+  const checker = new BlockChecker(core, options, (error, id) => noteDamage(error, found, id));
+  try {
+    const wanted = new WantedBlocks(core);
+    await walkContents(core, contents, options, found, async (id, location) => {
+      if (location === undefined || !wanted.add(location, id)) await checkSingle(checker, id, location, found);
+    });
+    const unlisted = await checkPacks(core, wanted, checker, options);
+    if (unlisted.size > 0) await checkUnlisted(core, contents, options, found, { wanted, unlisted, checker });
+    await checker.finish();
+  } finally {
+    await checker.dispose();
+  }
   if (found.size > 0) await reportDamage(core, contents, found, options);
-  const verifiedBytes = wanted.reduce((sum, { location }) => sum + (location?.rawLength ?? 0), 0);
-  return { verifiedBytes, readBytes };
+  return { verifiedBytes: checker.verifiedBytes, readBytes: checker.readBytes };
 }
 
+/** Blocks to check: a bit a record and a sum a pack, whatever their number. */
+class WantedBlocks {
+  readonly records = new LiveSet();
+  /** Sums of their ids, by pack. */
+  readonly #sums = new Map<string, number>();
+  readonly #core: RepositoryCore;
+
+  constructor(core: RepositoryCore) {
+    this.#core = core;
+  }
+
+  /** @returns false when its pack is not known any more */
+  add(location: RecordLocation, id: Buffer): boolean {
+    if (!this.records.addPackOf(location, this.#core.index)) return false;
+    if (!this.records.mark(location)) return true;
+    this.#sums.set(location.packId, addId(this.#sums.get(location.packId) ?? 0, id));
+    return true;
+  }
+
+  has(location: RecordLocation): boolean {
+    return this.records.isLive(location.packId, location.ordinal);
+  }
+
+  /**
+   * Picks the wanted ones out of a pack's table of contents.
+   * @returns null when these are not the ids that were wanted: the index says otherwise
+   */
+  pick(pack: PackState, records: readonly RecordEntry[]): RecordEntry[] | null {
+    const picked = records.filter((_, ordinal) => this.records.isLive(pack.id, ordinal));
+    const sum = picked.reduce((so, record) => addId(so, record.id), 0);
+    return picked.length === pack.liveRecords && sum === this.#sums.get(pack.id) ? picked : null;
+  }
+}
+
+/** Order does not matter, and two sets of ids with one sum are not met by accident. */
+const addId = (sum: number, id: Buffer): number => (sum + id.readUIntLE(0, 6)) % 2 ** 48;
+
+/** Where the index has the block, if anywhere; the id is valid until the next visit. */
+type Visit = (id: Buffer, location: RecordLocation | undefined) => Promise<void>;
+
 /** Walks all trees, shared parts once. Nodes are read and checked on the way. */
-async function collectBlocks(
+async function walkContents(
   core: RepositoryCore,
   contents: readonly ContentRef[],
   options: VerifyOptions,
   found: Map<string, Damage>,
-): Promise<Wanted[]> {
-  const seenNodes = new Set<string>();
-  const seenBlocks = new Set<string>();
-  const wanted: Wanted[] = [];
-  const share = (options.samplePercent ?? 100) / 100;
+  visit: Visit,
+): Promise<void> {
+  const { index, config } = core;
+  const seen = new LiveSet();
+  const nodeAt = (id: Buffer) => index.findAll(RecordKind.node, id)[0];
+  const skip = (id: Buffer): boolean => {
+    const location = nodeAt(id);
+    return location !== undefined && seen.isLive(location.packId, location.ordinal);
+  };
   const load = async (id: Buffer, level: number) => {
     const node = await core.nodes.load(id, level);
-    seenNodes.add(keyOf(id));
+    const location = nodeAt(id);
+    if (location !== undefined && seen.addPackOf(location, index)) seen.mark(location);
     return node;
   };
+  const lost = (error: unknown) => noteDamage(error, found);
   for (const ref of contents) {
     throwIfCancelled(options.signal);
-    if (ref.root === null || seenNodes.has(keyOf(Buffer.from(ref.root, 'hex')))) continue;
-    const { blocks } = requireRef(ref, core.config.blockSize);
-    const skip = (id: Buffer) => seenNodes.has(keyOf(id));
-    const lost = (error: unknown) => noteDamage(error, found);
-    for await (const run of walkBlocks(ref, core.config.blockSize, load, { from: 0, to: blocks }, lost, skip)) {
+    const { blocks, root } = requireRef(ref, config.blockSize);
+    if (root === null || (ref.height > 0 && skip(root))) continue;
+    for await (const run of walkBlocks(ref, config.blockSize, load, { from: 0, to: blocks }, lost, skip)) {
       for (let i = 0; i < run.count; i++) {
-        const id = Buffer.from(run.ids.subarray(i * ID_LENGTH, (i + 1) * ID_LENGTH));
-        const key = keyOf(id);
-        if (seenBlocks.has(key)) continue;
-        seenBlocks.add(key);
-        if (share < 1 && Math.random() >= share) continue;
-        wanted.push({ id, location: core.index.findAll(RecordKind.block, id)[0] });
+        const id = run.ids.subarray(i * ID_LENGTH, (i + 1) * ID_LENGTH);
+        await visit(id, index.findAll(RecordKind.block, id)[0]);
       }
     }
   }
-  return wanted.sort(byPlace);
 }
 
-function byPlace(a: Wanted, b: Wanted): number {
-  const [x, y] = [a.location, b.location];
-  if (x === undefined || y === undefined) return Number(x === undefined) - Number(y === undefined);
-  return x.packId === y.packId ? x.offset - y.offset : x.packId < y.packId ? -1 : 1;
-}
-
-/** Slot after slot through the workers, several ahead. @returns bytes of records read */
-async function checkBlocks(
+/** Pack after pack, from the first wanted record to the last. @returns packs that do not list what the index says */
+async function checkPacks(
   core: RepositoryCore,
-  wanted: readonly Wanted[],
+  wanted: WantedBlocks,
+  checker: BlockChecker,
+  options: VerifyOptions,
+): Promise<Set<string>> {
+  const share = (options.samplePercent ?? 100) / 100;
+  const unlisted = new Set<string>();
+  const packs = [...wanted.records.packs.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  checker.totalBytes = packs.reduce((sum, pack) => sum + pack.liveBytes, 0) * share;
+  for (const pack of packs) {
+    const records = await tableOf(core, pack);
+    const picked = records && wanted.pick(pack, records);
+    if (picked === null) {
+      unlisted.add(pack.id);
+      continue;
+    }
+    for (const { id, rawLength, storedLength } of picked)
+      if (share >= 1 || Math.random() < share) await checker.add(id, rawLength, RECORD_HEADER_LENGTH + storedLength);
+  }
+  return unlisted;
+}
+
+/** @returns null when it cannot be read: what the pack holds is then found by its ids */
+async function tableOf(core: RepositoryCore, pack: PackState): Promise<readonly RecordEntry[] | null> {
+  const loose = core.index.loosePacks.get(pack.id);
+  if (loose !== undefined) return loose.records;
+  try {
+    return (await readPackTail(core.storage, core.config.id, pack.id, pack.length)).records;
+  } catch (error) {
+    if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;
+    return null;
+  }
+}
+
+/** Blocks of packs that could not be gone through in order: the trees are walked again for their ids. */
+async function checkUnlisted(
+  core: RepositoryCore,
+  contents: readonly ContentRef[],
   options: VerifyOptions,
   found: Map<string, Damage>,
-): Promise<number> {
-  const slots = new SlotSet(core.pool);
-  const running = new Set<Promise<void>>();
-  const lengthOf = ({ location }: Wanted) => (location ? RECORD_HEADER_LENGTH + location.storedLength : 0);
-  const totalBytes = wanted.reduce((sum, block) => sum + lengthOf(block), 0);
-  let doneBytes = 0;
-  let failure: unknown;
-  try {
-    for (let at = 0; at < wanted.length && failure === undefined; ) {
-      throwIfCancelled(options.signal);
-      const slot = await slots.acquire();
-      const batch = wanted.slice(at, at + slot.capacity);
-      at += batch.length;
-      for (const [position, { id }] of batch.entries()) id.copy(slot.ids, position * ID_LENGTH);
-      const lost = (error: unknown, position: number) => noteDamage(error, found, idAt(slot, position));
-      const task = fetchBatch(core, slot, [...batch.keys()], lost)
-        .then(() => {
-          doneBytes += batch.reduce((sum, block) => sum + lengthOf(block), 0);
-          options.progress?.({ phase: 'verify', doneBytes, totalBytes });
-        })
-        .catch((error) => {
-          failure ??= error;
-        })
-        .finally(() => {
-          slots.release(slot);
-          running.delete(task);
-        });
-      running.add(task);
-    }
-  } finally {
-    await Promise.all(running);
-    slots.dispose();
-  }
-  if (failure !== undefined) throw failure;
-  return doneBytes;
+  state: { wanted: WantedBlocks; unlisted: ReadonlySet<string>; checker: BlockChecker },
+): Promise<void> {
+  const share = (options.samplePercent ?? 100) / 100;
+  const again = new LiveSet();
+  await walkContents(core, contents, options, found, async (id, location) => {
+    if (location === undefined) return checkSingle(state.checker, id, location, found);
+    // A pack that is gone was rewritten meanwhile, and the block lies in one that was not gone through.
+    if (state.wanted.has(location) && !state.unlisted.has(location.packId)) return;
+    if (again.addPackOf(location, core.index) && !again.mark(location)) return;
+    if (share >= 1 || Math.random() < share) await checkSingle(state.checker, id, location, found);
+  });
+}
+
+async function checkSingle(
+  checker: BlockChecker,
+  id: Buffer,
+  location: RecordLocation | undefined,
+  found: ReadonlyMap<string, Damage>,
+): Promise<void> {
+  if (found.size > 0 && found.has(id.toString('hex'))) return;
+  const length = location ? RECORD_HEADER_LENGTH + location.storedLength : 0;
+  await checker.add(id, location?.rawLength ?? 0, length);
 }
 
 /** Remembers a damage under the id of the block or node; anything else is an error. */

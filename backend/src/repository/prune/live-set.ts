@@ -34,6 +34,17 @@ export class LiveSet {
     for (const pack of index.loosePacks.values()) this.add({ ...pack, records: pack.records.length, loose: true });
   }
 
+  /** Makes the pack of one record known, so that only packs that matter cost memory. @returns whether that was possible */
+  addPackOf(location: RecordLocation, index: RecordIndex): boolean {
+    if (this.packs.has(location.packId)) return true;
+    const loose = index.loosePacks.get(location.packId);
+    const pack = loose ? { ...loose, records: loose.records.length } : index.catalog.pack(location.packNumber);
+    if (pack?.id !== location.packId) return false;
+    const { id, length, sessionId, records } = pack;
+    this.add({ id, length, sessionId, records, loose: loose !== undefined });
+    return true;
+  }
+
   /** @returns false when it was marked before */
   mark(location: RecordLocation): boolean {
     const pack = this.packs.get(location.packId);

@@ -1,0 +1,98 @@
+/** Checks blocks by their ids, in the order they are handed in: slot after slot through the workers, several ahead. */
+import { throwIfCancelled } from '../support/errors.ts';
+import type { RepositoryCore } from './core.ts';
+import { idAt, type Slot } from './engine/slot.ts';
+import { SlotSet } from './engine/worker-pool.ts';
+import { ID_LENGTH } from './format/constants.ts';
+import type { VerifyOptions } from './port.ts';
+import { fetchBatch } from './tree/content-stream.ts';
+
+interface OpenSlot {
+  slot: Slot;
+  count: number;
+  /** Of the records. */
+  bytes: number;
+}
+
+export class BlockChecker {
+  /** Expected, for the progress. */
+  totalBytes = 0;
+  /** Of records checked. */
+  readBytes = 0;
+  /** Decoded. */
+  verifiedBytes = 0;
+  readonly #core: RepositoryCore;
+  readonly #options: VerifyOptions;
+  readonly #lost: (error: unknown, id: Buffer) => void;
+  readonly #slots: SlotSet;
+  readonly #running = new Set<Promise<void>>();
+  #open: OpenSlot | undefined;
+  #failure: unknown;
+
+  /** @param lost told of each block that no record gives; may throw what is no damage */
+  constructor(core: RepositoryCore, options: VerifyOptions, lost: (error: unknown, id: Buffer) => void) {
+    this.#core = core;
+    this.#options = options;
+    this.#lost = lost;
+    this.#slots = new SlotSet(core.pool);
+  }
+
+  /** Takes a block; waits while enough are under way. @param bytes of its record */
+  async add(id: Uint8Array, rawLength: number, bytes: number): Promise<void> {
+    if (this.#open === undefined) {
+      throwIfCancelled(this.#options.signal);
+      // The id may be a view that changes while we wait.
+      const copy = Buffer.from(id);
+      this.#open = { slot: await this.#slots.acquire(), count: 0, bytes: 0 };
+      if (this.#failure !== undefined) throw this.#failure;
+      return this.#enter(copy, rawLength, bytes);
+    }
+    this.#enter(id, rawLength, bytes);
+  }
+
+  /** Waits for everything. @throws what a check failed with, damage excepted */
+  async finish(): Promise<void> {
+    this.#start();
+    await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#running);
+    if (this.#open !== undefined) this.#slots.release(this.#open.slot);
+    this.#open = undefined;
+    this.#slots.dispose();
+  }
+
+  #enter(id: Uint8Array, rawLength: number, bytes: number): void {
+    const open = this.#open!;
+    open.slot.ids.set(id, open.count * ID_LENGTH);
+    open.count += 1;
+    open.bytes += bytes;
+    this.verifiedBytes += rawLength;
+    if (open.count === open.slot.capacity) this.#start();
+  }
+
+  #start(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    const { slot, count, bytes } = open;
+    const lost = (error: unknown, position: number) => this.#lost(error, idAt(slot, position));
+    const positions = Array.from({ length: count }, (_, position) => position);
+    const task = fetchBatch(this.#core, slot, positions, lost)
+      .then(() => {
+        this.readBytes += bytes;
+        const { totalBytes, readBytes: doneBytes } = this;
+        this.#options.progress?.({ phase: 'verify', doneBytes, totalBytes: Math.max(totalBytes, doneBytes) });
+      })
+      .catch((error) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#slots.release(slot);
+        this.#running.delete(task);
+      });
+    this.#running.add(task);
+  }
+}
