@@ -1,16 +1,12 @@
 /** A codec worker thread: keeps views of the slots it was told of and runs one task after the other. */
-import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { type Slot, viewSlot } from './slot.ts';
 import { runTask, type WorkerReply, type WorkerRequest } from './tasks.ts';
 
-/**
- * To be called first thing by every entry point of the bundle: the same file is the worker's.
- * @returns true when this thread is a codec worker and must do nothing else
- */
-export function runWorkerIfRequested(): boolean {
-  if (isMainThread || parentPort === null) return false;
-  if ((workerData as { hvbackupWorker?: string } | null)?.hvbackupWorker !== 'codec') return false;
+/** Answers the pool's messages until the thread is ended. */
+export function runCodecWorker(): void {
   const port = parentPort;
+  if (port === null) throw new Error('a codec worker runs in a worker thread only');
   const slots = new Map<number, Slot>();
   port.on('message', (request: WorkerRequest) => {
     if ('add' in request) {
@@ -19,7 +15,6 @@ export function runWorkerIfRequested(): boolean {
     }
     port.postMessage(answer(slots.get(request.slot), request));
   });
-  return true;
 }
 
 function answer(slot: Slot | undefined, request: Extract<WorkerRequest, { id: number }>): WorkerReply {

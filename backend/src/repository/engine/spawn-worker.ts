@@ -1,12 +1,12 @@
 /** The one place that knows whether this is the bundle (one CommonJS file) or the sources run by Node directly. */
 import { Worker } from 'node:worker_threads';
 
-/** Set to true by the bundler; undefined in the sources. */
-declare const __HVBACKUP_BUNDLE__: boolean | undefined;
+/** The worker's own small bundle, put here by the bundler; undefined in the sources. */
+declare const __HVBACKUP_WORKER__: string | undefined;
 
 /** Starts a codec worker thread. */
 export function spawnCodecWorker(): Worker {
-  const options = { workerData: { hvbackupWorker: 'codec' }, execArgv: [], name: 'hvbackup-codec' };
-  if (typeof __HVBACKUP_BUNDLE__ !== 'undefined' && __HVBACKUP_BUNDLE__) return new Worker(__filename, options);
+  const options = { execArgv: [], name: 'hvbackup-codec' };
+  if (typeof __HVBACKUP_WORKER__ === 'string') return new Worker(__HVBACKUP_WORKER__, { ...options, eval: true });
   return new Worker(new URL('./codec-worker-entry.ts', import.meta.url), options);
 }
