@@ -44,7 +44,7 @@ export async function createRepository(
       data: { path: storage.location },
     });
   if (!isRepository) await createDirectoryDurably(storage.location);
-  await initRepository(storage, options.blockSize);
+  await initRepository(storage, { blockSize: options.blockSize });
   await storage.close();
   return openRepository(location, options);
 }

@@ -4,6 +4,7 @@ import { DocumentStore } from './document-store.ts';
 import { WorkerPool } from './engine/worker-pool.ts';
 import type { Environment } from './environment.ts';
 import type { RepositoryConfig } from './format/config.ts';
+import type { RepositoryKeys } from './format/keys.ts';
 import { ManifestStore } from './manifests.ts';
 import { MarkStore } from './marks.ts';
 import { DamageLog } from './records/damage-log.ts';
@@ -19,6 +20,8 @@ export class RepositoryCore {
   readonly storage: Storage;
   readonly config: RepositoryConfig;
   readonly environment: Environment;
+  /** Null when the repository is not encrypted. */
+  readonly keys: RepositoryKeys | null;
   readonly catalog: Catalog;
   readonly documents: DocumentStore;
   readonly index: RecordIndex;
@@ -38,11 +41,12 @@ export class RepositoryCore {
     config: RepositoryConfig,
     catalog: Catalog,
     environment: Environment,
-    options: { workers?: number } = {},
+    options: { workers?: number; keys?: RepositoryKeys | null } = {},
   ) {
     this.storage = storage;
     this.config = config;
     this.environment = environment;
+    this.keys = options.keys ?? null;
     this.catalog = catalog;
     this.documents = new DocumentStore(storage, config.id);
     this.index = new RecordIndex(catalog);

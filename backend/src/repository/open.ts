@@ -5,7 +5,7 @@ import type { Catalog } from './catalog-port.ts';
 import { RepositoryCore } from './core.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import { parseConfig, type RepositoryConfig, renderConfig, requireBlockSize } from './format/config.ts';
-import { CONFIG_NAME, DEFAULT_BLOCK_SIZE, FORMAT_VERSION } from './format/constants.ts';
+import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
 import { StoredRepository } from './repository.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -19,23 +19,29 @@ export interface OpenOptions {
 
 const MAX_CONFIG_LENGTH = 64 * 1024;
 
+export interface InitOptions {
+  /** Bytes; default DEFAULT_BLOCK_SIZE. */
+  blockSize?: number;
+  environment?: Environment;
+  /** Of the format; default CREATED_VERSION. */
+  version?: 1 | 2;
+}
+
 /**
  * Makes an empty storage a repository. That nothing else lies there is the caller's to check.
- * @param blockSize bytes; default DEFAULT_BLOCK_SIZE
  * @throws REPOSITORY_EXISTS, USAGE
  */
-export async function initRepository(
-  storage: Storage,
-  blockSize = DEFAULT_BLOCK_SIZE,
-  environment: Environment = systemEnvironment,
-): Promise<RepositoryConfig> {
+export async function initRepository(storage: Storage, options: InitOptions = {}): Promise<RepositoryConfig> {
+  const version = options.version ?? CREATED_VERSION;
   const config: RepositoryConfig = {
     id: newGuid(),
-    version: FORMAT_VERSION,
-    blockSize: requireBlockSize(blockSize),
-    createdAt: new Date(environment.now()).toISOString(),
-    minReaderVersion: FORMAT_VERSION,
-    minWriterVersion: FORMAT_VERSION,
+    version,
+    blockSize: requireBlockSize(options.blockSize ?? DEFAULT_BLOCK_SIZE),
+    pageSize: version === 1 ? 0 : PAGE_SIZE,
+    createdAt: new Date((options.environment ?? systemEnvironment).now()).toISOString(),
+    minReaderVersion: version,
+    minWriterVersion: version,
+    encryption: null,
   };
   const bytes = renderConfig(config);
   parseConfig(bytes, storage.location);
@@ -52,6 +58,11 @@ export async function initRepository(
  */
 export async function openStoredRepository(storage: Storage, options: OpenOptions): Promise<StoredRepository> {
   const config = parseConfig(await readConfig(storage), storage.location);
+  // Its keys are needed before anything else of it can be read.
+  if (config.encryption !== null)
+    throw new HvError('NOT_SUPPORTED', `The repository ${storage.location} is encrypted`, {
+      advice: 'Use a newer version of HyperVBackup for this repository.',
+    });
   await requireNoFeatures(storage);
   const environment = options.environment ?? systemEnvironment;
   const catalog = options.catalog(config.id);

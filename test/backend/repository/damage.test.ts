@@ -209,7 +209,7 @@ describe('what this version does not know', () => {
     const newer = copyOf(storage);
     newer.objects.set(
       'hvbackup-repository.json',
-      Buffer.from(JSON.stringify({ ...config, version: 2, minReaderVersion: 2, check: 'whatever' })),
+      Buffer.from(JSON.stringify({ ...config, version: 3, minReaderVersion: 3, check: 'whatever' })),
     );
     await expect(openMemory(newer)).rejects.toMatchObject({ code: 'REPOSITORY_VERSION' });
   });

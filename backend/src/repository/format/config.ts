@@ -3,18 +3,26 @@ import { hash } from 'node:crypto';
 import { HvError } from '../../support/errors.ts';
 import { parseGuid } from '../../support/guid.ts';
 import { damaged } from '../storage/storage.ts';
-import { CONFIG_NAME, FORMAT_VERSION, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './constants.ts';
+import { CONFIG_NAME, FORMAT_VERSION, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE, PAGE_SIZE } from './constants.ts';
 
 export interface RepositoryConfig {
   /** GUID. */
   id: string;
-  version: number;
+  version: 1 | 2;
   /** Bytes. */
   blockSize: number;
+  /** Bytes of a page of the blocks' page lists; 0 in version 1, which has none. */
+  pageSize: typeof PAGE_SIZE | 0;
   createdAt: string;
   minReaderVersion: number;
   minWriterVersion: number;
+  /** Null when it is not encrypted. A version-1 repository never is. */
+  encryption: Encryption | null;
 }
+
+/** The one way of encrypting there is. */
+export const ENCRYPTION = { algorithm: 'aes-256-gcm', keyDerivation: 'scrypt' } as const;
+export type Encryption = typeof ENCRYPTION;
 
 const FORMAT = 'hypervbackup-repository';
 
@@ -29,14 +37,15 @@ export function requireBlockSize(blockSize: number): number {
 }
 
 export function renderConfig(config: RepositoryConfig): Buffer {
-  const fields = { format: FORMAT, encryption: null, ...config };
+  const { encryption, id, version, blockSize, pageSize, ...rest } = config;
+  const pages = pageSize === 0 ? {} : { pageSize };
+  const fields = { format: FORMAT, encryption, id, version, blockSize, ...pages, ...rest };
   return Buffer.from(`${JSON.stringify({ ...fields, check: checkOf(fields) }, null, 2)}\n`, 'utf8');
 }
 
 /**
  * @param location of the repository, for messages
- * @throws REPOSITORY_NOT_FOUND when it is something else, REPOSITORY_VERSION when newer, NOT_SUPPORTED when encrypted,
- *   REPOSITORY_DAMAGED
+ * @throws REPOSITORY_VERSION when newer, NOT_SUPPORTED when encrypted in a way that is not known, REPOSITORY_DAMAGED
  */
 export function parseConfig(bytes: Buffer, location: string): RepositoryConfig {
   let value: Record<string, unknown>;
@@ -54,21 +63,32 @@ export function parseConfig(bytes: Buffer, location: string): RepositoryConfig {
   if (!intact || fields.format !== FORMAT)
     throw damaged('config', CONFIG_NAME, `the configuration of the repository ${location} does not match its check`);
   requireVersion(fields, location);
-  if (fields.encryption !== null)
-    throw new HvError('NOT_SUPPORTED', `The repository ${location} is encrypted`, {
-      advice: 'Use a newer version of HyperVBackup for this repository.',
-    });
-  const { id, version, blockSize, createdAt, minReaderVersion, minWriterVersion } = fields;
-  if (typeof id !== 'string' || parseGuid(id) !== id || typeof createdAt !== 'string' || typeof blockSize !== 'number')
+  const { id, blockSize, createdAt, minReaderVersion, minWriterVersion } = fields;
+  const version = fields.version === 1 || fields.version === 2 ? fields.version : null;
+  const pageSize = version === 1 ? 0 : PAGE_SIZE;
+  const fits = version !== null && (fields.pageSize ?? 0) === pageSize && (version > 1 || fields.encryption === null);
+  if (!fits || typeof id !== 'string' || parseGuid(id) !== id || typeof createdAt !== 'string')
     throw damaged('config', CONFIG_NAME, `the configuration of the repository ${location} lacks fields`);
   return {
     id,
-    version: Number(version),
-    blockSize: requireBlockSize(blockSize),
+    version,
+    blockSize: requireBlockSize(Number(blockSize)),
+    pageSize,
     createdAt,
     minReaderVersion: Number(minReaderVersion),
     minWriterVersion: Number(minWriterVersion),
+    encryption: parseEncryption(fields.encryption, location),
   };
+}
+
+function parseEncryption(value: unknown, location: string): Encryption | null {
+  if (value === null) return null;
+  const { algorithm, keyDerivation } = (value ?? {}) as Record<string, unknown>;
+  if (algorithm === ENCRYPTION.algorithm && keyDerivation === ENCRYPTION.keyDerivation) return ENCRYPTION;
+  throw new HvError('NOT_SUPPORTED', `The repository ${location} is encrypted in a way this program does not know`, {
+    advice: 'Use a newer version of HyperVBackup for this repository.',
+    data: { location },
+  });
 }
 
 function requireVersion(fields: Record<string, unknown>, location: string): void {
@@ -81,8 +101,8 @@ function requireVersion(fields: Record<string, unknown>, location: string): void
   );
 }
 
-/** SHA-256 of the JSON text without white space, keys sorted. */
-function checkOf(fields: Record<string, unknown>): string {
+/** SHA-256 of the JSON text of `fields` without white space, keys sorted; the `check` of what is JSON without a frame. */
+export function checkOf(fields: Record<string, unknown>): string {
   const sorted = Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
   return hash('sha256', JSON.stringify(sorted), 'hex');
 }

@@ -2,7 +2,12 @@
 
 /** §2.1 */
 export const CONFIG_NAME = 'hvbackup-repository.json';
-export const FORMAT_VERSION = 1;
+/** The newest version that is known; every one from 1 is read and written. */
+export const FORMAT_VERSION = 2;
+/** The version of new repositories. */
+export const CREATED_VERSION: 1 | 2 = 1;
+/** §4. Bytes; version 1 has no pages. */
+export const PAGE_SIZE = 16 * 1024;
 
 /** §4. Default picked by measurement, see docs/performance.md. */
 export const DEFAULT_BLOCK_SIZE = 256 * 1024;

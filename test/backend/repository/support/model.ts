@@ -32,9 +32,9 @@ export function sampleBytes(length: number, seed: number): Buffer {
 
 export async function createMemoryRepository(
   storage: Storage,
-  options: { blockSize?: number; environment?: Environment } = {},
+  options: { blockSize?: number; environment?: Environment; version?: 1 | 2 } = {},
 ): Promise<StoredRepository> {
-  await initRepository(storage, options.blockSize ?? BLOCK, options.environment);
+  await initRepository(storage, { blockSize: BLOCK, ...options });
   return openMemory(storage, options.environment);
 }
 
