@@ -12,6 +12,7 @@ import type { OperationContext } from '../support/progress.ts';
 import { ulid } from '../support/ulid.ts';
 import { findBases } from './base.ts';
 import { appendChain, chainRecord, retireReferencePoints } from './chain.ts';
+import { forgetHolds } from './holds.ts';
 import { JobLock, jobLockPath, machineName } from './job-lock.ts';
 import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
 import { openHost } from './open-host.ts';
@@ -175,6 +176,7 @@ class Backup {
   async #discard(job: JobStarted, checkpoint: RecoveryCheckpoint | null, cause: unknown): Promise<void> {
     try {
       if (checkpoint !== null) await this.#host.removeCheckpoint(checkpoint.id);
+      if (this.#params.hold) await forgetHolds(this.#repository.records, job.pointId);
       await recordEnd(this.#repository.records, job);
     } catch (error) {
       const { message } = toHvError(error);

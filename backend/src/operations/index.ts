@@ -2,9 +2,11 @@
 export { backupVm } from './backup.ts';
 export { diskCheck, diskInfo } from './disks.ts';
 export { exportPoint } from './export.ts';
+export { holdPoint } from './hold-point.ts';
 export { createHost, createVm, listVms, showVm, writeVm } from './hosts.ts';
 export { listPoints, removePoint, showPoint } from './points.ts';
-export { createRepository, pruneRepository, repositoryStats } from './repositories.ts';
+export { createRepository, repositoryStats } from './repositories.ts';
 export { restorePoint } from './restore.ts';
+export { pruneRepository } from './retention/apply.ts';
 export { addDisk, hostFault, removeDisk, removeVm, replaceDisk, resizeDisk, setVmState } from './simulated-host.ts';
 export { checkRepository, verifyRepository } from './verify.ts';

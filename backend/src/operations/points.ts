@@ -12,6 +12,8 @@ import type {
 } from '../schema/points.ts';
 import { HvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { heldPoints, isHeld } from './holds.ts';
+import { findToRemove, prune, unpublish } from './removal.ts';
 import { diskResult } from './store-point.ts';
 import { withRepository } from './with.ts';
 
@@ -43,12 +45,13 @@ export async function listPoints(params: ListPointsParams, _context: OperationCo
     const wanted = params.vm?.toLowerCase();
     const group = wanted && /^[0-9a-f-]{36}$/.test(wanted) ? wanted : undefined;
     const points: PointSummary[] = [];
+    const held = await heldPoints(repository.records);
     for (const manifest of await repository.listManifests(group)) {
       if (params.cursor && manifest.id <= params.cursor) continue;
       const point = checkedPoint(manifest);
       if (wanted && point.body.vm.id !== wanted && point.body.vm.name.toLowerCase() !== wanted) continue;
       if (points.length === params.limit) return { points, nextCursor: points.at(-1)?.id };
-      points.push(summary(point));
+      points.push(summary(point, held.has(manifest.id)));
     }
     return { points };
   });
@@ -60,30 +63,34 @@ export async function showPoint(params: ShowPointParams, _context: OperationCont
     const { body } = point;
     return {
       point: {
-        ...summary(point),
+        ...summary(point, await isHeld(repository.records, point.manifest.id)),
         host: body.hostUri,
         metadataBytes: body.configurationBytes,
         disks: body.disks.map((disk) => ({ ...diskResult(disk), path: disk.path, stored: disk.content !== null })),
         configuration: body.configuration.map(({ name, kind, content }) => ({ name, kind, size: content.size })),
         vm: body.vm,
         warnings: body.warnings,
+        copiedFrom: body.copiedFrom,
       },
     };
   });
 }
 
-/** Unpublishes a restore point, then gives back the space that nothing else needs. */
+/**
+ * Unpublishes a restore point, then gives back the space that nothing else needs.
+ * @throws POINT_NOT_FOUND, POINT_AMBIGUOUS, POINT_HELD
+ */
 export async function removePoint(params: RemovePointParams, context: OperationContext): Promise<RemovePointResult> {
   return withRepository(params.repository, async (repository) => {
-    const { id } = await repository.readManifest(params.point);
-    await repository.removeManifest(id);
+    const id = await findToRemove(repository, params.point);
+    await unpublish(repository, id, 'removed by hand');
     context.progress?.({ phase: 'prune' });
-    const { freedBytes, pendingBytes } = await repository.prune(context);
+    const { freedBytes, pendingBytes } = await prune(repository, context);
     return { pointId: id, freedBytes, pendingBytes };
   });
 }
 
-function summary({ manifest, body }: Point): PointSummary {
+function summary({ manifest, body }: Point, held: boolean): PointSummary {
   const sum = (pick: (disk: ManifestDisk) => number) => body.disks.reduce((total, disk) => total + pick(disk), 0);
   return {
     id: manifest.id,
@@ -95,6 +102,6 @@ function summary({ manifest, body }: Point): PointSummary {
     consistency: body.consistency,
     size: sum((disk) => disk.size),
     newBytes: sum((disk) => disk.newBytes) + body.configurationBytes,
-    held: false,
+    held,
   };
 }

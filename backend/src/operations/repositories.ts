@@ -1,10 +1,8 @@
-/** Repositories as a whole: create, prune, statistics, structure check. */
+/** Repositories as a whole: create, statistics. */
 import type { Repository } from '../repository/port.ts';
 import type {
   CreateRepositoryParams,
   CreateRepositoryResult,
-  PruneRepositoryParams,
-  PruneRepositoryResult,
   RepositoryInfo,
   RepositoryStatsParams,
   RepositoryStatsResult,
@@ -24,16 +22,6 @@ export async function createRepository(
   } finally {
     await repository.close();
   }
-}
-
-export async function pruneRepository(
-  params: PruneRepositoryParams,
-  context: OperationContext,
-): Promise<PruneRepositoryResult> {
-  return withRepository(params.repository, async (repository) => {
-    const result = await repository.prune({ ...context, dryRun: params.dryRun });
-    return { ...result, dryRun: params.dryRun };
-  });
 }
 
 export async function repositoryStats(

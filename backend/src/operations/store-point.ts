@@ -8,6 +8,7 @@ import type { OperationContext } from '../support/progress.ts';
 import { type BaseCandidate, type DiskPlan, planDisk } from './base.ts';
 import { type BlockRun, blockRuns, runBytes } from './block-runs.ts';
 import { allocatedRuns, readRuns } from './disk-reading.ts';
+import { setHold } from './holds.ts';
 
 export interface StorePointOptions {
   host: Host;
@@ -63,6 +64,8 @@ export async function storePoint(options: StorePointOptions): Promise<StoredPoin
       warnings: [...options.warnings],
     };
     context.progress?.({ phase: 'publish', vmName: checkpoint.vm.name });
+    // Before it is listed, so that no retention can come between.
+    if (params.hold) await setHold(repository.records, job.pointId, true);
     const published = await session.publish({
       id: job.pointId,
       group: checkpoint.vmId,

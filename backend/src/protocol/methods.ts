@@ -118,7 +118,7 @@ export const METHODS = {
   ),
   'repository/prune': method(
     'pruneRepository',
-    'Gives back the space of what no restore point needs.',
+    'Removes the restore points that no keep rule keeps, and gives back the space of what none needs.',
     repository.PruneRepositoryParams,
     repository.PruneRepositoryResult,
     true,
@@ -156,6 +156,12 @@ export const METHODS = {
     points.RemovePointParams,
     points.RemovePointResult,
     true,
+  ),
+  'point/hold': method(
+    'holdPoint',
+    'Holds a restore point, so that it is not removed, or releases it.',
+    points.HoldPointParams,
+    points.HoldPointResult,
   ),
   'disk/info': method('diskInfo', 'Describes a disk image.', disk.DiskInfoParams, disk.DiskInfoResult),
   'disk/check': method(

@@ -4,21 +4,12 @@
  */
 import { HvError } from '../support/errors.ts';
 
-const keep = Object.fromEntries(
-  ['keepLast', 'keepHourly', 'keepDaily', 'keepWeekly', 'keepMonthly', 'keepYearly', 'vm'].map((name) => [
-    name,
-    'Remove restore points one by one, then prune.',
-  ]),
-);
-
 /** Method → parameter → what to do instead. */
 export const PLANNED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'repository/create': { passphrase: 'Create it without a passphrase, on storage that is encrypted itself.' },
-  'repository/prune': keep,
   'vm/backup': {
     limitRate: 'Run the backup without a rate limit.',
     parallel: 'Leave it out: VMs are backed up one after the other.',
-    hold: 'Back up without a hold.',
   },
   'point/restore': { path: 'Leave it out: the VM is restored to the default folders of its host.' },
 };

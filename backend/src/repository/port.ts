@@ -199,11 +199,16 @@ export interface Repository {
   tombstone(id: string): Promise<Tombstone | null>;
   /**
    * Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill.
+   * @param options.without with dryRun: ids of restore points to be thought away
    * @param options.finish whether a removal that was cut short, its tombstone there and its manifest too, is to be finished;
    *   where it says no the restore point stays unlisted and its space in use. All are finished when absent
    */
   prune(
-    options?: OperationContext & { dryRun?: boolean; finish?: (tombstone: Tombstone) => boolean },
+    options?: OperationContext & {
+      dryRun?: boolean;
+      without?: ReadonlySet<string>;
+      finish?: (tombstone: Tombstone) => boolean;
+    },
   ): Promise<PruneResult>;
   /**
    * Reads and hash-checks what `contents` need, each stored record once however many contents share it.

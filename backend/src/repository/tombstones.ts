@@ -3,7 +3,7 @@
  * the manifest is deleted, so whoever misses a restore point can tell a removal from a loss or a theft.
  */
 import { isHvError } from '../support/errors.ts';
-import { isUlid } from '../support/ulid.ts';
+import { isUlid, ulidTime } from '../support/ulid.ts';
 import type { DocumentStore } from './document-store.ts';
 import type { Environment } from './environment.ts';
 import type { Tombstone } from './port.ts';
@@ -83,13 +83,4 @@ export class TombstoneStore {
       if (removedAt < limit) await this.#storage.delete(PREFIX + id);
     }
   }
-}
-
-const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-
-/** Milliseconds since 1970 of the first ten characters of a ULID. */
-function ulidTime(id: string): number {
-  let time = 0;
-  for (const digit of id.slice(0, 10)) time = time * 32 + DIGITS.indexOf(digit);
-  return time;
 }

@@ -41,6 +41,7 @@ export const BackupVmParams = z.strictObject({
     .describe('What the guest is told: `full` lets its applications truncate logs, `copy` does not.'),
   excludeDisks: z.array(DiskIndex).default([]).describe('Indexes of disks that are left out, from 0.'),
   compression: Compression.default('default').describe('How hard new blocks are compressed.'),
+  hold: z.boolean().default(false).describe('Hold the new restore point: it is not removed until it is released.'),
 });
 
 export const BackupDiskResult = z

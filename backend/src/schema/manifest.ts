@@ -56,6 +56,8 @@ export const ManifestBody = z.object({
   /** Bytes stored for the configuration files. Manifest and indexes are not in it: they are written after it. */
   configurationBytes: z.number().int().nonnegative(),
   warnings: z.array(z.string()),
+  /** Where it was copied from; absent when it was made here. */
+  copiedFrom: z.object({ repositoryId: z.string(), location: z.string(), copiedAt: z.string() }).optional(),
 });
 export type ManifestBody = z.infer<typeof ManifestBody>;
 
@@ -81,6 +83,17 @@ export const ChainRecord = z.object({
   ),
 });
 export type ChainRecord = z.infer<typeof ChainRecord>;
+
+/** One word on whether a restore point may be removed; numbered, the newest counts. */
+export const HoldRecord = z.object({
+  schema: z.literal(1),
+  point: z.string(),
+  state: z.enum(['held', 'released']),
+  at: z.string(),
+  /** Machine that said so. */
+  by: z.string(),
+});
+export type HoldRecord = z.infer<typeof HoldRecord>;
 
 /** First record of the crash journal: written before anything is done to the VM (DESIGN §5, step 1). */
 export const JobStarted = z.object({

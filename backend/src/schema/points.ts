@@ -41,6 +41,14 @@ export const PointDetail = PointSummary.extend({
     .describe('Configuration files it holds; none for kind `data`.'),
   vm: VmDescription.describe('The VM as it was at the time of the backup.'),
   warnings: Warnings,
+  copiedFrom: z
+    .object({
+      repositoryId: z.string().describe('Id of the repository it was copied from.'),
+      location: z.string().describe('Where that repository was then.'),
+      copiedAt: Timestamp.describe('When it was copied, UTC.'),
+    })
+    .optional()
+    .describe('Where it was copied from; absent when it was made here.'),
 }).meta({ id: 'PointDetail' });
 
 export const ListPointsParams = z.strictObject({
@@ -64,6 +72,19 @@ export const RemovePointResult = z.object({
   pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
 });
 
+export const HoldPointParams = z.strictObject({
+  repository: RepositoryLocation,
+  point: PointSelector,
+  release: z.boolean().default(false).describe('Release the hold.'),
+});
+export const HoldPointResult = z.object({
+  pointId: z.string().describe('Id of the restore point.'),
+  vmId: Guid.describe('Id of its VM.'),
+  vmName: z.string().describe('Name of its VM.'),
+  held: z.boolean().describe('Whether it is held now.'),
+  changed: z.boolean().describe('Whether that is new.'),
+});
+
 export type PointSummary = z.infer<typeof PointSummary>;
 export type PointDisk = z.infer<typeof PointDisk>;
 export type PointDetail = z.infer<typeof PointDetail>;
@@ -73,3 +94,5 @@ export type ShowPointParams = z.infer<typeof ShowPointParams>;
 export type ShowPointResult = z.infer<typeof ShowPointResult>;
 export type RemovePointParams = z.infer<typeof RemovePointParams>;
 export type RemovePointResult = z.infer<typeof RemovePointResult>;
+export type HoldPointParams = z.infer<typeof HoldPointParams>;
+export type HoldPointResult = z.infer<typeof HoldPointResult>;

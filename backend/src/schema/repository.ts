@@ -1,6 +1,7 @@
 /** Repositories as a whole: create, prune, statistics. Check and verify are in verify.ts. */
 import { z } from 'zod';
 import { ByteCount, RepositoryLocation, Timestamp } from './common.ts';
+import { Guid } from './vm.ts';
 
 export const RepositoryInfo = z
   .object({
@@ -25,11 +26,47 @@ export const CreateRepositoryParams = z.strictObject({
 });
 export const CreateRepositoryResult = z.object({ repository: RepositoryInfo.describe('The new repository.') });
 
+const keep = (what: string) => z.number().int().min(0).max(1_000_000).optional().describe(`Keep ${what}.`);
+
 export const PruneRepositoryParams = z.strictObject({
   repository: RepositoryLocation,
-  dryRun: z.boolean().default(false).describe('Only say what would be given back.'),
+  keepLast: keep('so many of the newest restore points of each VM'),
+  keepHourly: keep('the newest restore point of each of so many hours that have one'),
+  keepDaily: keep('the newest restore point of each of so many days that have one'),
+  keepWeekly: keep('the newest restore point of each of so many ISO weeks that have one'),
+  keepMonthly: keep('the newest restore point of each of so many months that have one'),
+  keepYearly: keep('the newest restore point of each of so many years that have one'),
+  vm: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Apply the keep rules to the VM of this name (case-insensitive) or id only; others are left as they are.',
+    ),
+  dryRun: z.boolean().default(false).describe('Remove nothing; only say what would be removed and given back.'),
 });
+
+export const RetentionDecision = z
+  .object({
+    id: z.string().describe('Id of the restore point.'),
+    vmId: Guid.describe('Id of its VM.'),
+    vmName: z.string().describe('Name of its VM at the time of the backup.'),
+    createdAt: Timestamp.describe('When the content was frozen, UTC.'),
+    action: z.enum(['keep', 'remove']).describe('What was done with it (with dryRun: would be).'),
+    reasons: z
+      .array(z.string())
+      .describe(
+        'Why it is kept: `hold`, `newest` (of its VM), `last`, `hourly 2026-11-20 14:00+01:00`, `daily 2026-11-20`, ' +
+          '`weekly 2026-W47`, `monthly 2026-11`, `yearly 2026`; in the time zone of this machine. None when it is removed.',
+      ),
+  })
+  .meta({ id: 'RetentionDecision' });
+
 export const PruneRepositoryResult = z.object({
+  points: z
+    .array(RetentionDecision)
+    .describe('What the keep rules say of each restore point, by VM, oldest first; none without keep rules.'),
+  removed: z.number().int().nonnegative().describe('Restore points removed (with dryRun: that would be).'),
   freedBytes: ByteCount.describe('Bytes given back now (with dryRun: that would be).'),
   pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
   packsDeleted: z.number().int().nonnegative().describe('Packs deleted.'),
@@ -56,3 +93,4 @@ export type PruneRepositoryParams = z.infer<typeof PruneRepositoryParams>;
 export type PruneRepositoryResult = z.infer<typeof PruneRepositoryResult>;
 export type RepositoryStatsParams = z.infer<typeof RepositoryStatsParams>;
 export type RepositoryStatsResult = z.infer<typeof RepositoryStatsResult>;
+export type RetentionDecision = z.infer<typeof RetentionDecision>;

@@ -15,3 +15,10 @@ export function ulid(now: number = Date.now()): string {
 
 /** True for what ulid() returns, upper case. */
 export const isUlid = (text: string): boolean => /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(text);
+
+/** Milliseconds since 1970 that a ULID was made at. */
+export function ulidTime(id: string): number {
+  let time = 0;
+  for (const digit of id.slice(0, 10)) time = time * 32 + ALPHABET.indexOf(digit);
+  return time;
+}

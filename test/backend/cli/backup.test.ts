@@ -29,7 +29,17 @@ describe('backup', () => {
   it('passes every option on', async () => {
     const recorded = recorder(BACKUP);
     const options = ['--mode', 'full', '--kind', 'data', '--consistency', 'crash', '--allow-crash-consistent'];
-    const more = ['--guest-backup', 'copy', '--exclude-disk', '1', '--exclude-disk', '2', '--compression', 'strong'];
+    const more = [
+      '--guest-backup',
+      'copy',
+      '--exclude-disk',
+      '1',
+      '--exclude-disk',
+      '2',
+      '--compression',
+      'strong',
+      '--hold',
+    ];
     await run([...base, ...vms('web01'), ...options, ...more], { backupVm: recorded });
     expect(recorded.calls).toEqual([
       {
@@ -43,6 +53,7 @@ describe('backup', () => {
         guestBackup: 'copy',
         excludeDisks: [1, 2],
         compression: 'strong',
+        hold: true,
       },
     ]);
   });

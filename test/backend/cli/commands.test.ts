@@ -192,7 +192,8 @@ describe('repositories and restore points', () => {
     const removed = await run(['remove', '--repository', 'backups', '--point', '01JD'], { removePoint });
     expect(removed.stdout).toContain('gave back 10 GiB');
     expect(removed.stdout).toContain('1 GiB more');
-    const pruned = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0, dryRun: true };
+    const space = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
+    const pruned = { points: [], removed: 0, ...space, dryRun: true };
     const pruneRepository = recorder(pruned);
     expect((await run(['prune', '--repository', 'backups', '--dry-run', '--json'], { pruneRepository })).json).toEqual(
       pruned,

@@ -29,6 +29,7 @@ describe('invoke', () => {
       allowCrashConsistent: false,
       excludeDisks: [],
       compression: 'default',
+      hold: false,
     });
   });
 
@@ -66,10 +67,9 @@ describe('invoke', () => {
   });
 
   it('lets a planned parameter pass that says no', async () => {
-    const invoke = createInvoke(fakeOperations({ backupVm: async () => BACKUP }));
-    await expect(call(invoke, 'vm/backup', { ...backup, hold: false })).rejects.toMatchObject({
-      code: 'PROTOCOL_INVALID',
-    });
+    const invoke = createInvoke(fakeOperations({}));
+    const params = { repository: 'r', point: '01JD', host: 'sim:lab', path: false };
+    await expect(call(invoke, 'point/restore', params)).rejects.toMatchObject({ code: 'PROTOCOL_INVALID' });
   });
 
   it('turns whatever an operation throws into an HvError', async () => {

@@ -40,7 +40,7 @@ export const backup = command({
     compression: optional('fast|default|strong', 'default when absent.', oneOf('fast', 'default', 'strong')),
     'limit-rate': planned('SIZE', 'Read at most this many bytes a second.', 'Run the backup without a rate limit.'),
     parallel: planned('N', 'Back up this many VMs at once.', 'Leave it out: VMs are backed up one after the other.'),
-    hold: planned('', 'Keep the restore points from being removed.', 'Back up without a hold.'),
+    hold: flag('Hold the new restore points: they are not removed until they are released.'),
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -74,6 +74,7 @@ export const backup = command({
           guestBackup: values['guest-backup'],
           excludeDisks: values['exclude-disk'],
           compression: values.compression,
+          hold: values.hold,
         });
         results.push(result);
       } catch (caught) {

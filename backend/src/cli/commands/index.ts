@@ -3,8 +3,9 @@ import type { Command } from '../command.ts';
 import { backup } from './backup.ts';
 import { diskCheck, diskInfo } from './disks.ts';
 import { hostCreate, hostFault } from './hosts.ts';
-import { listCommand, remove, show } from './points.ts';
-import { prune, repositoryCreate, stats } from './repositories.ts';
+import { hold, listCommand, remove, show } from './points.ts';
+import { prune } from './prune.ts';
+import { repositoryCreate, stats } from './repositories.ts';
 import { exportCommand, restore } from './restore.ts';
 import { check, verify } from './verify.ts';
 import { vmChanges } from './vm-changes.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Command[] = [
   verify,
   restore,
   exportCommand,
+  hold,
   remove,
   prune,
   stats,

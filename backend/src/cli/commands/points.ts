@@ -1,11 +1,11 @@
 /** `hvbackup list`, `show`, `remove`: restore points of a repository. */
 import type { PointDetail, PointSummary } from '../../schema/points.ts';
 import { command } from '../command.ts';
-import { optional, passphraseOption, pointOption, repositoryOption, text } from '../options.ts';
+import { flag, optional, passphraseOption, pointOption, repositoryOption, text } from '../options.ts';
 import { properties, table } from '../table.ts';
 import { formatBytes, formatTime } from '../units.ts';
 import { vmLines } from '../vm-lines.ts';
-import { pendingLines } from './repositories.ts';
+import { pendingLines } from './prune.ts';
 
 export const listCommand = command({
   words: 'list',
@@ -99,5 +99,31 @@ export const remove = command({
     });
     const line = `Removed the restore point ${result.pointId}; gave back ${formatBytes(result.freedBytes)}`;
     return { json: result, lines: [line, ...pendingLines(result.pendingBytes)] };
+  },
+});
+
+export const hold = command({
+  words: 'hold',
+  summary: 'Hold a restore point, so that it is not removed, or release it.',
+  options: {
+    repository: repositoryOption,
+    point: pointOption,
+    release: flag('Release the hold.'),
+    'passphrase-file': passphraseOption,
+  },
+  examples: [
+    'hold --repository D:\\Backups --point 01JD9QK4T4W6',
+    'hold --repository D:\\Backups --point 01JD9QK4T4W6 --release',
+  ],
+  run: async (values, context) => {
+    const { repository, point, release } = values;
+    const result = await context.call('point/hold', { repository: context.absolute(repository), point, release });
+    const state = result.held ? 'is held' : 'is not held';
+    return {
+      json: result,
+      lines: [
+        `The restore point ${result.pointId} of ${result.vmName} ${state}${result.changed ? ' now' : ', as before'}`,
+      ],
+    };
   },
 });

@@ -1,11 +1,11 @@
-/** `hvbackup repository create`, `prune`, `stats`. */
+/** `hvbackup repository create` and `stats`. */
 
 import type { RepositoryInfo } from '../../schema/repository.ts';
 import { HvError } from '../../support/errors.ts';
 import { command } from '../command.ts';
-import { flag, optional, passphraseOption, planned, repositoryOption, size } from '../options.ts';
+import { optional, passphraseOption, repositoryOption, size } from '../options.ts';
 import { properties } from '../table.ts';
-import { counted, formatBytes, formatTime } from '../units.ts';
+import { formatBytes, formatTime } from '../units.ts';
 
 export const repositoryCreate = command({
   words: 'repository create',
@@ -46,40 +46,6 @@ export const repositoryCreate = command({
     };
   },
 });
-
-const keep = (what: string) =>
-  planned('N', `Keep the last ${what}.`, 'Remove restore points one by one with "hvbackup remove", then prune.');
-
-export const prune = command({
-  words: 'prune',
-  summary: 'Give back the space of what no restore point needs.',
-  options: {
-    repository: repositoryOption,
-    'keep-last': keep('N restore points'),
-    'keep-hourly': keep('restore point of each of N hours'),
-    'keep-daily': keep('restore point of each of N days'),
-    'keep-weekly': keep('restore point of each of N weeks'),
-    'keep-monthly': keep('restore point of each of N months'),
-    'keep-yearly': keep('restore point of each of N years'),
-    vm: planned('N', 'Only restore points of this VM.', 'Leave it out: garbage is not of one VM.'),
-    'dry-run': flag('Only say what would be done.'),
-    'passphrase-file': passphraseOption,
-  },
-  examples: ['prune --repository D:\\Backups', 'prune --repository D:\\Backups --dry-run --json'],
-  run: async (values, context) => {
-    const result = await context.call('repository/prune', {
-      repository: context.absolute(values.repository),
-      dryRun: values['dry-run'],
-    });
-    const freed = `${result.dryRun ? 'Would give' : 'Gave'} back ${formatBytes(result.freedBytes)}`;
-    const packs = `${counted(result.packsDeleted, 'pack')} deleted, ${result.packsRewritten} rewritten`;
-    return { json: result, lines: [`${freed} (${packs})`, ...pendingLines(result.pendingBytes)] };
-  },
-});
-
-/** Says what a later prune will give back, when there is something. */
-export const pendingLines = (pendingBytes: number): string[] =>
-  pendingBytes > 0 ? [`A later prune gives back ${formatBytes(pendingBytes)} more: another session is active.`] : [];
 
 export const stats = command({
   words: 'stats',

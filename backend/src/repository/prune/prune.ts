@@ -12,13 +12,17 @@ import { rewritePacks } from './rewrite.ts';
 import { type Survey, survey } from './survey.ts';
 import { sweep } from './sweep.ts';
 
-export type PruneOptions = OperationContext & { dryRun?: boolean; finish?: (tombstone: Tombstone) => boolean };
+export type PruneOptions = OperationContext & {
+  dryRun?: boolean;
+  without?: ReadonlySet<string>;
+  finish?: (tombstone: Tombstone) => boolean;
+};
 
 const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
 
 /** @throws REPOSITORY_DAMAGED when it cannot be known what is needed; nothing has been deleted then */
 export async function prune(core: RepositoryCore, options: PruneOptions = {}): Promise<PruneResult> {
-  if (options.dryRun) return estimate(await survey(core, options, ''));
+  if (options.dryRun) return estimate(await survey(core, options, '', options.without));
   const handle = await core.sessions.register('prune', core.environment.identity().machine);
   try {
     const others = (await core.sessions.list()).filter((state) => state.document.id !== handle.id);

@@ -36,8 +36,14 @@ export interface Survey {
 /**
  * Finds out what lives. The order of the listings matters (docs/format.md §6, step 1).
  * @param self id of the session that asks; '' when it has none
+ * @param without ids of restore points to be thought away, for an estimate
  */
-export async function survey(core: RepositoryCore, options: OperationContext, self: string): Promise<Survey> {
+export async function survey(
+  core: RepositoryCore,
+  options: OperationContext,
+  self: string,
+  without: ReadonlySet<string> = new Set(),
+): Promise<Survey> {
   const { unreadable } = await core.refresh();
   const listed = new Map<string, number>();
   for (const { name, size } of await core.storage.list('packs/', { sizes: true }))
@@ -48,7 +54,8 @@ export async function survey(core: RepositoryCore, options: OperationContext, se
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
   const candidates = [...live.packs.values()];
   const sessions = (await core.sessions.list()).filter((state) => state.document.id !== self);
-  const names = await core.manifests.present();
+  const present = await core.manifests.present();
+  const names = present.filter((name) => !without.has(name.slice(name.lastIndexOf('/') + 1)));
 
   const marker = new LiveMarker(core, live, options);
   await marker.markAll(names);

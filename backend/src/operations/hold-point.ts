@@ -1,0 +1,28 @@
+/** Holding a restore point and releasing it. */
+import type { Repository } from '../repository/port.ts';
+import type { HoldPointParams, HoldPointResult } from '../schema/points.ts';
+import { HvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import { setHold } from './holds.ts';
+import { readPoint } from './points.ts';
+import { withRepository } from './with.ts';
+
+/** Puts a hold on a restore point, or releases it. @throws POINT_NOT_FOUND, also when it is being removed meanwhile */
+export async function holdPoint(params: HoldPointParams, _context: OperationContext): Promise<HoldPointResult> {
+  return withRepository(params.repository, async (repository) => {
+    const { manifest, body } = await readPoint(repository, params.point);
+    const changed = await setHold(repository.records, manifest.id, !params.release);
+    if (!params.release) await requireListed(repository, manifest.id);
+    return { pointId: manifest.id, vmId: body.vm.id, vmName: body.vm.name, held: !params.release, changed };
+  });
+}
+
+/** Who removes looks for a hold after the tombstone is there; so one of the two sees the other. */
+async function requireListed(repository: Repository, pointId: string): Promise<void> {
+  if ((await repository.tombstone(pointId)) === null) return;
+  await setHold(repository.records, pointId, false);
+  throw new HvError('POINT_NOT_FOUND', `Restore point ${pointId} is being removed: it cannot be held any more.`, {
+    advice: 'Run "hvbackup list" to see the restore points that are left.',
+    data: { pointId },
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * Removing restore points. This machine notes what it is about to remove, so that a later prune of its own finishes a removal
+ * that was cut short; tombstones of other machines alone delete nothing (docs/format.md §6).
+ */
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PruneResult, Repository } from '../repository/port.ts';
+import { isHvError, toHvError } from '../support/errors.ts';
+import type { OperationContext } from '../support/progress.ts';
+import { stateDirectory } from '../support/state-directory.ts';
+import { isUlid } from '../support/ulid.ts';
+import { forgetHolds, heldPoints, requireNotHeld } from './holds.ts';
+
+const folder = (repository: Repository): string => join(stateDirectory(), 'removals', repository.id);
+
+/**
+ * Tombstone, manifest deleted. Its space comes back by {@link prune}.
+ * @throws POINT_HELD, POINT_NOT_FOUND, ACCESS_DENIED on append-only storage
+ */
+export async function unpublish(repository: Repository, pointId: string, reason: string): Promise<void> {
+  await requireNotHeld(repository, pointId);
+  const note = join(folder(repository), pointId);
+  try {
+    mkdirSync(folder(repository), { recursive: true });
+    writeFileSync(note, '');
+  } catch (error) {
+    throw toHvError(error, note);
+  }
+  await repository.removeManifest(pointId, { reason, confirm: () => requireNotHeld(repository, pointId) });
+  await forgetHolds(repository.records, pointId);
+  rmSync(note, { force: true });
+}
+
+/** Full id of a restore point that is to go, listed or left over from a removal that was cut short. @throws POINT_NOT_FOUND, … */
+export async function findToRemove(repository: Repository, selector: string): Promise<string> {
+  try {
+    return (await repository.readManifest(selector)).id;
+  } catch (error) {
+    const id = selector.toUpperCase();
+    if (isHvError(error, 'POINT_NOT_FOUND') && isUlid(id) && (await repository.tombstone(id)) !== null) return id;
+    throw error;
+  }
+}
+
+export type PruneOptions = OperationContext & { dryRun?: boolean; without?: ReadonlySet<string> };
+
+/** Prunes, finishing what this machine began to remove. */
+export async function prune(repository: Repository, options: PruneOptions): Promise<PruneResult> {
+  if (options.dryRun) return repository.prune(options);
+  const mine = new Set(notes(repository));
+  const held = mine.size > 0 ? await heldPoints(repository.records) : new Set<string>();
+  const others: string[] = [];
+  const result = await repository.prune({
+    ...options,
+    finish: ({ point, by }) => {
+      if (held.has(point)) return false;
+      if (!mine.has(point)) others.push(`${point} (by ${by.split('/')[0]})`);
+      return mine.has(point);
+    },
+  });
+  if (others.length > 0) {
+    options.warn?.(
+      `Marked as removed by another machine, and still there: ${others.slice(0, 5).join(', ')}${others.length > 5 ? ', …' : ''}. ` +
+        'Their space is not given back until "hvbackup remove" finishes that, here or there.',
+    );
+  }
+  for (const point of mine) {
+    if (held.has(point)) continue;
+    await forgetHolds(repository.records, point);
+    rmSync(join(folder(repository), point), { force: true });
+  }
+  return result;
+}
+
+/** Ids of restore points that this machine began to remove and did not finish. */
+function notes(repository: Repository): string[] {
+  try {
+    return readdirSync(folder(repository)).filter(isUlid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw toHvError(error, folder(repository));
+  }
+}

@@ -1,0 +1,99 @@
+/** `prune`: retention where keep rules are given, then the space of everything that nothing needs. */
+import type { PruneResult, Repository } from '../../repository/port.ts';
+import type { PruneRepositoryParams, PruneRepositoryResult, RetentionDecision } from '../../schema/repository.ts';
+import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
+import type { OperationContext } from '../../support/progress.ts';
+import { heldPoints } from '../holds.ts';
+import { checkedPoint, type Point } from '../points.ts';
+import { prune, unpublish } from '../removal.ts';
+import { selectVms } from '../select-vms.ts';
+import { withRepository } from '../with.ts';
+import { type Decision, decide, hasRules, type KeepRules } from './policy.ts';
+
+interface Candidate {
+  id: string;
+  createdAt: string;
+  held: boolean;
+  point: Point;
+}
+
+/** @throws VM_NOT_FOUND, USAGE when every rule is 0, REPOSITORY_DAMAGED: nothing was removed then */
+export async function pruneRepository(
+  params: PruneRepositoryParams,
+  context: OperationContext,
+): Promise<PruneRepositoryResult> {
+  const rules = rulesOf(params);
+  return withRepository(params.repository, async (repository) => {
+    const decisions = await evaluate(repository, params, rules);
+    const points = decisions.map(reported);
+    const leaving = points.filter(({ action }) => action === 'remove');
+    let pruned: PruneResult;
+    if (params.dryRun) {
+      pruned = await prune(repository, { ...context, dryRun: true, without: new Set(leaving.map(({ id }) => id)) });
+    } else {
+      for (const point of leaving) await remove(repository, point, context);
+      pruned = await prune(repository, context);
+    }
+    const removed = leaving.filter(({ action }) => action === 'remove').length;
+    return { points, removed, ...pruned, dryRun: params.dryRun };
+  });
+}
+
+/** @returns null without keep rules */
+function rulesOf(params: PruneRepositoryParams): KeepRules | null {
+  const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly } = params;
+  const rules: KeepRules = {
+    last: keepLast,
+    hourly: keepHourly,
+    daily: keepDaily,
+    weekly: keepWeekly,
+    monthly: keepMonthly,
+    yearly: keepYearly,
+  };
+  if (Object.values(rules).every((count) => count === undefined)) return null;
+  if (hasRules(rules)) return rules;
+  throw new HvError('USAGE', 'Every keep rule is 0: nothing but the newest restore point of each VM would be kept.', {
+    advice: 'Give a rule that keeps something, for instance --keep-last 1; or none, to give back unused space only.',
+  });
+}
+
+async function evaluate(
+  repository: Repository,
+  { vm }: PruneRepositoryParams,
+  rules: KeepRules | null,
+): Promise<Decision<Candidate>[]> {
+  if (rules === null && vm === undefined) return [];
+  const points = (await repository.listManifests()).map(checkedPoint);
+  const chosen = selectVms(points, vm, repository.location);
+  if (rules === null) return [];
+  const held = await heldPoints(repository.records);
+  const groups = Map.groupBy(chosen, ({ manifest }) => manifest.group);
+  return [...groups.values()].flatMap((group) =>
+    decide(
+      group.map((point) => {
+        const { id, createdAt } = point.manifest;
+        return { id, createdAt, held: held.has(id), point };
+      }),
+      rules,
+    ),
+  );
+}
+
+function reported({ point: { id, createdAt, point }, reasons }: Decision<Candidate>): RetentionDecision {
+  const { vm } = point.body;
+  return { id, vmId: vm.id, vmName: vm.name, createdAt, action: reasons.length > 0 ? 'keep' : 'remove', reasons };
+}
+
+/** A point that was held since is kept, and says so; one that is gone already is as good as removed. */
+async function remove(repository: Repository, point: RetentionDecision, context: OperationContext): Promise<void> {
+  throwIfCancelled(context.signal);
+  context.progress?.({ phase: 'prune', vmName: point.vmName, message: `removing restore point ${point.id}` });
+  try {
+    await unpublish(repository, point.id, 'retention');
+  } catch (error) {
+    if (isHvError(error, 'POINT_NOT_FOUND')) return;
+    if (!isHvError(error, 'POINT_HELD')) throw error;
+    point.action = 'keep';
+    point.reasons.push('hold');
+  }
+}
