@@ -1,19 +1,20 @@
 /**
  * `npm run bench [-- --size GIB] [--block-size N] [--rounds N]`: full, incremental, restore and verify of a disk with
  * real files, next to restic, borg and qemu-img where they are installed, in one run. Figures are whole processes; on a
- * shared machine only the ratios mean something.
+ * shared machine only the ratios mean something. What concerns disk images alone runs N times (3) in turns; the median counts.
  */
+import { spawnSync } from 'node:child_process';
 import { closeSync, fsyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createVhdx } from '../../backend/src/disk/index.ts';
 import { type Measurement, measure } from '../bench/measure.ts';
+import { medianOfRounds, settle, type TimedJob } from '../bench/rounds.ts';
 import { makeSourceDisk } from '../bench/source-disk.ts';
-import { BUNDLE, bundleBackend } from '../lib/bundle.ts';
+import { BUNDLE, bundleBackend, bundleScript } from '../lib/bundle.ts';
 import { bytesText, hvbackup } from '../lib/hvbackup.ts';
 import { findProgram } from '../lib/run.ts';
-import { root } from '../runtime.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     changes: { type: 'string', default: '5000' },
     folder: { type: 'string' },
     only: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
   },
 });
 const GIB = 1024 ** 3;
@@ -96,38 +98,67 @@ async function main(): Promise<void> {
   print();
 }
 
-/** The disk layer alone, next to qemu-img; both through a sync, so that the same bytes are on the disk at the end. */
+/**
+ * The disk layer alone, next to qemu-img, and an export from the repository. All of it ends with the image flushed: ours
+ * flush themselves, after qemu-img its file is flushed for it, and that is in its time.
+ */
 async function disks(image: string, data: number): Promise<void> {
-  const convert = join(root, 'build', 'bench', 'convert.ts');
+  const convert = await bundleScript('build', 'bench', 'convert.ts');
+  const qemu = findProgram('qemu-img');
+  const jobs: TimedJob[] = [];
   for (const format of ['raw', 'vhdx']) {
+    const job = `convert to ${format}`;
     const target = join(folder, `converted.${format}`);
-    await row('hvbackup', `convert to ${format}`, data, () =>
-      measure(process.execPath, [convert, image, target, format]),
-    );
-    rmSync(target);
-    const qemu = findProgram('qemu-img');
+    const clean = () => {
+      if (qemu !== null && spawnSync(qemu, ['compare', image, target]).status !== 0) throw new Error(`${job}: differs`);
+      rmSync(target);
+    };
+    jobs.push({
+      tool: 'hvbackup',
+      job,
+      run: () => measure(process.execPath, [convert, image, target, format]),
+      clean,
+    });
     if (qemu === null) continue;
-    await row('qemu-img', `convert to ${format}`, data, async () => {
+    const run = async () => {
       const measured = await measure(qemu, ['convert', '-f', 'vhdx', '-O', format, image, target]);
       const clock = performance.now();
       const file = openSync(target, 'r+');
       fsyncSync(file);
       closeSync(file);
       return { ...measured, seconds: measured.seconds + (performance.now() - clock) / 1000 };
-    });
-    rmSync(target);
+    };
+    jobs.push({ tool: 'qemu-img', job, run, clean });
   }
   const to = join(folder, 'out');
   const { points } = hvbackup<{ points: { id: string }[] }>(['list', '--repository', join(folder, 'ours')], STATE);
   const args = ['export', '--repository', join(folder, 'ours'), '--point', points.at(-1)!.id, '--to', to];
-  const run = () => measure(process.execPath, [BUNDLE, ...args, '--format', 'vhdx', '--json'], STATE);
-  await row('hvbackup', 'restore (vhdx file)', data, run);
-  rmSync(to, { recursive: true });
+  jobs.push({
+    tool: 'hvbackup',
+    job: 'restore (vhdx file)',
+    run: () => measure(process.execPath, [BUNDLE, ...args, '--format', 'vhdx', '--json'], STATE),
+    clean: () => rmSync(to, { recursive: true }),
+  });
+  const host = join(folder, 'restored');
+  jobs.push({
+    tool: 'hvbackup',
+    job: 'restore (VM on a simulated host)',
+    run: async () => {
+      hvbackup(['host', 'create', host]);
+      const where = ['--repository', join(folder, 'ours'), '--host', `sim:${host}`, '--point', points.at(-1)!.id];
+      return measure(process.execPath, [BUNDLE, 'restore', ...where, '--json'], STATE);
+    },
+    clean: () => rmSync(host, { recursive: true }),
+  });
+  for (const [{ tool, job }, measured] of await medianOfRounds(jobs, Number(values.rounds))) {
+    await row(tool, job, data, async () => measured);
+  }
   const huge = join(folder, 'huge.vhdx');
   for (const block of [32, 1]) {
     await createVhdx(huge, { size: 64 * 1024 * GIB, blockSize: block * 1024 * 1024 });
     const info = () => measure(process.execPath, [BUNDLE, 'disk', 'info', huge, '--json']);
-    await row('hvbackup', `disk info of 64 TiB, ${block} MiB blocks`, 0, info);
+    const job = { tool: 'hvbackup', job: `disk info of 64 TiB, ${block} MiB blocks`, run: info, clean: () => {} };
+    await row(job.tool, job.job, 0, async () => (await medianOfRounds([job], Number(values.rounds))).get(job)!);
     rmSync(huge);
   }
 }
@@ -253,6 +284,7 @@ async function row(
   repository?: string,
 ): Promise<Measurement> {
   const before = repository ? folderBytes(repository) : 0;
+  settle();
   const measured = await work();
   rows.push({ ...measured, tool, job, bytes, stored: repository ? folderBytes(repository) - before : undefined });
   console.error(`${tool} ${job}: ${measured.seconds.toFixed(1)} s`);

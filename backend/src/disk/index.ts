@@ -1,5 +1,6 @@
 /** Virtual disks: everything the other layers use. */
 export { checkDisk } from './check.ts';
+export { copyContent } from './copy.ts';
 export type { BlockDevice, ChangedRange, Extent, ImageWriter, WritableBlockDevice } from './device.ts';
 export type { DiskFormat, DiskInfo, ParentInfo } from './info.ts';
 export { type Disk, inspectDisk, type OpenOptions, openDisk, type WritableDisk } from './open.ts';

@@ -1,6 +1,6 @@
 /** Disk images on their way to become disks of a VM: always dynamic VHDX files in the end, sparse, with the same content. */
-import type { BlockDevice, ImageWriter } from '../../disk/device.ts';
-import { createVhdx, createVhdxWriter, inspectDisk, openDisk } from '../../disk/index.ts';
+import type { BlockDevice } from '../../disk/device.ts';
+import { copyContent, createVhdx, createVhdxWriter, inspectDisk, openDisk } from '../../disk/index.ts';
 import { nonZeroStretches } from '../../support/bytes.ts';
 import { HvError } from '../../support/errors.ts';
 import { openFile } from '../../support/file.ts';
@@ -82,28 +82,15 @@ async function convert(from: string, to: string): Promise<void> {
   try {
     const { size, logicalSectorSize, physicalSectorSize, info } = disk;
     const blockSize = info.format === 'vhdx' ? (info.blockSize ?? undefined) : undefined;
-    await fill(await createVhdxWriter(to, { size, blockSize, logicalSectorSize, physicalSectorSize }), disk);
+    const writer = await createVhdxWriter(to, { size, blockSize, logicalSectorSize, physicalSectorSize });
+    try {
+      await copyContent(disk, writer);
+      await writer.finish();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
   } finally {
     await disk.close();
-  }
-}
-
-async function fill(writer: ImageWriter, source: BlockDevice): Promise<void> {
-  try {
-    const buffer = Buffer.alloc(CHUNK);
-    for await (const extent of source.extents()) {
-      if (extent.kind === 'zero') continue;
-      for (let done = 0; done < extent.length; done += CHUNK) {
-        const chunk = buffer.subarray(0, Math.min(CHUNK, extent.length - done));
-        await source.read(extent.offset + done, chunk);
-        for (const { start, end } of nonZeroStretches(chunk, GRAIN)) {
-          await writer.write(extent.offset + done + start, chunk.subarray(start, end));
-        }
-      }
-    }
-    await writer.finish();
-  } catch (error) {
-    await writer.abort();
-    throw error;
   }
 }
