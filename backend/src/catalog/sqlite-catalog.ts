@@ -1,18 +1,31 @@
 /**
- * The catalog in a SQLite file, shared by all processes of this machine. It is a cache: when the file is corrupt, foreign,
- * or cannot be written, it starts again empty (in memory as a last resort) and the repository loads it anew.
+ * The catalog on this machine, shared by all of its processes: a SQLite file, and beside it the segments that hold the
+ * records. It is a cache: when any of it is corrupt, foreign, or cannot be written, it starts again empty (in memory as
+ * a last resort) and the repository loads it anew.
  */
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Catalog, CatalogPack, CatalogRecord, CatalogTotals } from '../repository/catalog-port.ts';
 import { RecordKind } from '../repository/format/constants.ts';
 import type { IndexObject } from '../repository/format/index-format.ts';
 import type { ManifestEnvelope } from '../repository/port.ts';
-import { CATALOG_SCHEMA, CATALOG_VERSION, Statements } from './sqlite-schema.ts';
+import { mergeSegments } from './segments/merge.ts';
+import type { Segment } from './segments/segment.ts';
+import { type EntryFields, SegmentDamage } from './segments/segment-format.ts';
+import { SegmentSet } from './segments/segment-set.ts';
+import { SegmentWriter } from './segments/segment-writer.ts';
+import { StagedEntries } from './segments/staged-entries.ts';
+import { CATALOG_SCHEMA, CATALOG_VERSION, prepareStatements, type Statements } from './sqlite-schema.ts';
 
 const MEMORY = ':memory:';
 const SQLITE_BUSY = 5;
+/** Staged entries are committed from this many on: 20 MB. */
+const STAGE_LIMIT = 500_000;
+/** From so many segments on, whoever loads indexes waits for them to be put together. */
+const OVERDUE = 24;
+/** A segment that nobody lists and nobody writes to any more. */
+const ORPHAN_MS = 24 * 3600 * 1000;
 
 type Row = Record<string, number | string | Uint8Array>;
 
@@ -21,6 +34,12 @@ export class SqliteCatalog implements Catalog {
   #path: string;
   #database!: DatabaseSync;
   #sql!: Statements;
+  #segments = new SegmentSet(null);
+  readonly #staged = new StagedEntries();
+  #tidying: Promise<void> | undefined;
+  /** Counts fresh starts; a merge that began before one is worth nothing. */
+  #generation = 0;
+  #closed = false;
 
   /** @param path of the file, created with its folder when missing; null: in memory */
   constructor(path: string | null, repositoryId: string) {
@@ -41,19 +60,44 @@ export class SqliteCatalog implements Catalog {
   indexes(): Map<string, string[]> {
     return this.#run(() => {
       const found = new Map<string, string[]>();
-      for (const row of this.#sql.indexes.all() as Row[]) found.set(String(row.name), []);
-      for (const row of this.#sql.supersedes.all() as Row[]) found.get(String(row.name))?.push(String(row.old));
+      // One moment: an index that is listed here has its records in a segment that is listed here.
+      this.#database.exec('BEGIN');
+      try {
+        for (const row of this.#sql.indexes.all() as Row[]) found.set(String(row.name), []);
+        for (const row of this.#sql.supersedes.all() as Row[]) found.get(String(row.name))?.push(String(row.old));
+        this.#loadSegments();
+      } finally {
+        if (this.#database.isTransaction) this.#database.exec('COMMIT');
+      }
       return found;
     });
   }
 
   addIndex(name: string, index: IndexObject): void {
-    this.#transaction(() => {
-      if (this.#sql.hasIndex.get(name) !== undefined) return;
-      this.#sql.addIndex.run(name);
-      for (const old of index.supersedes) this.#sql.addSupersedes.run(name, old);
-      for (const pack of index.packs) this.#addPack(name, pack);
-    });
+    this.#staged.add(name, index);
+    this.commitStaged();
+    if (this.#segments.worthMerging().length > 0) void this.#tidy();
+  }
+
+  stageIndex(name: string, index: IndexObject): void {
+    this.#staged.add(name, index);
+    if (this.#staged.count >= STAGE_LIMIT) this.commitStaged();
+  }
+
+  commitStaged(): void {
+    if (this.#staged.indexes.length === 0) return;
+    try {
+      this.#transaction(() => this.#writeStaged());
+    } finally {
+      this.#staged.clear();
+    }
+    this.#run(() => this.#loadSegments());
+  }
+
+  async settle(): Promise<void> {
+    const waits = this.#segments.segments.length >= OVERDUE;
+    const tidied = this.#tidy();
+    if (waits) await tidied;
   }
 
   removeIndexes(names: readonly string[]): void {
@@ -64,17 +108,13 @@ export class SqliteCatalog implements Catalog {
         this.#sql.removeIndexPacks.run(name);
       }
       this.#sql.removeUnnamedPacks.run();
-      const { packed, stale } = this.#sql.staleRecords.get() as { packed: number; stale: number };
-      // Rows of forgotten packs are ignored by readers; sweeping them reads the whole table, so only when it pays.
-      if (stale > 1000 && stale * 4 > packed) this.#sql.sweepRecords.run();
     });
   }
 
   indexesOf(packIds: ReadonlySet<string>): string[] {
     return this.#run(() => {
       const names = new Set<string>();
-      for (const row of this.#sql.indexPacks.all() as Row[])
-        if (packIds.has(String(row.id))) names.add(String(row.name));
+      for (const id of packIds) for (const row of this.#sql.indexesOfPack.all(id) as Row[]) names.add(String(row.name));
       return [...names];
     });
   }
@@ -100,21 +140,24 @@ export class SqliteCatalog implements Catalog {
     });
   }
 
-  find(kind: RecordKind, id: Uint8Array): CatalogRecord[] {
-    return this.#run(() => this.#sql.find.all(id, kind) as unknown as CatalogRecord[]);
+  packById(id: string): CatalogPack | undefined {
+    return this.#run(() => {
+      const row = this.#sql.packById.get(id) as Row | undefined;
+      return row && toPack(row);
+    });
+  }
+
+  find(kind: typeof RecordKind.block | typeof RecordKind.node, id: Uint8Array): CatalogRecord[] {
+    return this.#run(() => {
+      const other = kind === RecordKind.block ? RecordKind.delta : kind;
+      return this.#segments.find(id, kind, other).flatMap((entry) => this.#toRecord(entry) ?? []);
+    });
   }
 
   totals(): CatalogTotals {
     return this.#run(() => {
-      const totals = { blocks: 0, blockBytes: 0, nodes: 0 };
-      for (const row of this.#sql.totals.all() as Row[]) {
-        if (row.kind === RecordKind.node) totals.nodes = Number(row.count);
-        else if (row.kind === RecordKind.block) {
-          totals.blocks = Number(row.count);
-          totals.blockBytes = Number(row.bytes);
-        }
-      }
-      return totals;
+      const { blocks, blockBytes, nodes } = this.#sql.totals.get() as Row;
+      return { blocks: Number(blocks), blockBytes: Number(blockBytes), nodes: Number(nodes) };
     });
   }
 
@@ -126,11 +169,49 @@ export class SqliteCatalog implements Catalog {
   }
 
   addManifest(path: string, manifest: ManifestEnvelope): void {
-    this.#transaction(() => this.#sql.addManifest.run(path, JSON.stringify(manifest)));
+    this.#transaction(() => {
+      this.#sql.addManifest.run(path, manifest.id, JSON.stringify(manifest));
+      this.#sql.removeDigests.run(path);
+      for (const { root } of manifest.contents) if (root !== null) this.#sql.addContent.run(root, path);
+    });
   }
 
   removeManifest(path: string): void {
-    this.#transaction(() => this.#sql.removeManifest.run(path));
+    const known = this.manifest(path);
+    this.#transaction(() => {
+      this.#sql.removeManifest.run(path);
+      this.#sql.removeDigests.run(path);
+      for (const { root } of known?.contents ?? []) if (root !== null) this.#sql.removeContent.run(root, path);
+    });
+  }
+
+  manifestsOf(id: string): string[] {
+    return this.#run(() => (this.#sql.pointPaths.all(id) as Row[]).map((row) => String(row.path)));
+  }
+
+  manifestsWith(root: string): string[] {
+    return this.#run(() => (this.#sql.contentPaths.all(root) as Row[]).map((row) => String(row.path)));
+  }
+
+  digests(kind: string): Map<string, string> {
+    return this.#run(() => {
+      const found = new Map<string, string>();
+      for (const row of this.#sql.digests.iterate(kind) as Iterable<Row>) found.set(String(row.path), String(row.json));
+      return found;
+    });
+  }
+
+  digest(kind: string, path: string): string | undefined {
+    return this.#run(() => {
+      const row = this.#sql.digest.get(kind, path) as Row | undefined;
+      return row && String(row.json);
+    });
+  }
+
+  addDigests(kind: string, digests: ReadonlyMap<string, string>): void {
+    this.#transaction(() => {
+      for (const [path, json] of digests) this.#sql.addDigest.run(kind, path, json);
+    });
   }
 
   clear(): void {
@@ -138,6 +219,8 @@ export class SqliteCatalog implements Catalog {
   }
 
   close(): void {
+    this.#closed = true;
+    this.#segments.close();
     try {
       this.#database.close();
     } catch {
@@ -145,22 +228,147 @@ export class SqliteCatalog implements Catalog {
     }
   }
 
-  #addPack(indexName: string, pack: IndexObject['packs'][number]): void {
-    let row = this.#sql.packById.get(pack.id) as Row | undefined;
-    if (row === undefined) {
-      this.#sql.addPack.run(pack.id, pack.length, pack.sessionId, pack.packClass, pack.records.length);
-      row = this.#sql.packById.get(pack.id) as Row;
-      const number = Number(row.number);
-      const sorted = pack.records.map((record, ordinal) => ({ record, ordinal }));
-      // In the order of the table's key: neighbours go into the same page.
-      sorted.sort((a, b) => a.record.id.compare(b.record.id));
-      for (const { record, ordinal } of sorted) {
-        if (record.kind === RecordKind.delta) continue;
-        const { id, kind, offset, rawLength, storedLength, encoding } = record;
-        this.#sql.addRecord.run(id, kind, number, ordinal, offset, rawLength, storedLength, encoding);
+  /** Folder of the segments. */
+  get #folder(): string | null {
+    return this.#path === MEMORY ? null : `${this.#path}.records`;
+  }
+
+  /** @returns undefined for a delta whose base is not known: an entry of a pack that was forgotten */
+  #toRecord(entry: EntryFields): CatalogRecord | undefined {
+    if (entry.kind !== RecordKind.delta) return Object.assign(entry, { base: null });
+    const row = this.#sql.base.get(entry.pack, entry.ordinal) as { base: Uint8Array } | undefined;
+    return row && Object.assign(entry, { base: row.base });
+  }
+
+  #writeStaged(): void {
+    const numbers = new Uint32Array(this.#staged.packs.length);
+    const sql = this.#sql;
+    for (const { name, supersedes, first, end } of this.#staged.indexes) {
+      // Another process was quicker.
+      if (sql.hasIndex.get(name) !== undefined) continue;
+      sql.addIndex.run(name);
+      for (const old of supersedes) sql.addSupersedes.run(name, old);
+      for (let i = first; i < end; i++) {
+        const pack = this.#staged.packs[i]!;
+        let number = (sql.packById.get(pack.id) as Row | undefined)?.number;
+        if (number === undefined) {
+          const { id, length, sessionId, packClass, records, blocks, blockBytes, nodes } = pack;
+          number = Number(
+            sql.addPack.run(id, length, sessionId, packClass, records, blocks, blockBytes, nodes).lastInsertRowid,
+          );
+          numbers[i] = number;
+          for (const { ordinal, base } of pack.bases) sql.addBase.run(number, ordinal, base);
+        }
+        sql.addIndexPack.run(name, number);
       }
     }
-    this.#sql.addIndexPack.run(indexName, Number(row.number));
+    const writers: SegmentWriter[] = [];
+    try {
+      this.#staged.write(numbers, () => {
+        const writer = new SegmentWriter(this.#folder);
+        writers.push(writer);
+        return writer;
+      });
+      for (const writer of writers) this.#enter(writer);
+    } catch (error) {
+      for (const writer of writers) writer.abort();
+      throw error;
+    }
+  }
+
+  /** Makes a segment durable and lists it. */
+  #enter(writer: SegmentWriter): void {
+    const done = writer.finish();
+    if (done === null) return;
+    const { name, tag, pages, entries } = done.info;
+    if (done.memory !== null) this.#segments.keep(name, done.memory);
+    this.#sql.addSegment.run(name, tag, pages, entries);
+  }
+
+  #loadSegments(): void {
+    const rows = this.#sql.segments.all() as Row[];
+    this.#segments.replace(
+      rows.map((row) => ({
+        name: String(row.name),
+        tag: Number(row.tag),
+        pages: Number(row.pages),
+        entries: Number(row.entries),
+      })),
+    );
+  }
+
+  /** Puts segments together in the background; never fails. */
+  #tidy(): Promise<void> {
+    this.#tidying ??= this.#merge()
+      .catch((error) => {
+        if (!this.#closed && error instanceof SegmentDamage) this.#run(() => this.#requireListed(error));
+      })
+      .finally(() => {
+        this.#tidying = undefined;
+      });
+    return this.#tidying;
+  }
+
+  async #merge(): Promise<void> {
+    for (;;) {
+      const generation = this.#generation;
+      const stale = this.#run(() => this.#stalePacks());
+      const inputs = stale.length > 0 ? this.#segments.segments : this.#segments.worthMerging();
+      if (inputs.length === 0) return;
+      this.#removeOrphans();
+      const live = new Set((this.#run(() => this.#sql.packNumbers.all()) as Row[]).map((row) => Number(row.number)));
+      const target = new SegmentWriter(this.#folder);
+      const isWanted = (): boolean => !this.#closed && generation === this.#generation;
+      try {
+        const done = await mergeSegments(inputs, target, (pack) => live.has(pack), isWanted);
+        if (!done || !this.#replace(inputs, target, stale)) return target.abort();
+      } catch (error) {
+        target.abort();
+        throw error;
+      }
+    }
+  }
+
+  /** Packs whose entries should be swept out: only when it pays, since all segments are rewritten for it. */
+  #stalePacks(): number[] {
+    const { packed, stale } = this.#sql.staleRecords.get() as { packed: number; stale: number };
+    if (stale <= 1000 || stale * 4 <= packed) return [];
+    return (this.#sql.stalePacks.all() as Row[]).map((row) => Number(row.pack));
+  }
+
+  /** @returns false when another process has replaced some of them meanwhile */
+  #replace(inputs: readonly Segment[], target: SegmentWriter, stale: readonly number[]): boolean {
+    const names = inputs.map((segment) => segment.info.name);
+    let replaced = false;
+    this.#transaction(() => {
+      const listed = new Set((this.#sql.segments.all() as Row[]).map((row) => String(row.name)));
+      replaced = names.every((name) => listed.has(name));
+      if (!replaced) return;
+      this.#enter(target);
+      for (const name of names) this.#sql.removeSegment.run(name);
+      for (const pack of stale) {
+        this.#sql.removeBases.run(pack);
+        this.#sql.removeStale.run(pack);
+      }
+    });
+    this.#run(() => this.#loadSegments());
+    if (!replaced) return false;
+    for (const name of names) {
+      this.#segments.forget(name);
+      if (this.#folder !== null) rmSync(join(this.#folder, name), { force: true });
+    }
+    return true;
+  }
+
+  /** What merges that were killed left. */
+  #removeOrphans(): void {
+    if (this.#folder === null) return;
+    const listed = new Set((this.#run(() => this.#sql.segments.all()) as Row[]).map((row) => String(row.name)));
+    for (const name of readdirSync(this.#folder)) {
+      const file = join(this.#folder, name);
+      const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN);
+      if (!listed.has(name) && age > ORPHAN_MS) rmSync(file, { force: true });
+    }
   }
 
   #transaction(action: () => void): void {
@@ -176,41 +384,82 @@ export class SqliteCatalog implements Catalog {
     });
   }
 
-  /** An answer of an empty catalog is right, only slower: so whatever SQLite fails with, it starts again. */
+  /** An answer of an empty catalog is right, only slower: so whatever it fails with, it starts again. */
   #run<T>(action: () => T): T {
     try {
       return action();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_SQLITE_ERROR' && !(error instanceof SyntaxError)) throw error;
+      if (error instanceof SegmentDamage) {
+        this.#requireListed(error);
+        return this.#run(action);
+      }
+      if (!isCatalogFailure(error)) throw error;
       // Held by another process for a minute: leave the file to it.
       if ((error as { errcode?: number }).errcode === SQLITE_BUSY) this.#path = MEMORY;
+      this.#startAgain();
+    }
+    try {
+      return action();
+    } catch (error) {
+      if (this.#path === MEMORY || !isCatalogFailure(error)) throw error;
+      // No room, or no right to write: what is left is memory.
+      this.#path = MEMORY;
       this.#startAgain();
       return action();
     }
   }
 
+  /** Starts again, unless the segment was only replaced by another process. */
+  #requireListed(damage: SegmentDamage): void {
+    const before = this.#segments.segments.map((segment) => segment.info.name).join();
+    try {
+      this.#loadSegments();
+      if (before !== this.#segments.segments.map((segment) => segment.info.name).join()) return;
+    } catch {
+      // The database is no better.
+    }
+    void damage;
+    this.#startAgain();
+  }
+
   #open(): void {
     if (this.#path !== MEMORY) mkdirSync(dirname(this.#path), { recursive: true });
+    if (this.#folder !== null) mkdirSync(this.#folder, { recursive: true });
     this.#database = new DatabaseSync(this.#path, { timeout: 60_000 });
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;');
     this.#database.exec('BEGIN IMMEDIATE');
-    this.#database.exec(CATALOG_SCHEMA);
-    const known = this.#database.prepare("SELECT value FROM meta WHERE key = 'identity'").get() as Row | undefined;
+    const known = this.#identity();
     const identity = `${CATALOG_VERSION} ${this.#repositoryId}`;
-    if (known === undefined) this.#database.prepare("INSERT INTO meta VALUES ('identity', ?)").run(identity);
+    if (known !== null && known !== identity) throw new Error('a catalog of something else');
+    this.#database.exec(CATALOG_SCHEMA);
+    if (known === null) this.#database.prepare("INSERT INTO meta VALUES ('identity', ?)").run(identity);
     this.#database.exec('COMMIT');
-    if (known !== undefined && known.value !== identity) throw new Error('a catalog of something else');
-    this.#sql = new Statements(this.#database);
+    this.#sql = prepareStatements(this.#database);
+    this.#segments.close();
+    this.#segments = new SegmentSet(this.#folder);
+    this.#loadSegments();
+  }
+
+  #identity(): string | null {
+    const table = this.#database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
+    if (table === undefined) return null;
+    const row = this.#database.prepare("SELECT value FROM meta WHERE key = 'identity'").get() as Row | undefined;
+    return row === undefined ? null : String(row.value);
   }
 
   #startAgain(): void {
+    this.#generation += 1;
+    this.#segments.close();
     try {
       this.#database?.close();
     } catch {
       // Nothing is lost with it.
     }
     try {
-      if (this.#path !== MEMORY) for (const end of ['', '-wal', '-shm']) rmSync(this.#path + end, { force: true });
+      if (this.#path !== MEMORY) {
+        for (const end of ['', '-wal', '-shm']) rmSync(this.#path + end, { force: true });
+        rmSync(this.#folder!, { recursive: true, force: true });
+      }
       this.#open();
     } catch {
       this.#path = MEMORY;
@@ -218,6 +467,12 @@ export class SqliteCatalog implements Catalog {
     }
   }
 }
+
+/** What an unusable file, or a text in it that is not what was written, gives. */
+const isCatalogFailure = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException).code === 'ERR_SQLITE_ERROR' ||
+  (error as NodeJS.ErrnoException).syscall !== undefined ||
+  error instanceof SyntaxError;
 
 const toPack = (row: Row): CatalogPack => ({
   number: Number(row.number),

@@ -21,6 +21,7 @@ export interface CatalogPack {
 
 /** A record of a pack. */
 export interface CatalogRecord {
+  kind: RecordKind;
   pack: number;
   /** Position in the pack's table of contents. */
   ordinal: number;
@@ -28,6 +29,8 @@ export interface CatalogRecord {
   rawLength: number;
   storedLength: number;
   encoding: Encoding;
+  /** Id of a delta's base, 32 bytes; null otherwise. */
+  base: Uint8Array | null;
 }
 
 export interface CatalogTotals {
@@ -41,6 +44,11 @@ export interface Catalog {
   indexes(): Map<string, string[]>;
   /** Loads all records of the index; packs it knows already are kept. Idempotent. */
   addIndex(name: string, index: IndexObject): void;
+  /** The same for one of many: it counts from commitStaged() on, and takes up to a few 10 MB until then. */
+  stageIndex(name: string, index: IndexObject): void;
+  commitStaged(): void;
+  /** Puts its parts in order where many indexes were added: looking up is quicker then. Never fails. */
+  settle(): Promise<void>;
   /** Packs that no remaining index names are forgotten. */
   removeIndexes(names: readonly string[]): void;
   /** Names of the indexes that name one of `packs`. */
@@ -51,13 +59,22 @@ export interface Catalog {
   packsOf(indexName: string): CatalogPack[];
   packs(): CatalogPack[];
   pack(number: number): CatalogPack | undefined;
-  /** All records with this id; stale ones (pack unknown) may be among them. */
-  find(kind: RecordKind, id: Uint8Array): CatalogRecord[];
+  packById(id: string): CatalogPack | undefined;
+  /** All records with this id, of a block deltas too; stale ones (pack unknown) may be among them. */
+  find(kind: typeof RecordKind.block | typeof RecordKind.node, id: Uint8Array): CatalogRecord[];
   totals(): CatalogTotals;
 
   manifest(path: string): ManifestEnvelope | undefined;
   addManifest(path: string, manifest: ManifestEnvelope): void;
   removeManifest(path: string): void;
+  /** Paths of the manifests with this point id that it knows. */
+  manifestsOf(id: string): string[];
+  /** Paths of manifests it knows that have a content with this root (64 hex digits). */
+  manifestsWith(root: string): string[];
+  /** What callers derived from manifests, as JSON by path; it goes with the manifest. */
+  digests(kind: string): Map<string, string>;
+  digest(kind: string, path: string): string | undefined;
+  addDigests(kind: string, digests: ReadonlyMap<string, string>): void;
 
   /** Forgets everything. */
   clear(): void;

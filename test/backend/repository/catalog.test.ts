@@ -1,9 +1,15 @@
 /** The catalog is a hint: deleted, stale, foreign, corrupt or shared, it changes nothing but the time things take. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, it } from 'vitest';
+import {
+  ENTRY_LENGTH,
+  PAGE_ENTRIES,
+  PAGE_LENGTH,
+  sealPage,
+} from '../../../backend/src/catalog/segments/segment-format.ts';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { openStoredRepository } from '../../../backend/src/repository/open.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
@@ -43,6 +49,22 @@ async function fixture() {
   return { storage, file, points, disk: Buffer.from(disk) };
 }
 
+/** Wrong entries under right checksums: every second record begins 96 bytes later. */
+function shiftOffsets(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const bytes = readFileSync(join(folder, name));
+    const pages = Math.floor(bytes.length / PAGE_LENGTH);
+    for (let number = 0; number < pages; number++) {
+      const page = bytes.subarray(number * PAGE_LENGTH, (number + 1) * PAGE_LENGTH);
+      const count = page.readUInt32LE(PAGE_ENTRIES * ENTRY_LENGTH);
+      for (let at = 0; at < count * ENTRY_LENGTH; at += ENTRY_LENGTH)
+        if (page[at + 28]! % 2 === 0) page.writeUInt32LE(page.readUInt32LE(at + 24) + 96, at + 24);
+      sealPage(page, count, page.readUInt32LE(PAGE_LENGTH - 12), number);
+    }
+    writeFileSync(join(folder, name), bytes);
+  }
+}
+
 describe('the catalog', () => {
   it('saves reading indexes and manifests again', async () => {
     const { storage, file } = await fixture();
@@ -80,9 +102,7 @@ describe('the catalog', () => {
 
   it('with wrong entries neither gives wrong bytes nor makes good records count as damaged', async () => {
     const { storage, file, points, disk } = await fixture();
-    const database = new DatabaseSync(file);
-    database.exec('UPDATE records SET offset = offset + 96 WHERE ordinal % 2 = 0');
-    database.close();
+    shiftOffsets(`${file}.records`);
     const repository = await openWith(storage, file);
     expect((await readAll(repository, points[2]!.ref)).equals(disk)).toBe(true);
     expect([...storage.objects.keys()].filter((name) => name.startsWith('damaged/'))).toEqual([]);
@@ -118,7 +138,7 @@ describe('the catalog', () => {
     const repository = await openWith(storage, file);
     await repository.stats();
     const other = new DatabaseSync(file);
-    other.exec('DROP TABLE records; DROP TABLE packs;');
+    other.exec('DROP TABLE segments; DROP TABLE packs;');
     other.close();
     expect((await readAll(repository, points[2]!.ref)).equals(disk)).toBe(true);
     expect((await backup(repository, disk)).stats.newBlocks).toBe(0);

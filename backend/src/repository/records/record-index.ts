@@ -105,6 +105,7 @@ export class RecordIndex {
   }
 
   #resolve(record: CatalogRecord): RecordLocation | undefined {
+    if (record.kind === RecordKind.delta) return undefined;
     let pack = this.#packs.get(record.pack);
     if (pack === undefined && !this.#packs.has(record.pack)) {
       pack = this.catalog.pack(record.pack);

@@ -60,12 +60,14 @@ export class RecordRefresh {
         continue;
       }
       for (const one of index.supersedes) superseded.add(one);
-      catalog.addIndex(name, index);
+      catalog.stageIndex(name, index);
     }
+    catalog.commitStaged();
     const gone = [...catalog.indexes().keys()].filter(
       (name) => superseded.has(name) || (before.has(name) && !listed.has(name)),
     );
     if (gone.length > 0) catalog.removeIndexes(gone);
+    await catalog.settle();
     this.#index.invalidate();
     const marks = await this.#marks.list();
     this.#index.doomed = new Set(marks.flatMap((mark) => mark.packs));

@@ -1,0 +1,111 @@
+/**
+ * A segment: records of many packs, sorted by id, in pages that prove themselves. A file of pages, then one number a page
+ * (the first six bytes of its first id), by which the page of an id is found without reading any other.
+ */
+import { crc32 } from 'node:zlib';
+import type { CatalogRecord } from '../../repository/catalog-port.ts';
+import type { Encoding, RecordKind } from '../../repository/format/constants.ts';
+
+/** Bytes of an id that are kept: 160 bits of a SHA-256 are met twice by nobody. */
+export const KEY_LENGTH = 20;
+/** Key, pack (4), offset (4), ordinal (3), kind and encoding (1), raw length (4), stored length (4). */
+export const ENTRY_LENGTH = 40;
+export const ENTRY_WORDS = ENTRY_LENGTH / 4;
+export const PAGE_LENGTH = 4096;
+export const PAGE_WORDS = PAGE_LENGTH / 4;
+export const PAGE_ENTRIES = 102;
+/** Of an entry, in 32-bit words. */
+export const PACK_WORD = KEY_LENGTH / 4;
+
+const COUNT_AT = PAGE_ENTRIES * ENTRY_LENGTH;
+const TAG_AT = COUNT_AT + 4;
+const NUMBER_AT = TAG_AT + 4;
+const CRC_AT = NUMBER_AT + 4;
+
+/** A segment is not what it was written as: the catalog has to be built anew. */
+export class SegmentDamage extends Error {}
+
+/** What the catalog notes of a segment. */
+export interface SegmentInfo {
+  name: string;
+  /** Random; in every page, so that a page of another segment is not taken for one of this. */
+  tag: number;
+  pages: number;
+  entries: number;
+}
+
+export type EntryFields = Omit<CatalogRecord, 'base'>;
+
+export function writeEntry(
+  out: Buffer,
+  at: number,
+  id: Uint8Array,
+  pack: number,
+  ordinal: number,
+  record: Pick<EntryFields, 'offset' | 'kind' | 'encoding' | 'rawLength' | 'storedLength'>,
+): void {
+  for (let i = 0; i < KEY_LENGTH; i++) out[at + i] = id[i]!;
+  out.writeUInt32LE(pack, at + 20);
+  out.writeUInt32LE(record.offset, at + 24);
+  out.writeUInt32LE(ordinal + record.kind * 0x1000000 + record.encoding * 0x10000000, at + 28);
+  out.writeUInt32LE(record.rawLength, at + 32);
+  out.writeUInt32LE(record.storedLength, at + 36);
+}
+
+export function readEntry(page: Buffer, at: number): EntryFields {
+  const packed = page.readUInt32LE(at + 28);
+  return {
+    pack: page.readUInt32LE(at + 20),
+    offset: page.readUInt32LE(at + 24),
+    ordinal: packed & 0xffffff,
+    kind: ((packed >>> 24) & 0xf) as RecordKind,
+    encoding: (packed >>> 28) as Encoding,
+    rawLength: page.readUInt32LE(at + 32),
+    storedLength: page.readUInt32LE(at + 36),
+  };
+}
+
+/** First six bytes of the id at `at`: what pages are found by. */
+export const prefixOf = (bytes: Uint8Array, at = 0): number =>
+  (bytes[at]! * 0x100 + bytes[at + 1]!) * 0x100000000 +
+  bytes[at + 2]! * 0x1000000 +
+  ((bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!);
+
+export function sealPage(page: Buffer, count: number, tag: number, number: number): void {
+  page.fill(0, count * ENTRY_LENGTH, COUNT_AT);
+  page.writeUInt32LE(count, COUNT_AT);
+  page.writeUInt32LE(tag, TAG_AT);
+  page.writeUInt32LE(number, NUMBER_AT);
+  page.writeUInt32LE(crc32(page.subarray(0, CRC_AT)), CRC_AT);
+}
+
+/** @returns number of entries. @throws SegmentDamage */
+export function checkPage(page: Buffer, { name, tag }: SegmentInfo, number: number): number {
+  const count = page.readUInt32LE(COUNT_AT);
+  const sound =
+    page.readUInt32LE(TAG_AT) === tag &&
+    page.readUInt32LE(NUMBER_AT) === number &&
+    count <= PAGE_ENTRIES &&
+    crc32(page.subarray(0, CRC_AT)) === page.readUInt32LE(CRC_AT);
+  if (!sound) throw new SegmentDamage(`page ${number} of segment ${name} is not what was written`);
+  return count;
+}
+
+/** The numbers behind the pages, closed by a checksum. */
+export function renderFences(fences: Float64Array, tag: number): Buffer {
+  const bytes = Buffer.alloc(fences.length * 8 + 4);
+  for (let i = 0; i < fences.length; i++) bytes.writeDoubleLE(fences[i]!, i * 8);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, -4), tag), bytes.length - 4);
+  return bytes;
+}
+
+export const fencesLength = (pages: number): number => pages * 8 + 4;
+
+/** @throws SegmentDamage */
+export function parseFences(bytes: Buffer, { name, tag, pages }: SegmentInfo): Float64Array {
+  if (crc32(bytes.subarray(0, -4), tag) !== bytes.readUInt32LE(bytes.length - 4))
+    throw new SegmentDamage(`the page table of segment ${name} is not what was written`);
+  const fences = new Float64Array(pages);
+  for (let i = 0; i < pages; i++) fences[i] = bytes.readDoubleLE(i * 8);
+  return fences;
+}

@@ -1,0 +1,112 @@
+/** Reads a segment: an id costs one page. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import {
+  checkPage,
+  ENTRY_LENGTH,
+  fencesLength,
+  KEY_LENGTH,
+  PAGE_LENGTH,
+  parseFences,
+  prefixOf,
+  SegmentDamage,
+  type SegmentInfo,
+} from './segment-format.ts';
+
+export interface Page {
+  bytes: Buffer;
+  count: number;
+}
+
+export class Segment {
+  readonly info: SegmentInfo;
+  readonly #path: string;
+  readonly #memory: Buffer | null;
+  #file: number | undefined;
+  #fences: Float64Array | undefined;
+
+  /** Nothing is read before it is needed. @param memory the segment itself, when it is not in the file `path` */
+  constructor(info: SegmentInfo, path: string, memory: Buffer | null = null) {
+    this.info = info;
+    this.#path = path;
+    this.#memory = memory;
+  }
+
+  /** Calls `found` with page and offset of every entry of this id. @throws SegmentDamage */
+  find(id: Uint8Array, prefix: number, load: (segment: Segment, page: number) => Page, found: Found): void {
+    const fences = this.#loadFences();
+    // The page before the first that begins with the prefix or behind it may end with it.
+    for (let page = Math.max(0, this.pageOf(prefix) - 1); page < fences.length && fences[page]! <= prefix; page++) {
+      const { bytes, count } = load(this, page);
+      for (let i = lowerBound(bytes, count, prefix); i < count; i++) {
+        const at = i * ENTRY_LENGTH;
+        if (prefixOf(bytes, at) !== prefix) break;
+        if (bytes.compare(id, 0, KEY_LENGTH, at, at + KEY_LENGTH) === 0) found(bytes, at);
+      }
+    }
+  }
+
+  /** First page whose first id is not below `prefix`. */
+  pageOf(prefix: number): number {
+    const fences = this.#loadFences();
+    let low = 0;
+    let high = fences.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (fences[middle]! < prefix) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Pages [first, first + count), not checked yet. */
+  readPages(first: number, count: number): Buffer {
+    return this.#read(first * PAGE_LENGTH, count * PAGE_LENGTH);
+  }
+
+  readPage(number: number): Page {
+    const bytes = this.readPages(number, 1);
+    return { bytes, count: checkPage(bytes, this.info, number) };
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #loadFences(): Float64Array {
+    const { pages } = this.info;
+    this.#fences ??= parseFences(this.#read(pages * PAGE_LENGTH, fencesLength(pages)), this.info);
+    return this.#fences;
+  }
+
+  #read(offset: number, length: number): Buffer {
+    if (this.#memory !== null) return this.#memory.subarray(offset, offset + length);
+    const bytes = Buffer.allocUnsafe(length);
+    try {
+      this.#file ??= openSync(this.#path, 'r');
+      for (let done = 0; done < length; ) {
+        const got = readSync(this.#file, bytes, done, length - done, offset + done);
+        if (got === 0) throw new SegmentDamage(`segment ${this.info.name} ends before its time`);
+        done += got;
+      }
+    } catch (cause) {
+      if (cause instanceof SegmentDamage) throw cause;
+      throw new SegmentDamage(`segment ${this.info.name} cannot be read`, { cause });
+    }
+    return bytes;
+  }
+}
+
+export type Found = (page: Buffer, at: number) => void;
+
+/** First entry of a page whose id is not below `prefix`. */
+export function lowerBound(page: Buffer, count: number, prefix: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (prefixOf(page, middle * ENTRY_LENGTH) < prefix) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,97 @@
+/** Entries of indexes on their way into a segment. Packs go by their position in `packs` until they have a number. */
+import type { CatalogPack } from '../../repository/catalog-port.ts';
+import { RecordKind } from '../../repository/format/constants.ts';
+import type { IndexObject } from '../../repository/format/index-format.ts';
+import { ENTRY_LENGTH, ENTRY_WORDS, PACK_WORD, writeEntry } from './segment-format.ts';
+import type { SegmentWriter } from './segment-writer.ts';
+import { MAX_SORT, sortEntries } from './sort-entries.ts';
+
+export interface StagedPack extends Omit<CatalogPack, 'number'> {
+  blocks: number;
+  blockBytes: number;
+  nodes: number;
+  bases: { ordinal: number; base: Buffer }[];
+}
+
+export interface StagedIndex {
+  name: string;
+  supersedes: readonly string[];
+  /** Positions in `packs`. */
+  first: number;
+  end: number;
+}
+
+/** As many entries as are sorted at once; each becomes a segment. */
+class Chunk {
+  words = new Uint32Array(4096 * ENTRY_WORDS);
+  entries = Buffer.from(this.words.buffer);
+  count = 0;
+
+  /** Makes room for one more. */
+  grow(): void {
+    if ((this.count + 1) * ENTRY_WORDS <= this.words.length) return;
+    const larger = new Uint32Array(Math.min(MAX_SORT * ENTRY_WORDS, this.words.length * 2));
+    larger.set(this.words);
+    this.words = larger;
+    this.entries = Buffer.from(larger.buffer);
+  }
+}
+
+export class StagedEntries {
+  readonly indexes: StagedIndex[] = [];
+  readonly packs: StagedPack[] = [];
+  #chunks: Chunk[] = [new Chunk()];
+  /** Of all chunks. */
+  count = 0;
+
+  add(name: string, index: IndexObject): void {
+    const first = this.packs.length;
+    for (const pack of index.packs) this.#addPack(pack);
+    this.indexes.push({ name, supersedes: index.supersedes, first, end: this.packs.length });
+  }
+
+  /** @param numbers of the packs; 0 where the entries are known already; @param open makes a segment */
+  write(numbers: Uint32Array, open: () => SegmentWriter): void {
+    for (const { words, entries, count } of this.#chunks) {
+      const target = open();
+      for (const position of sortEntries(entries, count)) {
+        const at = position * ENTRY_WORDS;
+        const number = numbers[words[at + PACK_WORD]!]!;
+        if (number > 0) target.append(words, at, number);
+      }
+    }
+  }
+
+  clear(): void {
+    this.indexes.length = 0;
+    this.packs.length = 0;
+    this.#chunks = [new Chunk()];
+    this.count = 0;
+  }
+
+  #addPack({ id, length, sessionId, packClass, records }: IndexObject['packs'][number]): void {
+    const pack: StagedPack = {
+      ...{ id, length, sessionId, packClass, records: records.length },
+      ...{ blocks: 0, blockBytes: 0, nodes: 0, bases: [] },
+    };
+    const number = this.packs.push(pack) - 1;
+    for (let ordinal = 0; ordinal < records.length; ordinal++) {
+      const record = records[ordinal]!;
+      const { id: key, rawLength, kind, base } = record;
+      let chunk = this.#chunks.at(-1)!;
+      if (chunk.count === MAX_SORT) {
+        chunk = new Chunk();
+        this.#chunks.push(chunk);
+      }
+      chunk.grow();
+      writeEntry(chunk.entries, chunk.count * ENTRY_LENGTH, key, number, ordinal, record);
+      chunk.count += 1;
+      if (kind === RecordKind.node) pack.nodes += 1;
+      else if (kind === RecordKind.block) {
+        pack.blocks += 1;
+        pack.blockBytes += rawLength;
+      } else if (base !== undefined) pack.bases.push({ ordinal, base });
+    }
+    this.count += records.length;
+  }
+}
