@@ -43,7 +43,7 @@ export const openFile: FileOpener = async (filePath, mode) => {
     // Before open(): opening a pipe would wait for its other end for ever.
     if (mode !== 'create') requireRegular(filePath, await fs.stat(filePath));
     const handle = await fs.open(filePath, mode === 'read' ? 'r' : mode === 'write' ? 'r+' : 'wx+');
-    return new NodeFile(filePath, handle);
+    return fileOver(filePath, handle);
   } catch (error) {
     throw toHvError(error, filePath);
   }
@@ -57,12 +57,25 @@ function requireRegular(filePath: string, stat: { isFile(): boolean }): void {
   });
 }
 
-class NodeFile implements RandomAccessFile {
+/** What an operating system gives for an open file: reads and writes may move less than they were asked for. */
+export interface FileHandle {
+  read(target: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }>;
+  write(data: Uint8Array, at: number, length: number, position: number): Promise<{ bytesWritten: number }>;
+  stat(): Promise<{ size: number }>;
+  truncate(size: number): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Whole reads and writes over a handle. */
+export const fileOver = (filePath: string, handle: FileHandle): RandomAccessFile => new HandleFile(filePath, handle);
+
+class HandleFile implements RandomAccessFile {
   readonly path: string;
-  readonly #handle: fs.FileHandle;
+  readonly #handle: FileHandle;
   #closed = false;
 
-  constructor(filePath: string, handle: fs.FileHandle) {
+  constructor(filePath: string, handle: FileHandle) {
     this.path = filePath;
     this.#handle = handle;
   }

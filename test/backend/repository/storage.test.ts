@@ -2,9 +2,14 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { type Files, systemFiles } from '../../../backend/src/repository/storage/files.ts';
 import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
 import { placeFile } from '../../../backend/src/repository/storage/place-file.ts';
+import { seeded } from '../../../build/fuzz/random.ts';
+import { ModelDisk } from '../../../build/torture/model-disk.ts';
+import { ModelFiles } from '../../../build/torture/model-files.ts';
 import { storageConformance } from './support/conformance.ts';
+import { folderDurability } from './support/durability.ts';
 import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'hvb-storage-'));
@@ -47,6 +52,16 @@ describe('folder storage', () => {
   });
 });
 
+describe('folder storage on a disk that forgets, with short reads and writes', () => {
+  storageConformance(async () => {
+    const disk = new ModelDisk();
+    const open = () => new FolderStorage('/repository', new ModelFiles(disk, seeded(counter++)));
+    return { one: open(), other: open() };
+  });
+  describe('with hard links', () => folderDurability(true));
+  describe('without hard links', () => folderDurability(false));
+});
+
 describe('memory storage', () => {
   storageConformance(async () => {
     const objects = new Map<string, Buffer>();
@@ -55,7 +70,8 @@ describe('memory storage', () => {
 });
 
 describe('naming a file without hard links', () => {
-  const noLinks = () => Promise.reject(Object.assign(new Error('not supported'), { code: 'ENOTSUP' }));
+  const link = () => Promise.reject(Object.assign(new Error('not supported'), { code: 'ENOTSUP' }));
+  const noLinks: Files = { ...systemFiles, link };
 
   it('lets one of many win and leaves no reservation', async () => {
     const folder = mkdtempSync(join(scratch, 'nolink'));

@@ -2,7 +2,7 @@
 
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { indexName } from '../format/ids.ts';
+import { indexName, packName } from '../format/ids.ts';
 import { type IndexedPack, parseIndex } from '../format/index-format.ts';
 import { publishIndex } from '../records/pack-sink.ts';
 import { readPackContents } from '../records/pack-tail.ts';
@@ -29,7 +29,10 @@ export async function replaceIndexes(
   for (const name of affected) {
     for (const pack of await packsOf(core, name)) if (!leaving.has(pack.id)) packs.set(pack.id, pack);
   }
-  for (const pack of added) packs.set(pack.id, pack);
+  for (const pack of added) {
+    await core.storage.settle(packName(pack.id));
+    packs.set(pack.id, pack);
+  }
   // What the affected ones supersede may still be listed: it must not come back to life without them.
   const known = core.catalog.indexes();
   const older = affected.flatMap((name) => known.get(name) ?? []);

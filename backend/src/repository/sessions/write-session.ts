@@ -2,6 +2,7 @@
 import { HvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
+import { packName } from '../format/ids.ts';
 import { manifestName } from '../manifests.ts';
 import type { ContentRef, ContentWriter, ManifestEnvelope, SessionOptions, WriteSession } from '../port.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
@@ -109,8 +110,11 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#core.findLoose();
     const wanted = new Set(dead.flatMap((state) => [state.document.id, ...state.claims]));
     for (const session of wanted) await this.#handle.claim(session);
-    for (const pack of [...this.#core.index.loosePacks.values()])
-      if (wanted.has(pack.sessionId) && !this.#core.index.doomed.has(pack.id)) this.#store.adopt(pack);
+    for (const pack of [...this.#core.index.loosePacks.values()]) {
+      if (!wanted.has(pack.sessionId) || this.#core.index.doomed.has(pack.id)) continue;
+      await this.#core.storage.settle(packName(pack.id));
+      this.#store.adopt(pack);
+    }
     await this.#store.flush();
     for (const state of dead) await this.#core.sessions.forget(state);
   }

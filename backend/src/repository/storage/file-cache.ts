@@ -1,5 +1,5 @@
 /** Keeps files open between ranged reads: opening costs more than reading a block. */
-import { openFile, type RandomAccessFile } from '../../support/file.ts';
+import type { FileOpener, RandomAccessFile } from '../../support/file.ts';
 
 interface Entry {
   file: Promise<RandomAccessFile>;
@@ -9,18 +9,20 @@ interface Entry {
 }
 
 export class FileCache {
+  readonly #open: FileOpener;
   readonly #limit: number;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor(limit: number) {
+  constructor(open: FileOpener, limit: number) {
+    this.#open = open;
     this.#limit = limit;
   }
 
   /** Runs `action` with the file opened for reading; it stays open while any action runs. */
   async use<T>(filePath: string, action: (file: RandomAccessFile) => Promise<T>): Promise<T> {
     let entry = this.#entries.get(filePath);
-    if (entry === undefined) entry = { file: openFile(filePath, 'read'), users: 0, dropped: false };
+    if (entry === undefined) entry = { file: this.#open(filePath, 'read'), users: 0, dropped: false };
     this.#entries.delete(filePath);
     this.#entries.set(filePath, entry);
     entry.users += 1;

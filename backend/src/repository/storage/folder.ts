@@ -5,10 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
-import { HvError, toHvError } from '../../support/errors.ts';
-import { createDirectoryDurably, openFile, type RandomAccessFile, removeFile } from '../../support/file.ts';
+import { setImmediate } from 'node:timers/promises';
+import { HvError, isHvError, toHvError } from '../../support/errors.ts';
+import type { RandomAccessFile } from '../../support/file.ts';
 import { isWriterDead, writerName } from '../process-identity.ts';
 import { FileCache } from './file-cache.ts';
+import { type Files, systemFiles } from './files.ts';
 import { placeFile } from './place-file.ts';
 import {
   DEFAULT_GET_LIMIT,
@@ -25,15 +27,23 @@ const FOREIGN_LEFTOVER_MS = 3 * 24 * 3600 * 1000;
 
 export class FolderStorage implements Storage {
   readonly location: string;
-  readonly #files: FileCache;
+  readonly #files: Files;
+  readonly #open: FileCache;
   /** Folders known to exist, so that a put does not ask each time. */
   readonly #folders = new Set<string>();
   #counter = 0;
 
-  /** @param location absolute or relative path of the repository's folder; need not exist before the first put */
-  constructor(location: string) {
+  /** Flushes of folders that have been asked for and have not begun: who comes meanwhile is served by them too. */
+  readonly #syncs = new Map<string, Promise<void>>();
+
+  /**
+   * @param location absolute or relative path of the repository's folder; need not exist before the first put
+   * @param files for tests: another file system
+   */
+  constructor(location: string, files: Files = systemFiles) {
     this.location = path.resolve(location);
-    this.#files = new FileCache(64);
+    this.#files = files;
+    this.#open = new FileCache(files.open, 64);
   }
 
   async put(name: string, data: Uint8Array): Promise<boolean> {
@@ -52,20 +62,20 @@ export class FolderStorage implements Storage {
     let file: RandomAccessFile;
     try {
       await this.#ensureFolder(path.dirname(temporary));
-      file = await openFile(temporary, 'create');
+      file = await this.#files.open(temporary, 'create');
     } catch (error) {
       // Somebody may have removed the empty folder since it was noted.
       this.#folders.clear();
       throw error;
     }
-    return new FolderPut(file, temporary, async () => {
+    return new FolderPut(file, temporary, this.#files, async () => {
       await this.#ensureFolder(path.dirname(target));
-      return placeFile(temporary, target, this.#path(TEMPORARY));
+      return placeFile(temporary, target, this.#path(TEMPORARY), this.#files);
     });
   }
 
   async get(name: string, limit = DEFAULT_GET_LIMIT): Promise<Buffer> {
-    return this.#files.use(this.#path(requireObjectName(name)), async (file) => {
+    return this.#open.use(this.#path(requireObjectName(name)), async (file) => {
       const size = await file.size();
       if (size > limit)
         throw damaged('object', name, `it is ${size} bytes long, more than the ${limit} such an object may have`);
@@ -76,7 +86,7 @@ export class FolderStorage implements Storage {
   }
 
   async read(name: string, offset: number, target: Uint8Array): Promise<void> {
-    await this.#files.use(this.#path(requireObjectName(name)), (file) => this.#readExactly(file, name, offset, target));
+    await this.#open.use(this.#path(requireObjectName(name)), (file) => this.#readExactly(file, name, offset, target));
   }
 
   async list(prefix: string, options: { sizes?: boolean } = {}): Promise<ObjectInfo[]> {
@@ -87,28 +97,34 @@ export class FolderStorage implements Storage {
 
   async delete(name: string): Promise<void> {
     const target = this.#path(requireObjectName(name));
-    await this.#files.forget(target);
-    await removeFile(target);
+    await this.#open.forget(target);
+    await this.#files.remove(target);
+    // Also of a name that was gone: who removed it may have died before this.
+    await this.#syncFolder(path.dirname(target));
+  }
+
+  settle(name: string): Promise<void> {
+    return this.#syncFolder(path.dirname(this.#path(requireObjectName(name))));
   }
 
   async housekeep(): Promise<number> {
     let freed = 0;
     const folder = this.#path(TEMPORARY);
-    for (const entry of await this.#entries(folder)) {
+    for (const entry of await this.#files.entries(folder)) {
       const file = path.join(folder, entry.name);
-      const stat = await fs.stat(file).catch(() => undefined);
+      const stat = await this.#files.stat(file);
       if (stat === undefined) continue;
       const dead = isWriterDead(entry.name);
       if (dead !== true && Date.now() - stat.mtimeMs < FOREIGN_LEFTOVER_MS) continue;
-      await removeFile(file);
+      await this.#files.remove(file);
       // A file that has its final name too gives nothing back.
-      if (stat.nlink <= 1) freed += stat.size;
+      if (stat.links <= 1) freed += stat.size;
     }
     return freed;
   }
 
   async close(): Promise<void> {
-    await this.#files.close();
+    await this.#open.close();
   }
 
   #path(name: string): string {
@@ -122,8 +138,12 @@ export class FolderStorage implements Storage {
 
   async #ensureFolder(folder: string): Promise<void> {
     if (this.#folders.has(folder)) return;
-    await createDirectoryDurably(folder);
-    this.#folders.add(folder);
+    await this.#files.createFolder(folder);
+    // Also of folders that were there: who created them may have died before their names were durable.
+    for (let at = folder; at !== this.location && !this.#folders.has(at); at = path.dirname(at)) {
+      await this.#syncFolder(path.dirname(at));
+      this.#folders.add(at);
+    }
   }
 
   async #readExactly(file: RandomAccessFile, name: string, offset: number, target: Uint8Array): Promise<void> {
@@ -133,13 +153,12 @@ export class FolderStorage implements Storage {
 
   async #listFolder(prefix: string, depth: number, sizes: boolean, found: ObjectInfo[]): Promise<void> {
     const folder = prefix === '' ? this.location : this.#path(prefix.slice(0, -1));
-    const entries = await this.#entries(folder);
-    for (const entry of entries) {
+    for (const entry of await this.#files.entries(folder)) {
       const name = prefix + entry.name;
       if (name === TEMPORARY || entry.name.startsWith('.')) continue;
-      if (entry.isDirectory()) {
+      if (entry.kind === 'folder') {
         if (depth < 8) await this.#listFolder(`${name}/`, depth + 1, sizes, found);
-      } else if (entry.isFile()) {
+      } else if (entry.kind === 'file') {
         found.push({ name });
       }
     }
@@ -147,36 +166,40 @@ export class FolderStorage implements Storage {
     await Promise.all(
       found.map(async (object) => {
         if (object.size !== undefined) return;
-        object.size = await fs.stat(this.#path(object.name)).then(
-          (stat) => stat.size,
-          () => undefined,
-        );
+        object.size = (await this.#files.stat(this.#path(object.name)))?.size;
       }),
     );
   }
 
-  async #entries(folder: string) {
-    try {
-      return await fs.readdir(folder, { withFileTypes: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw toHvError(error, folder);
-    }
+  /** Makes what was named and removed in a folder durable; calls that come together share one flush. */
+  #syncFolder(folder: string): Promise<void> {
+    const waiting = this.#syncs.get(folder);
+    if (waiting !== undefined) return waiting;
+    const sync = setImmediate().then(async () => {
+      this.#syncs.delete(folder);
+      await this.#files.syncFolder(folder).catch((error) => {
+        if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
+      });
+    });
+    this.#syncs.set(folder, sync);
+    return sync;
   }
 }
 
 class FolderPut implements PutStream {
   readonly #file: RandomAccessFile;
   readonly #temporary: string;
+  readonly #files: Files;
   readonly #place: () => Promise<boolean>;
   #position = 0;
   #over = false;
   #failure: unknown;
   readonly #pending = new Set<Promise<void>>();
 
-  constructor(file: RandomAccessFile, temporary: string, place: () => Promise<boolean>) {
+  constructor(file: RandomAccessFile, temporary: string, files: Files, place: () => Promise<boolean>) {
     this.#file = file;
     this.#temporary = temporary;
+    this.#files = files;
     this.#place = place;
   }
 
@@ -212,7 +235,7 @@ class FolderPut implements PutStream {
     this.#over = true;
     await Promise.allSettled(this.#pending);
     await this.#file.close().catch(() => undefined);
-    await removeFile(this.#temporary).catch(() => undefined);
+    await this.#files.remove(this.#temporary).catch(() => undefined);
   }
 }
 

@@ -34,10 +34,18 @@ export interface Storage {
   get(name: string, limit?: number): Promise<Buffer>;
   /** Fills `target` from `offset`. @throws FILE_NOT_FOUND; REPOSITORY_DAMAGED when the object ends before */
   read(name: string, offset: number, target: Uint8Array): Promise<void>;
-  /** Objects below the folder `prefix` (ends with `/`, or empty for all), ascending by name. */
+  /**
+   * Objects below the folder `prefix` (ends with `/`, or empty for all), ascending by name: all whose put returned before
+   * the listing began and whose delete was not called before it ended. Others being put or deleted may be there or not.
+   */
   list(prefix: string, options?: { sizes?: boolean }): Promise<ObjectInfo[]>;
-  /** Not an error when it is gone. @throws ACCESS_DENIED on append-only storage */
+  /** Gone for good when it resolves. Not an error when it is gone. @throws ACCESS_DENIED on append-only storage */
   delete(name: string): Promise<void>;
+  /**
+   * Makes sure that an object that was seen survives a power cut: its writer may have died, or be about to, between its
+   * becoming visible and its becoming durable. To be called before relying on what another writer's put has not vouched for.
+   */
+  settle(name: string): Promise<void>;
   /** Removes what dead writers left outside the objects (temporary files). @returns bytes given back */
   housekeep(): Promise<number>;
   close(): Promise<void>;

@@ -71,6 +71,118 @@ export function storageConformance(open: () => Promise<{ one: Storage; other: St
     expect((await other.get('m/2/a')).toString()).toBe('again');
   });
 
+  it('reads ranges up to the very end, and not a byte beyond', async () => {
+    const { one, other } = await open();
+    await one.put('ten', Buffer.from('0123456789'));
+    const read = async (offset: number, length: number): Promise<string> => {
+      const target = Buffer.alloc(length);
+      await other.read('ten', offset, target);
+      return target.toString();
+    };
+    expect(await read(0, 10)).toBe('0123456789');
+    expect(await read(9, 1)).toBe('9');
+    expect(await read(10, 0)).toBe('');
+    for (const [offset, length] of [
+      [10, 1],
+      [9, 2],
+      [0, 11],
+      [1_000_000, 1],
+    ] as const)
+      await expect(read(offset, length)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    expect((await other.get('ten', 10)).toString()).toBe('0123456789');
+  });
+
+  it('holds empty objects and large ones, written in overlapping pieces', async () => {
+    const { one, other } = await open();
+    expect(await one.put('empty', Buffer.alloc(0))).toBe(true);
+    expect(await one.put('empty', Buffer.from('x'))).toBe(false);
+    expect(await other.get('empty')).toHaveLength(0);
+    const data = randomBytes(9_000_011);
+    const stream = await one.createPut('large');
+    const pieces: Promise<void>[] = [];
+    for (let at = 0; at < data.length; at += 700_001) {
+      const piece = data.subarray(at, at + 700_001);
+      pieces.push(stream.append([piece.subarray(0, 1), piece.subarray(1)]));
+    }
+    await Promise.all(pieces);
+    expect(await stream.commit()).toBe(true);
+    expect((await other.get('large')).equals(data)).toBe(true);
+    expect((await other.list('', { sizes: true })).map(({ size }) => size)).toEqual([0, data.length]);
+  });
+
+  it('takes every name that is allowed', async () => {
+    const { one, other } = await open();
+    const names = [
+      '0',
+      'a.b-c_d',
+      '_',
+      '-',
+      'A',
+      `${'n'.repeat(120)}`,
+      'a/b/c/d/e/f/g/h',
+      'x/1',
+      'x/10',
+      'x/2',
+      'x-1/y',
+    ];
+    for (const name of names) expect(await one.put(name, Buffer.from(name)), name).toBe(true);
+    expect((await other.list('')).map(({ name }) => name)).toEqual([...names].sort());
+    for (const name of names) expect((await other.get(name)).toString()).toBe(name);
+    // A folder is not its neighbours whose names begin like its own.
+    expect((await other.list('x/')).map(({ name }) => name)).toEqual(['x/1', 'x/10', 'x/2']);
+  });
+
+  it('lists all that was put before, whatever is put and deleted meanwhile', async () => {
+    const { one, other } = await open();
+    const kept = Array.from({ length: 20 }, (_, i) => `kept/${i % 4}/${100 + i}`);
+    await Promise.all(kept.map((name) => one.put(name, Buffer.from(name))));
+    for (let round = 0; round < 4; round++) {
+      const noise = Array.from({ length: 6 }, (_, i) => `kept/${i % 4}/noise-${round}-${i}`);
+      const [listed] = await Promise.all([
+        other.list('kept/'),
+        ...noise.map(async (name) => {
+          await one.put(name, Buffer.from(name));
+          await one.delete(name);
+        }),
+      ]);
+      const names = listed.map(({ name }) => name);
+      expect(names.filter((name) => !name.includes('noise'))).toEqual([...kept].sort());
+      expect(names).toEqual([...names].sort());
+    }
+  });
+
+  it('lets one of a stream and many puts win, and the winner is whole', async () => {
+    const { one, other } = await open();
+    for (let round = 0; round < 5; round++) {
+      const stream = await one.createPut(`race/${round}`);
+      await stream.append([Buffer.alloc(50_000, 1)]);
+      const puts = [other, one, other].map((storage, i) => storage.put(`race/${round}`, Buffer.alloc(50_000, i + 2)));
+      const won = await Promise.all([stream.commit(), ...puts]);
+      expect(won.filter(Boolean)).toHaveLength(1);
+      const content = await other.get(`race/${round}`);
+      expect(content.equals(Buffer.alloc(50_000, won.indexOf(true) + 1))).toBe(true);
+    }
+  });
+
+  it('gives up a stream whose pieces are still on their way', async () => {
+    const { one, other } = await open();
+    const stream = await one.createPut('given-up');
+    const pieces = [stream.append([randomBytes(100_000)]), stream.append([randomBytes(100_000)])];
+    await stream.abort();
+    await Promise.allSettled(pieces);
+    expect(await other.list('')).toEqual([]);
+    expect(await other.put('given-up', Buffer.from('free'))).toBe(true);
+  });
+
+  it('settles what is there and what is not', async () => {
+    const { one, other } = await open();
+    await one.put('a/b', Buffer.from('x'));
+    await other.settle('a/b');
+    await other.settle('a/none');
+    await other.settle('none/at-all');
+    expect((await other.get('a/b')).toString()).toBe('x');
+  });
+
   it('refuses names that leave the repository', async () => {
     const { one } = await open();
     for (const name of ['../x', '/x', 'a//b', 'a/../b', '.', 'a\\b', 'con', 'a/NUL.txt', 'x:y', '', 'a/.hidden'])

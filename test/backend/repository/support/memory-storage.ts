@@ -60,6 +60,8 @@ export class MemoryStorage implements Storage {
     this.objects.delete(requireObjectName(name));
   }
 
+  async settle(): Promise<void> {}
+
   async housekeep(): Promise<number> {
     return 0;
   }
@@ -147,6 +149,10 @@ export class FaultStorage implements Storage {
 
   delete(name: string): Promise<void> {
     return this.#change('delete', name, () => this.inner.delete(name));
+  }
+
+  settle(name: string): Promise<void> {
+    return this.inner.settle(name);
   }
 
   housekeep(): Promise<number> {

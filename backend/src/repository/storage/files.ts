@@ -1,0 +1,72 @@
+/**
+ * What the folder storage asks of a file system, and what it relies on about flushing. The operating system's is the
+ * default; tests give one that forgets, tears and reorders whatever was not flushed.
+ */
+import { promises as fs } from 'node:fs';
+import { toHvError } from '../../support/errors.ts';
+import {
+  createDirectoryDurably,
+  exists,
+  type FileOpener,
+  openFile,
+  removeFile,
+  syncDirectory,
+} from '../../support/file.ts';
+
+export interface FolderEntry {
+  name: string;
+  kind: 'file' | 'folder' | 'other';
+}
+
+export interface FileFacts {
+  /** Bytes. */
+  size: number;
+  /** Milliseconds since 1970. */
+  mtimeMs: number;
+  /** Names the file has. */
+  links: number;
+}
+
+/** Names are durable only once syncFolder() of their folder has returned, contents once sync() of the file has. */
+export interface Files {
+  open: FileOpener;
+  /** Gives a file a second name. @throws the system's own error, EEXIST when the name is taken */
+  link(existing: string, created: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Not an error when it is gone. */
+  remove(filePath: string): Promise<void>;
+  exists(filePath: string): Promise<boolean>;
+  /** Undefined when it is gone or cannot be asked. */
+  stat(filePath: string): Promise<FileFacts | undefined>;
+  /** Empty when the folder is missing. */
+  entries(folder: string): Promise<FolderEntry[]>;
+  /** With its missing parents; their names are durable when it returns. */
+  createFolder(folder: string): Promise<void>;
+  /** @throws FILE_NOT_FOUND */
+  syncFolder(folder: string): Promise<void>;
+}
+
+export const systemFiles: Files = {
+  open: openFile,
+  link: fs.link,
+  rename: fs.rename,
+  remove: removeFile,
+  exists,
+  stat: async (filePath) => {
+    const stat = await fs.stat(filePath).catch(() => undefined);
+    return stat && { size: stat.size, mtimeMs: stat.mtimeMs, links: stat.nlink };
+  },
+  entries: async (folder) => {
+    try {
+      return (await fs.readdir(folder, { withFileTypes: true })).map((entry) => ({
+        name: entry.name,
+        kind: entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other',
+      }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw toHvError(error, folder);
+    }
+  },
+  createFolder: createDirectoryDurably,
+  syncFolder: syncDirectory,
+};

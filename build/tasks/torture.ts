@@ -1,0 +1,52 @@
+/**
+ * `npm run torture -- [--seed S] [--rounds N] [--steps N] [--seconds N] [--only K]`: histories of a repository under
+ * faults. docs/torture.md says what is injected and what must hold.
+ */
+import { parseArgs } from 'node:util';
+import { sum, type TortureReport, torture } from '../torture/run.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '500' },
+    steps: { type: 'string', default: '15' },
+    seconds: { type: 'string' },
+    only: { type: 'string' },
+  },
+});
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const [seed, rounds, steps, seconds, only] = [
+    values.seed,
+    values.rounds,
+    values.steps,
+    values.seconds ?? '0',
+    values.only ?? '0',
+  ].map(Number) as [number, number, number, number, number];
+  if ([seed, rounds, steps, seconds, only].some((number) => !Number.isSafeInteger(number) || number < 0)) {
+    console.error('usage: npm run torture -- [--seed S] [--rounds N] [--steps N] [--seconds N] [--only K]');
+    return 2;
+  }
+  const chosen = values.only === undefined ? { rounds } : { from: only, rounds: 1 };
+  const report = await torture({ seed, steps, ...chosen, seconds: seconds || undefined });
+  print(seed, steps, report);
+  return report.failures.length === 0 ? 0 : 1;
+}
+
+function print(seed: number, steps: number, { figures, seconds, failures }: TortureReport): void {
+  const list = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .sort(([, a], [, b]) => b - a)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
+  console.log(`seed ${seed}: ${figures.histories} histories in ${seconds.toFixed(1)} s`);
+  console.log(`  actions          ${sum(figures.actions)} (${list(figures.actions)})`);
+  console.log(`  faults injected  ${sum(figures.faults)} (${list(figures.faults)})`);
+  console.log(`  file operations  ${figures.operations}`);
+  console.log(`  restore points   ${figures.verified} times read back and compared byte for byte`);
+  for (const { round, problem } of failures) {
+    console.error(`\nDEFECT: history ${round}: ${problem}`);
+    console.error(`Again: npm run torture -- --seed ${seed} --steps ${steps} --only ${round}`);
+  }
+}

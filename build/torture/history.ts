@@ -1,0 +1,261 @@
+/**
+ * One history of a repository on a disk that forgets: actions, most of them hit by a fault, and after each a new process
+ * that must find every restore point right. The actions are a table: a new one is a line.
+ */
+import { initRepository, openStoredRepository } from '../../backend/src/repository/open.ts';
+import type { StoredRepository } from '../../backend/src/repository/repository.ts';
+import { FolderStorage } from '../../backend/src/repository/storage/folder.ts';
+import { isHvError } from '../../backend/src/support/errors.ts';
+import { below, pick, seeded } from '../fuzz/random.ts';
+import { FAULTS, type FaultKind, type FaultyProcess, faultyProcess, soundProcess } from './faults.ts';
+import { Machines, type ModelProcess } from './machines.ts';
+import { errno, ModelDisk } from './model-disk.ts';
+import { ModelFiles } from './model-files.ts';
+import { BLOCK_SIZE, changed, type ModelContent, type ModelPoint, requireContent, storePoint } from './points.ts';
+
+const LOCATION = '/repository';
+/** What stays when all restore points were removed: the configuration, and tombstones. */
+const REMAINS = /^repository\/(hvbackup-repository\.json$|removed\/)/;
+const BLOCKS = 14;
+const GROUPS = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
+const EXPIRY_MS = 27 * 3600 * 1000;
+
+export interface TortureFigures {
+  histories: number;
+  actions: Record<string, number>;
+  /** Faults that happened, by kind. */
+  faults: Record<string, number>;
+  /** File operations of the processes that were hit. */
+  operations: number;
+  /** Restore points read back and compared byte for byte. */
+  verified: number;
+}
+
+export const noFigures = (): TortureFigures => ({ histories: 0, actions: {}, faults: {}, operations: 0, verified: 0 });
+
+/** What an action may use. */
+interface Stage {
+  history: History;
+  repository: StoredRepository;
+}
+
+/** What can happen to a repository, and how often. Each tells the history what it was acknowledged. */
+export const ACTIONS: { name: string; weight: number; run(stage: Stage): Promise<void> }[] = [
+  { name: 'full', weight: 3, run: ({ history, repository }) => history.backUp(repository, 'full') },
+  { name: 'incremental', weight: 5, run: ({ history, repository }) => history.backUp(repository, 'incremental') },
+  { name: 'remove', weight: 2, run: ({ history, repository }) => history.remove(repository) },
+  { name: 'prune', weight: 3, run: async ({ repository }) => void (await repository.prune()) },
+];
+
+export class History {
+  readonly disk = new ModelDisk();
+  readonly machines = new Machines();
+  readonly random: () => number;
+  readonly figures: TortureFigures;
+  /** Acknowledged as published. */
+  readonly points = new Map<string, ModelPoint>();
+  /** Asked to be removed: may be listed or not until it is acknowledged. */
+  readonly leaving = new Set<string>();
+  readonly removed = new Set<string>();
+  /** What each guest's disk holds. */
+  readonly #contents: ModelContent[];
+  /** Contents of backups that did not end: should their point be listed, it must be this. */
+  readonly #attempts: ModelPoint[] = [];
+  readonly #hardLinks: boolean;
+  /** Operations an action takes, as far as it is known. */
+  readonly #length = new Map<string, number>();
+  readonly log: string[] = [];
+
+  constructor(seed: number, figures: TortureFigures) {
+    this.random = seeded(seed);
+    this.figures = figures;
+    this.#hardLinks = this.random() < 0.8;
+    this.#contents = GROUPS.map(() => changed(Array(BLOCKS).fill(0), 20, this.random).content);
+    // Leftovers of dead writers are old enough to be removed.
+    this.disk.now = Date.UTC(2020, 0, 1);
+  }
+
+  /** @throws when a listed restore point is wrong, one is missing, or garbage cannot be collected */
+  async run(steps: number): Promise<void> {
+    this.figures.histories += 1;
+    try {
+      const storage = new FolderStorage(LOCATION, this.#files(soundProcess()));
+      await initRepository(storage, { blockSize: BLOCK_SIZE, environment: this.machines.process('one') });
+      await storage.close();
+      for (let step = 0; step < steps; step++) await this.#step();
+      await this.#collectGarbage();
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.log.map((line) => `  ${line}`).join('\n')}`, {
+        cause: error,
+      });
+    } finally {
+      this.machines.close();
+    }
+  }
+
+  async backUp(repository: StoredRepository, mode: 'full' | 'incremental'): Promise<void> {
+    const which = below(this.random, GROUPS.length);
+    const group = GROUPS[which]!;
+    const base =
+      mode === 'incremental' ? [...this.points.values()].findLast((point) => point.group === group) : undefined;
+    const { content, indices } = changed(
+      base?.content ?? this.#contents[which]!,
+      1 + below(this.random, 6),
+      this.random,
+    );
+    this.#contents[which] = content;
+    this.machines.time += 1000;
+    const now = this.machines.time;
+    const plan = { group, content, now, base: base?.ref, indices: base && indices };
+    const attempt: ModelPoint = { id: '', group, content, ref: { size: 0, height: 0, root: null } };
+    this.#attempts.push(attempt);
+    const point = await storePoint(repository, plan).catch((error) => {
+      // Removed without our being told: then a full, as operations do.
+      if (base === undefined || !isHvError(error, 'POINT_NOT_FOUND')) throw error;
+      return storePoint(repository, { group, content, now });
+    });
+    this.#attempts.pop();
+    this.points.set(point.id, point);
+  }
+
+  async remove(repository: StoredRepository): Promise<void> {
+    const ids = [...this.points.keys()];
+    if (ids.length < 2) return;
+    const id = pick(this.random, ids);
+    this.leaving.add(id);
+    await repository.removeManifest(id).catch((error) => {
+      if (!isHvError(error, 'POINT_NOT_FOUND')) throw error;
+    });
+    this.points.delete(id);
+    this.removed.add(id);
+    await repository.prune();
+  }
+
+  /** An action, perhaps hit by a fault, and what a clean process finds afterwards. */
+  async #step(): Promise<void> {
+    const action = pick(
+      this.random,
+      ACTIONS.flatMap((one) => Array<typeof one>(one.weight).fill(one)),
+    );
+    const kind = this.random() < 0.85 ? pick(this.random, FAULTS) : null;
+    const at = 1 + below(this.random, this.#length.get(action.name) ?? 150);
+    const faulty = kind === null ? soundProcess() : faultyProcess(kind, at, this.disk, this.random);
+    const line = `${action.name}${kind === null ? '' : `, ${kind} at ${at}`}`;
+    this.log.push(line);
+    const process = this.machines.process('one');
+    const outcome = await this.#attempt(action, faulty, process);
+    this.log[this.log.length - 1] = `${line}: ${outcome}`;
+    if (kind === null) this.#length.set(action.name, faulty.operations);
+    this.#count(action.name, kind, faulty);
+    this.disk.capacity = Number.POSITIVE_INFINITY;
+    this.machines.kill(process);
+    if (faulty.dead && (kind === 'power cut' || this.random() < 0.2)) this.#powerCut();
+    await this.#inspect();
+  }
+
+  async #attempt(action: (typeof ACTIONS)[number], faulty: FaultyProcess, process: ModelProcess): Promise<string> {
+    let repository: StoredRepository | undefined;
+    try {
+      repository = await this.open(this.disk, faulty, process);
+      await action.run({ history: this, repository });
+      return 'done';
+    } catch (error) {
+      if (!isHvError(error) && !faulty.dead) throw error;
+      return (error as Error).message.slice(0, 150);
+    } finally {
+      await repository?.close().catch(() => undefined);
+    }
+  }
+
+  #powerCut(): void {
+    this.disk.powerCut(this.random);
+    this.machines.reboot('one');
+    if (this.random() < 0.3) this.machines.forgetCatalog('one');
+    if (this.random() < 0.7) this.machines.time += EXPIRY_MS;
+  }
+
+  #count(action: string, kind: FaultKind | null, { fired, operations }: FaultyProcess): void {
+    const { figures } = this;
+    figures.actions[action] = (figures.actions[action] ?? 0) + 1;
+    figures.operations += operations;
+    if (kind !== null && fired > 0) figures.faults[kind] = (figures.faults[kind] ?? 0) + fired;
+  }
+
+  /** A new process without faults: everything acknowledged is listed, and everything listed is right. */
+  async #inspect(): Promise<void> {
+    const repository = await this.open(this.disk, soundProcess(), this.machines.process('one'));
+    try {
+      const listed = await this.#verifyListed(repository);
+      for (const id of this.points.keys()) {
+        if (listed.has(id) || this.leaving.has(id)) continue;
+        throw new Error(`restore point ${id} was acknowledged and is not listed`);
+      }
+      for (const id of this.leaving) if (!listed.has(id)) this.points.delete(id);
+      const { damages } = await repository.check();
+      if (damages.length > 0) throw new Error(`check: ${damages.map((one) => one.message).join('; ')}`);
+    } finally {
+      await repository.close();
+    }
+  }
+
+  async #verifyListed(repository: StoredRepository): Promise<Set<string>> {
+    const listed = new Set<string>();
+    for (const { id, group, contents } of await repository.listManifests()) {
+      if (this.removed.has(id)) throw new Error(`restore point ${id} was removed and is listed`);
+      listed.add(id);
+      const known = this.points.get(id);
+      if (known) await requireContent(repository, contents[0]!, known.content);
+      else await this.#adopt(repository, id, group, contents[0]!);
+      this.figures.verified += 1;
+    }
+    return listed;
+  }
+
+  /** Published by a backup that was not told so: it must be what that backup saw. */
+  async #adopt(repository: StoredRepository, id: string, group: string, ref: ModelPoint['ref']): Promise<void> {
+    const attempt = this.#attempts.findLast((one) => one.group === group);
+    if (attempt === undefined) throw new Error(`restore point ${id} comes from nowhere`);
+    await requireContent(repository, ref, attempt.content);
+    this.points.set(id, { ...attempt, id, ref });
+  }
+
+  /** With everything removed nothing is left; looked at on a copy of the disk. */
+  async #collectGarbage(): Promise<void> {
+    const disk = this.disk.clone();
+    this.machines.time += EXPIRY_MS;
+    const repository = await this.open(disk, soundProcess(), this.machines.process('two'), 'two');
+    try {
+      await this.#verifyListed(repository);
+      await repository.prune();
+      await this.#verifyListed(repository);
+      for (const { id } of await repository.listManifests()) await repository.removeManifest(id);
+      const { pendingBytes } = await repository.prune();
+      const left = [...disk.files()].map(([name]) => name).filter((name) => !REMAINS.test(name));
+      if (left.length > 0 || pendingBytes > 0)
+        throw new Error(`garbage is left: ${pendingBytes} bytes pending, ${left.join(', ')}`);
+    } finally {
+      await repository.close();
+    }
+  }
+
+  async open(
+    disk: ModelDisk,
+    faulty: FaultyProcess,
+    process: ModelProcess,
+    machine = 'one',
+  ): Promise<StoredRepository> {
+    const storage = new FolderStorage(LOCATION, this.#files(faulty, disk));
+    return openStoredRepository(storage, {
+      catalog: (id) => this.machines.catalog(machine, id),
+      environment: process,
+      workers: 0,
+    });
+  }
+
+  #files(faulty: FaultyProcess, disk = this.disk): ModelFiles {
+    return new ModelFiles(disk, this.random, async (operation, filePath, file) => {
+      if (operation === 'link' && !this.#hardLinks) throw errno('ENOTSUP', 'link', filePath);
+      return faulty.gate(operation, filePath, file);
+    });
+  }
+}
