@@ -57,6 +57,10 @@ export class History {
   /** Asked to be removed: may be listed or not until it is acknowledged. */
   readonly leaving = new Set<string>();
   readonly removed = new Set<string>();
+  /** Listed though their backup was never told so: a power cut may still take them. */
+  readonly #unacknowledged = new Set<string>();
+  /** Whatever was ever published, asked to be removed or not. */
+  readonly #known = new Map<string, ModelPoint>();
   /** What each guest's disk holds. */
   readonly #contents: ModelContent[];
   /** Contents of backups that did not end: should their point be listed, it must be this. */
@@ -116,6 +120,7 @@ export class History {
     });
     this.#attempts.pop();
     this.points.set(point.id, point);
+    this.#known.set(point.id, point);
   }
 
   async remove(repository: StoredRepository): Promise<void> {
@@ -150,7 +155,7 @@ export class History {
     this.disk.capacity = Number.POSITIVE_INFINITY;
     this.machines.kill(process);
     if (faulty.dead && (kind === 'power cut' || this.random() < 0.2)) this.#powerCut();
-    await this.#inspect();
+    await this.#inspect(faulty.dead);
   }
 
   async #attempt(action: (typeof ACTIONS)[number], faulty: FaultyProcess, process: ModelProcess): Promise<string> {
@@ -181,14 +186,18 @@ export class History {
     if (kind !== null && fired > 0) figures.faults[kind] = (figures.faults[kind] ?? 0) + fired;
   }
 
-  /** A new process without faults: everything acknowledged is listed, and everything listed is right. */
-  async #inspect(): Promise<void> {
+  /**
+   * A new process without faults: everything acknowledged is listed, and everything listed is right.
+   * @param powerFailed whether what was visible may be gone
+   */
+  async #inspect(powerFailed: boolean): Promise<void> {
     const repository = await this.open(this.disk, soundProcess(), this.machines.process('one'));
     try {
       const listed = await this.#verifyListed(repository);
       for (const id of this.points.keys()) {
         if (listed.has(id) || this.leaving.has(id)) continue;
-        throw new Error(`restore point ${id} was acknowledged and is not listed`);
+        if (powerFailed && this.#unacknowledged.delete(id)) this.points.delete(id);
+        else throw new Error(`restore point ${id} was acknowledged and is not listed`);
       }
       for (const id of this.leaving) if (!listed.has(id)) this.points.delete(id);
       const { damages } = await repository.check();
@@ -203,9 +212,11 @@ export class History {
     for (const { id, group, contents } of await repository.listManifests()) {
       if (this.removed.has(id)) throw new Error(`restore point ${id} was removed and is listed`);
       listed.add(id);
-      const known = this.points.get(id);
-      if (known) await requireContent(repository, contents[0]!, known.content);
-      else await this.#adopt(repository, id, group, contents[0]!);
+      const known = this.#known.get(id);
+      if (known) {
+        await requireContent(repository, contents[0]!, known.content);
+        this.points.set(id, known);
+      } else await this.#adopt(repository, id, group, contents[0]!);
       this.figures.verified += 1;
     }
     return listed;
@@ -216,7 +227,10 @@ export class History {
     const attempt = this.#attempts.findLast((one) => one.group === group);
     if (attempt === undefined) throw new Error(`restore point ${id} comes from nowhere`);
     await requireContent(repository, ref, attempt.content);
-    this.points.set(id, { ...attempt, id, ref });
+    const point = { ...attempt, id, ref };
+    this.points.set(id, point);
+    this.#known.set(id, point);
+    this.#unacknowledged.add(id);
   }
 
   /** With everything removed nothing is left; looked at on a copy of the disk. */

@@ -119,6 +119,8 @@ export class ManifestStore {
    */
   async remove(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
     const { group, id } = parseManifestName(name)!;
+    // Whoever removes it goes by the others that are listed: a power cut must not take one of them as well.
+    await this.#storage.settle(name);
     const first = await this.#tombstones.put({ id, group }, reason);
     try {
       await confirm?.();
