@@ -71,11 +71,11 @@ class Check {
 
   /** Reads every index that counts. @returns their packs */
   async #indexes(): Promise<Map<string, IndexedPack>> {
-    const { storage, config } = this.#core;
+    const { storage, config, keys } = this.#core;
     const found = new Map<string, { supersedes: string[]; packs: IndexedPack[] }>();
     for (const { name } of await storage.list('indexes/'))
       await this.#try(name, async () => {
-        found.set(name, parseIndex(await storage.get(name), name, config.id));
+        found.set(name, parseIndex(await storage.get(name), name, config.id, keys));
       });
     const superseded = new Set([...found.values()].flatMap((index) => index.supersedes.map(indexName)));
     const packs = new Map<string, IndexedPack>();

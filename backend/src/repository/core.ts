@@ -48,14 +48,14 @@ export class RepositoryCore {
     this.environment = environment;
     this.keys = options.keys ?? null;
     this.catalog = catalog;
-    this.documents = new DocumentStore(storage, config.id);
+    this.documents = new DocumentStore(storage, config.id, this.keys);
     this.index = new RecordIndex(catalog);
     this.marks = new MarkStore(storage, this.documents, environment);
     this.sessions = new SessionRegistry(storage, this.documents, environment);
     this.tombstones = new TombstoneStore(storage, this.documents, environment);
-    this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones);
+    this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones, this.keys);
     this.damage = new DamageLog(this.documents, environment, this.index);
-    this.#refresh = new RecordRefresh(storage, config.id, this.index, this.marks);
+    this.#refresh = new RecordRefresh(storage, config.id, this.keys, this.index, this.marks);
     this.reader = new RecordReader(storage, config.id, this.index, this.damage, (effort) => this.#reload(effort));
     this.nodes = new NodeCache(this.reader);
     this.pool = new WorkerPool(config.blockSize, options.workers);

@@ -1,26 +1,30 @@
 /** Reads and writes documents (docs/format.md §2.2) of one repository. */
 import { isHvError } from '../support/errors.ts';
 import { MAX_DOCUMENT_LENGTH, parseDocument, renderDocument } from './format/document.ts';
+import type { RepositoryKeys } from './format/keys.ts';
 import type { Storage } from './storage/storage.ts';
 
 export class DocumentStore {
   readonly #storage: Storage;
   readonly #repositoryId: string;
+  readonly #keys: RepositoryKeys | null;
 
-  constructor(storage: Storage, repositoryId: string) {
+  /** @param keys of an encrypted repository, else null */
+  constructor(storage: Storage, repositoryId: string, keys: RepositoryKeys | null) {
     this.#storage = storage;
     this.#repositoryId = repositoryId;
+    this.#keys = keys;
   }
 
   /** @returns bytes stored, or 0 when the name is taken */
   async put(name: string, value: unknown): Promise<number> {
-    const bytes = renderDocument(value, name, this.#repositoryId);
+    const bytes = renderDocument(value, name, this.#repositoryId, this.#keys);
     return (await this.#storage.put(name, bytes)) ? bytes.length : 0;
   }
 
   /** @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED, NOT_SUPPORTED */
   async get(name: string): Promise<unknown> {
-    return parseDocument(await this.#storage.get(name, MAX_DOCUMENT_LENGTH), name, this.#repositoryId);
+    return parseDocument(await this.#storage.get(name, MAX_DOCUMENT_LENGTH), name, this.#repositoryId, this.#keys);
   }
 
   /** @returns null when absent */

@@ -3,16 +3,15 @@ import { HvError, isHvError, toHvError } from '../support/errors.ts';
 import { isUlid } from '../support/ulid.ts';
 import type { Catalog } from './catalog-port.ts';
 import type { DocumentStore } from './document-store.ts';
+import { hiddenName, type RepositoryKeys } from './format/keys.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
 import { damaged, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
 
-export const manifestName = (group: string, id: string): string => `manifests/${group}/${id}`;
-
-/** The parts of a manifest's name; null when it is none. */
-export function parseManifestName(name: string): { group: string; id: string } | null {
-  const match = /^manifests\/([^/]+)\/([^/]+)$/.exec(name);
-  return match && isUlid(match[2]!) ? { group: match[1]!, id: match[2]! } : null;
+/** The restore point's id in the name of its manifest; null when that is no manifest's name. */
+function pointOf(name: string): string | null {
+  const id = /^manifests\/[^/]+\/([^/]+)$/.exec(name)?.[1];
+  return id !== undefined && isUlid(id) ? id : null;
 }
 
 export class ManifestStore {
@@ -20,12 +19,37 @@ export class ManifestStore {
   readonly #documents: DocumentStore;
   readonly #catalog: Catalog;
   readonly #tombstones: TombstoneStore;
+  readonly #keys: RepositoryKeys | null;
+  /** By group; asked for each manifest of a listing. */
+  readonly #folders = new Map<string, string>();
 
-  constructor(storage: Storage, documents: DocumentStore, catalog: Catalog, tombstones: TombstoneStore) {
+  /** @param keys of an encrypted repository, else null */
+  constructor(
+    storage: Storage,
+    documents: DocumentStore,
+    catalog: Catalog,
+    tombstones: TombstoneStore,
+    keys: RepositoryKeys | null,
+  ) {
     this.#storage = storage;
     this.#documents = documents;
     this.#catalog = catalog;
     this.#tombstones = tombstones;
+    this.#keys = keys;
+  }
+
+  /** Name of a manifest. In an encrypted repository it does not tell the group (docs/format.md §7). @throws USAGE */
+  nameOf(group: string, id: string): string {
+    return requireObjectName(`${this.#folderOf(group)}/${id}`);
+  }
+
+  #folderOf(group: string): string {
+    let folder = this.#folders.get(group);
+    if (folder === undefined) {
+      folder = requireObjectName(`manifests/${this.#keys === null ? group : hiddenName(this.#keys, group)}`);
+      this.#folders.set(group, folder);
+    }
+    return folder;
   }
 
   /** Names of the manifests of a group (of all groups), ascending by point id. One with a tombstone is not listed. */
@@ -37,10 +61,10 @@ export class ManifestStore {
 
   /** Like names(), with those whose removal was begun and is not finished. */
   async present(group?: string): Promise<string[]> {
-    const prefix = group === undefined ? 'manifests/' : `${requireObjectName(`manifests/${group}`)}/`;
+    const prefix = group === undefined ? 'manifests/' : `${this.#folderOf(group)}/`;
     const listed = (await this.#storage.list(prefix)).map(({ name }) => name);
-    const found = listed.flatMap((name) => parseManifestName(name)?.id ?? []).length;
-    const names = found === listed.length ? listed : listed.filter((name) => parseManifestName(name) !== null);
+    const found = listed.flatMap((name) => pointOf(name) ?? []).length;
+    const names = found === listed.length ? listed : listed.filter((name) => pointOf(name) !== null);
     return names.sort((a, b) => (idOf(a) < idOf(b) ? -1 : idOf(a) > idOf(b) ? 1 : 0));
   }
 
@@ -63,8 +87,8 @@ export class ManifestStore {
   /** @param fresh reads the object itself. @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED */
   async get(name: string, options: { fresh?: boolean } = {}): Promise<ManifestEnvelope> {
     const cached = options.fresh ? undefined : this.#catalog.manifest(name);
-    if (cached !== undefined && matches(cached, name)) return cached;
-    const manifest = requireManifest(await this.#documents.get(name), name);
+    if (cached !== undefined && this.#matches(cached, name)) return cached;
+    const manifest = this.#require(await this.#documents.get(name), name);
     this.#catalog.addManifest(name, manifest);
     return manifest;
   }
@@ -97,9 +121,9 @@ export class ManifestStore {
 
   /** @returns bytes stored. @throws FILE_EXISTS */
   async publish(manifest: ManifestEnvelope): Promise<number> {
-    const name = requireObjectName(manifestName(manifest.group, manifest.id));
+    const name = this.nameOf(manifest.group, manifest.id);
     if (!isUlid(manifest.id)) throw new HvError('INTERNAL', `Not the id of a restore point: ${manifest.id}`);
-    requireManifest(manifest, name);
+    this.#require(manifest, name);
     const bytes = await this.#documents.put(name, manifest);
     if (bytes === 0) throw new HvError('FILE_EXISTS', `The restore point exists already: ${manifest.id}`);
     this.#catalog.addManifest(name, manifest);
@@ -118,10 +142,10 @@ export class ManifestStore {
    * @param confirm called between the two; when it throws, the restore point stays
    */
   async remove(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
-    const { group, id } = parseManifestName(name)!;
+    const id = idOf(name);
     // Whoever removes it goes by the others that are listed: a power cut must not take one of them as well.
     await this.#storage.settle(name);
-    const first = await this.#tombstones.put({ id, group }, reason);
+    const first = await this.#tombstones.put({ id, group: await this.#groupOf(name) }, reason);
     try {
       await confirm?.();
     } catch (error) {
@@ -136,23 +160,37 @@ export class ManifestStore {
     await this.#storage.delete(name);
     this.#catalog.removeManifest(name);
   }
+
+  /** The group of a manifest. One that cannot be read can still be removed: then the folder's name has to do. */
+  async #groupOf(name: string): Promise<string> {
+    try {
+      return (await this.get(name)).group;
+    } catch (error) {
+      if (!isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'FILE_NOT_FOUND')) throw error;
+      return name.split('/')[1]!;
+    }
+  }
+
+  #matches(manifest: ManifestEnvelope, name: string): boolean {
+    const { id, group, contents } = manifest;
+    return (
+      typeof id === 'string' && typeof group === 'string' && Array.isArray(contents) && this.nameOf(group, id) === name
+    );
+  }
+
+  #require(value: unknown, name: string): ManifestEnvelope {
+    const manifest = value as Partial<ManifestEnvelope> | null;
+    const contents = manifest?.contents;
+    const fine =
+      typeof manifest === 'object' &&
+      manifest !== null &&
+      typeof manifest.createdAt === 'string' &&
+      Array.isArray(contents) &&
+      contents.every((ref) => typeof ref?.size === 'number' && Number.isInteger(ref.height));
+    if (!fine || !this.#matches(manifest as ManifestEnvelope, name))
+      throw damaged('manifest', name, 'it does not describe the restore point of its name');
+    return manifest as ManifestEnvelope;
+  }
 }
 
 const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
-
-const matches = (manifest: ManifestEnvelope, name: string): boolean =>
-  manifestName(manifest.group, manifest.id) === name && Array.isArray(manifest.contents);
-
-function requireManifest(value: unknown, name: string): ManifestEnvelope {
-  const manifest = value as Partial<ManifestEnvelope> | null;
-  const contents = manifest?.contents;
-  const fine =
-    typeof manifest === 'object' &&
-    manifest !== null &&
-    typeof manifest.createdAt === 'string' &&
-    Array.isArray(contents) &&
-    contents.every((ref) => typeof ref?.size === 'number' && Number.isInteger(ref.height));
-  if (!fine || !matches(manifest as ManifestEnvelope, name))
-    throw damaged('manifest', name, 'it does not describe the restore point of its name');
-  return manifest as ManifestEnvelope;
-}

@@ -33,7 +33,7 @@ export class StoredRepository implements Repository {
 
   constructor(core: RepositoryCore) {
     this.core = core;
-    this.records = new DocumentRecordStore(core.storage, core.documents);
+    this.records = new DocumentRecordStore(core.storage, core.documents, core.keys);
   }
 
   get id(): string {

@@ -3,18 +3,14 @@ import { hash } from 'node:crypto';
 import { damaged } from '../storage/storage.ts';
 import { DELTA_ENTRY_LENGTH, ID_LENGTH, MAX_PACK_LENGTH, PackClass } from './constants.ts';
 import { repositoryIdBytes } from './ids.ts';
-import {
-  type RecordEntry,
-  readDeltas,
-  readEntry,
-  renderDeltas,
-  requireEntry,
-  requireFlags,
-  writeEntryTail,
-} from './pack-format.ts';
+import { type RepositoryKeys, SALT_LENGTH } from './keys.ts';
+import { type RecordEntry, readDeltas, readEntry, renderDeltas, requireEntry, writeEntryTail } from './pack-format.ts';
+import { ENCRYPTED, openBehind, requireFlags, sealBehind } from './sealed.ts';
 
 const MAGIC = Buffer.from('HVBKIDX1', 'latin1');
-const HEADER_LENGTH = 60;
+/** All before the salt. */
+const HEAD_LENGTH = 44;
+const COUNTS_LENGTH = 16;
 const PACK_LENGTH = 48;
 const ENTRY_LENGTH = 52;
 
@@ -35,20 +31,36 @@ export interface IndexObject {
   packs: IndexedPack[];
 }
 
-/** @returns the object's bytes and its name, which is their checksum */
-export function renderIndex(index: IndexObject, repositoryId: string): { name: string; bytes: Buffer } {
+/**
+ * @param keys of an encrypted repository, else null
+ * @returns the object's bytes and its name, which is their checksum
+ */
+export function renderIndex(
+  index: IndexObject,
+  repositoryId: string,
+  keys: RepositoryKeys | null,
+): { name: string; bytes: Buffer } {
+  const head = Buffer.alloc(HEAD_LENGTH);
+  MAGIC.copy(head, 0);
+  head.writeUInt32LE(keys === null ? 0 : ENCRYPTED, 8);
+  repositoryIdBytes(repositoryId).copy(head, 12);
+  Buffer.from(index.sessionId, 'hex').copy(head, 28);
+  const body = renderBody(index);
+  const stored = Buffer.concat([head, keys === null ? body : sealBehind(keys, 'index', head, body)]);
+  const digest = hash('sha256', stored, 'buffer');
+  return { name: digest.toString('hex'), bytes: Buffer.concat([stored, digest]) };
+}
+
+function renderBody(index: IndexObject): Buffer {
   const entries = index.packs.flatMap((pack, number) => pack.records.map((record) => ({ record, number })));
   entries.sort((a, b) => a.record.id.compare(b.record.id) || a.number - b.number || a.record.offset - b.record.offset);
   const deltas = entries.flatMap(({ record }, number) => (record.base ? [{ number, base: record.base }] : []));
   const counts = [index.supersedes.length, index.packs.length, entries.length, deltas.length];
-  const bytes = Buffer.alloc(bodyLength(counts) + ID_LENGTH);
-  MAGIC.copy(bytes, 0);
-  repositoryIdBytes(repositoryId).copy(bytes, 12);
-  Buffer.from(index.sessionId, 'hex').copy(bytes, 28);
+  const bytes = Buffer.alloc(bodyLength(counts));
   counts.forEach((count, i) => {
-    bytes.writeUInt32LE(count, 44 + i * 4);
+    bytes.writeUInt32LE(count, i * 4);
   });
-  let at = HEADER_LENGTH;
+  let at = COUNTS_LENGTH;
   for (const name of index.supersedes) {
     Buffer.from(name, 'hex').copy(bytes, at);
     at += ID_LENGTH;
@@ -67,40 +79,57 @@ export function renderIndex(index: IndexObject, repositoryId: string): { name: s
     writeEntryTail(bytes, at + ID_LENGTH + 4, record);
     at += ENTRY_LENGTH;
   }
-  at = renderDeltas(bytes, at, deltas);
-  const digest = hash('sha256', bytes.subarray(0, at), 'buffer');
-  digest.copy(bytes, at);
-  return { name: digest.toString('hex'), bytes };
+  renderDeltas(bytes, at, deltas);
+  return bytes;
 }
 
 const bodyLength = ([superseded, packs, entries, deltas]: number[]): number =>
-  HEADER_LENGTH +
+  COUNTS_LENGTH +
   superseded! * ID_LENGTH +
   packs! * PACK_LENGTH +
   entries! * ENTRY_LENGTH +
   deltas! * DELTA_ENTRY_LENGTH;
 
-/** @param path object path, for messages. @throws REPOSITORY_DAMAGED, NOT_SUPPORTED when encrypted */
-export function parseIndex(bytes: Buffer, path: string, repositoryId: string): IndexObject {
-  if (bytes.length < HEADER_LENGTH + ID_LENGTH || !bytes.subarray(0, 8).equals(MAGIC))
-    throw damaged('index', path, 'this is not an index', { offset: 0 });
+/**
+ * @param path object path, for messages
+ * @param keys of an encrypted repository, else null
+ * @throws REPOSITORY_DAMAGED also when it is not encrypted as its repository is; NOT_SUPPORTED
+ */
+export function parseIndex(
+  bytes: Buffer,
+  path: string,
+  repositoryId: string,
+  keys: RepositoryKeys | null,
+): IndexObject {
   const end = bytes.length - ID_LENGTH;
+  if (end < HEAD_LENGTH || !bytes.subarray(0, 8).equals(MAGIC))
+    throw damaged('index', path, 'this is not an index', { offset: 0 });
   const digest = hash('sha256', bytes.subarray(0, end), 'buffer');
   if (!digest.equals(bytes.subarray(end))) throw damaged('index', path, 'the checksum is wrong', { offset: end });
   if (!path.endsWith(digest.toString('hex'))) throw damaged('index', path, 'this index lies under a wrong name');
-  requireFlags(bytes.readUInt32LE(8), path);
+  requireFlags(bytes.readUInt32LE(8), keys, 'index', path);
   if (!bytes.subarray(12, 28).equals(repositoryIdBytes(repositoryId)))
     throw damaged('index', path, 'this index belongs to another repository', { offset: 12 });
-  const counts = [44, 48, 52, 56].map((offset) => bytes.readUInt32LE(offset));
-  if (bodyLength(counts) !== end) throw damaged('index', path, 'its counts do not fit its length', { offset: 44 });
+  const sessionId = bytes.toString('hex', 28, HEAD_LENGTH);
+  const stored = bytes.subarray(HEAD_LENGTH, end);
+  if (keys === null) return { sessionId, ...parseBody(stored, path, HEAD_LENGTH) };
+  const body = openBehind(keys, 'index', bytes.subarray(0, HEAD_LENGTH), stored, path);
+  return { sessionId, ...parseBody(body, path, HEAD_LENGTH + SALT_LENGTH) };
+}
+
+/** @param start where `bytes` begins in the object, for messages */
+function parseBody(bytes: Buffer, path: string, start: number): Omit<IndexObject, 'sessionId'> {
+  const counts = bytes.length < COUNTS_LENGTH ? [] : [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(offset));
+  if (counts.length === 0 || bodyLength(counts) !== bytes.length)
+    throw damaged('index', path, 'its counts do not fit its length', { offset: start });
   const [superseded, packCount, entryCount, deltaCount] = counts as [number, number, number, number];
-  let at = HEADER_LENGTH;
+  let at = COUNTS_LENGTH;
   const supersedes: string[] = [];
   for (let i = 0; i < superseded; i++, at += ID_LENGTH) supersedes.push(bytes.toString('hex', at, at + ID_LENGTH));
   const packs: IndexedPack[] = [];
   const expected: number[] = [];
   for (let i = 0; i < packCount; i++, at += PACK_LENGTH) {
-    packs.push(parsePack(bytes, at, path));
+    packs.push(parsePack(bytes, at, path, start));
     expected.push(bytes.readUInt32LE(at + 40));
   }
   const entries: RecordEntry[] = [];
@@ -108,7 +137,8 @@ export function parseIndex(bytes: Buffer, path: string, repositoryId: string): I
     const entry = readEntry(bytes, at, at + ID_LENGTH + 4);
     requireEntry(entry, path);
     const pack = packs[bytes.readUInt32LE(at + ID_LENGTH)];
-    if (pack === undefined) throw damaged('index', path, 'an entry names no pack of this index', { offset: at });
+    if (pack === undefined)
+      throw damaged('index', path, 'an entry names no pack of this index', { offset: start + at });
     pack.records.push(entry);
     entries.push(entry);
   }
@@ -118,14 +148,14 @@ export function parseIndex(bytes: Buffer, path: string, repositoryId: string): I
     if (pack.records.length !== expected[i])
       throw damaged('index', path, `it does not list all records of pack ${pack.id}`);
   });
-  return { sessionId: bytes.toString('hex', 28, 44), supersedes, packs };
+  return { supersedes, packs };
 }
 
-function parsePack(bytes: Buffer, at: number, path: string): IndexedPack {
+function parsePack(bytes: Buffer, at: number, path: string, start: number): IndexedPack {
   const length = Number(bytes.readBigUInt64LE(at + 16));
   const packClass = bytes.readUInt16LE(at + 44);
   if (length > MAX_PACK_LENGTH * 2 || (packClass !== PackClass.blocks && packClass !== PackClass.nodes))
-    throw damaged('index', path, 'a pack has an impossible length or class', { offset: at });
+    throw damaged('index', path, 'a pack has an impossible length or class', { offset: start + at });
   const id = bytes.toString('hex', at, at + 16);
   return { id, length, sessionId: bytes.toString('hex', at + 24, at + 40), packClass, records: [] };
 }

@@ -39,7 +39,7 @@ export async function replaceIndexes(
   const supersedes = [...new Set([...affected, ...older, ...unreadable])].sort();
   const index = { sessionId, supersedes, packs: [...packs.values()] };
   let bytes = 0;
-  const name = await publishIndex(core.storage, core.config.id, index, (length) => {
+  const name = await publishIndex(core.storage, core.config.id, core.keys, index, (length) => {
     bytes = length;
   });
   core.catalog.addIndex(name, index);
@@ -58,7 +58,7 @@ function smallIndexes(core: RepositoryCore): string[] {
 /** What an index names; from the packs themselves when the object has become unreadable since it was loaded. */
 async function packsOf(core: RepositoryCore, name: string): Promise<IndexedPack[]> {
   try {
-    return parseIndex(await core.storage.get(indexName(name)), indexName(name), core.config.id).packs;
+    return parseIndex(await core.storage.get(indexName(name)), indexName(name), core.config.id, core.keys).packs;
   } catch (error) {
     if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'IO_ERROR')) throw error;
     const { storage, config, catalog } = core;

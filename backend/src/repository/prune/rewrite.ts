@@ -32,7 +32,7 @@ export async function rewritePacks(
   if (packs.length === 0) return result;
   const sink = new PackSink(
     core.storage,
-    { repositoryId: core.config.id, sessionId },
+    { repositoryId: core.config.id, keys: core.keys, sessionId },
     {
       packStored: (pack) => {
         result.writtenBytes += pack.length;

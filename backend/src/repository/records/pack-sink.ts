@@ -6,8 +6,16 @@ import { HvError } from '../../support/errors.ts';
 import { PackClass } from '../format/constants.ts';
 import { indexName } from '../format/ids.ts';
 import { type IndexedPack, type IndexObject, parseIndex, renderIndex } from '../format/index-format.ts';
+import type { RepositoryKeys } from '../format/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { PackWriter } from './pack-writer.ts';
+
+export interface SinkOwner {
+  repositoryId: string;
+  /** Null when the repository is not encrypted. */
+  keys: RepositoryKeys | null;
+  sessionId: string;
+}
 
 /** Packs being flushed at once: more would only queue in the storage. */
 const MAX_COMMITS = 3;
@@ -25,7 +33,7 @@ export interface SinkEvents {
 
 export class PackSink {
   readonly #storage: Storage;
-  readonly #owner: { repositoryId: string; sessionId: string };
+  readonly #owner: SinkOwner;
   readonly #events: SinkEvents;
   readonly #open: (PackWriter | undefined)[] = [undefined, undefined];
   readonly #commits = new Set<Promise<void>>();
@@ -36,7 +44,7 @@ export class PackSink {
   /** Bytes of indexes published so far. */
   indexBytes = 0;
 
-  constructor(storage: Storage, owner: { repositoryId: string; sessionId: string }, events: SinkEvents) {
+  constructor(storage: Storage, owner: SinkOwner, events: SinkEvents) {
     this.#storage = storage;
     this.#owner = owner;
     this.#events = events;
@@ -113,7 +121,8 @@ export class PackSink {
       try {
         await this.#events.beforePublish();
         const index = { sessionId: this.#owner.sessionId, supersedes: [], packs };
-        const name = await publishIndex(this.#storage, this.#owner.repositoryId, index, (bytes) => {
+        const { repositoryId, keys } = this.#owner;
+        const name = await publishIndex(this.#storage, repositoryId, keys, index, (bytes) => {
           this.indexBytes += bytes;
         });
         this.#events.indexStored(name, index);
@@ -132,11 +141,12 @@ export class PackSink {
 export async function publishIndex(
   storage: Storage,
   repositoryId: string,
+  keys: RepositoryKeys | null,
   index: IndexObject,
   count: (bytes: number) => void = () => undefined,
 ): Promise<string> {
-  const { name, bytes } = renderIndex(index, repositoryId);
-  const parsed = parseIndex(bytes, indexName(name), repositoryId);
+  const { name, bytes } = renderIndex(index, repositoryId, keys);
+  const parsed = parseIndex(bytes, indexName(name), repositoryId, keys);
   const same = index.packs.every((pack, i) => {
     const other = parsed.packs[i]!;
     if (other.id !== pack.id || other.length !== pack.length || other.sessionId !== pack.sessionId) return false;

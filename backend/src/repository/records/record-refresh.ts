@@ -2,6 +2,7 @@
 import { isHvError, toHvError } from '../../support/errors.ts';
 import { indexName, isHash } from '../format/ids.ts';
 import { type IndexObject, parseIndex } from '../format/index-format.ts';
+import type { RepositoryKeys } from '../format/keys.ts';
 import type { Mark, MarkStore } from '../marks.ts';
 import type { Storage } from '../storage/storage.ts';
 import { readPackContents } from './pack-tail.ts';
@@ -20,12 +21,20 @@ const MAX_ATTEMPTS = 5;
 export class RecordRefresh {
   readonly #storage: Storage;
   readonly #repositoryId: string;
+  readonly #keys: RepositoryKeys | null;
   readonly #index: RecordIndex;
   readonly #marks: MarkStore;
 
-  constructor(storage: Storage, repositoryId: string, index: RecordIndex, marks: MarkStore) {
+  constructor(
+    storage: Storage,
+    repositoryId: string,
+    keys: RepositoryKeys | null,
+    index: RecordIndex,
+    marks: MarkStore,
+  ) {
     this.#storage = storage;
     this.#repositoryId = repositoryId;
+    this.#keys = keys;
     this.#index = index;
     this.#marks = marks;
   }
@@ -97,7 +106,7 @@ export class RecordRefresh {
 
   async #load(name: string, unreadable: RefreshResult['unreadable']): Promise<IndexObject | null> {
     try {
-      return parseIndex(await this.#storage.get(indexName(name)), indexName(name), this.#repositoryId);
+      return parseIndex(await this.#storage.get(indexName(name)), indexName(name), this.#repositoryId, this.#keys);
     } catch (error) {
       // Superseded and deleted since the listing.
       if (isHvError(error, 'FILE_NOT_FOUND')) return null;

@@ -31,7 +31,7 @@ export class SessionStore {
   constructor(core: RepositoryCore, handle: SessionHandle, compression: CompressionLevel) {
     this.core = core;
     this.level = ZSTD_LEVEL[compression];
-    const owner = { repositoryId: core.config.id, sessionId: handle.id };
+    const owner = { repositoryId: core.config.id, keys: core.keys, sessionId: handle.id };
     this.sink = new PackSink(core.storage, owner, {
       packStored: (pack) => {
         this.#loose.add(pack.id);

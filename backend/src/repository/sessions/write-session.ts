@@ -3,7 +3,6 @@ import { HvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
-import { manifestName } from '../manifests.ts';
 import type { ContentRef, ContentWriter, ManifestEnvelope, SessionOptions, WriteSession } from '../port.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { SessionContentWriter } from './content-writer.ts';
@@ -129,7 +128,7 @@ export class RepositoryWriteSession implements WriteSession {
   async #withdrawIfBroken(manifest: ManifestEnvelope): Promise<void> {
     await this.#core.refresh();
     if (!(await this.#relied.isBroken(manifest.contents))) return;
-    await this.#core.manifests.withdraw(manifestName(manifest.group, manifest.id));
+    await this.#core.manifests.withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id));
     this.#handle.requireAlive();
     throw new HvError('REPOSITORY_SESSION_EXPIRED', `What restore point ${manifest.id} was built on is gone`, {
       advice: 'The restore point it was built on was removed meanwhile. Run the backup again.',
