@@ -79,6 +79,13 @@ export const number: Parser<number> = (value, name) => {
 export const hostOption = required('URI', 'The host: sim:DIR, hyperv: or hyperv:SERVER.', text);
 export const repositoryOption = required('LOCATION', 'The repository.', text);
 export const pointOption = required('ID', 'The restore point: its id, or the beginning of it.', text);
+export const limitRateOption = optional('SIZE', 'Read at most this much a second: 50M, 1G.', (text, name) => {
+  const rate = size(text.replace(/\/s$/i, ''), name);
+  if (rate >= 1024) return rate;
+  throw new HvError('USAGE', `${name}: a rate below 1K a second is of no use.`, {
+    data: { option: name, value: text },
+  });
+});
 export const passphraseOption = planned(
   'FILE',
   'File that holds the passphrase of the repository.',

@@ -9,41 +9,45 @@ import type { JobStarted } from '../schema/manifest.ts';
 import type { VmDescription } from '../schema/vm.ts';
 import { HvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { type RateLimiter, rateLimiter } from '../support/rate-limiter.ts';
 import { ulid } from '../support/ulid.ts';
 import { findBases } from './base.ts';
 import { appendChain, chainRecord, retireReferencePoints } from './chain.ts';
 import { forgetHolds } from './holds.ts';
 import { JobLock, jobLockPath, machineName } from './job-lock.ts';
 import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
-import { openHost } from './open-host.ts';
-import { openRepository } from './open-repository.ts';
 import { cleanUpAfterCrash } from './recover.ts';
 import { type StoredPoint, storePoint } from './store-point.ts';
+import { withHost, withRepository } from './with.ts';
 
 /**
  * @throws VM_NOT_FOUND, VM_AMBIGUOUS, BACKUP_IN_PROGRESS, CONSISTENCY_NOT_POSSIBLE, CHECKPOINT_FAILED, DISK_FULL,
  *   DISK_CORRUPT, CANCELLED, …: nothing is listed then, and no checkpoint of ours is left
  */
 export async function backupVm(params: BackupVmParams, context: OperationContext): Promise<BackupVmResult> {
-  const host = await openHost(params.host);
+  const limiter = rateLimiter(params.limitRate);
+  return withHost(params.host, (host) =>
+    withRepository(params.repository, (repository) => backupOne(host, repository, params, context, limiter)),
+  );
+}
+
+/** @param limiter of all that reads disks in this call */
+export async function backupOne(
+  host: Host,
+  repository: Repository,
+  params: BackupVmParams,
+  context: OperationContext,
+  limiter?: RateLimiter,
+): Promise<BackupVmResult> {
+  const vm = await host.getVm(params.vm);
+  const lockPath = jobLockPath(repository.id, vm.id);
+  const lock = JobLock.tryAcquire(lockPath);
+  if (lock === null) throw inProgress(vm, repository);
   try {
-    const repository = await openRepository(params.repository);
-    try {
-      const vm = await host.getVm(params.vm);
-      const lockPath = jobLockPath(repository.id, vm.id);
-      const lock = JobLock.tryAcquire(lockPath);
-      if (lock === null) throw inProgress(vm, repository);
-      try {
-        const warnings = await cleanUpAfterCrash(repository, host, vm.id, lockPath);
-        return await new Backup(host, repository, vm, params, context, warnings).run(lockPath);
-      } finally {
-        lock.release();
-      }
-    } finally {
-      await repository.close();
-    }
+    const warnings = await cleanUpAfterCrash(repository, host, vm.id, lockPath);
+    return await new Backup(host, repository, vm, params, context, warnings, limiter).run(lockPath);
   } finally {
-    await host.close();
+    lock.release();
   }
 }
 
@@ -62,6 +66,7 @@ class Backup {
   readonly #params: BackupVmParams;
   readonly #context: OperationContext;
   readonly #warnings: string[];
+  readonly #limiter: RateLimiter | undefined;
   readonly #clock = performance.now();
 
   constructor(
@@ -71,6 +76,7 @@ class Backup {
     params: BackupVmParams,
     context: OperationContext,
     warnings: string[],
+    limiter: RateLimiter | undefined,
   ) {
     this.#host = host;
     this.#repository = repository;
@@ -78,6 +84,7 @@ class Backup {
     this.#params = params;
     this.#context = context;
     this.#warnings = warnings;
+    this.#limiter = limiter;
   }
 
   async run(lockPath: string): Promise<BackupVmResult> {
@@ -97,6 +104,7 @@ class Backup {
         bases,
         warnings: this.#warnings,
         context: this.#context,
+        limiter: this.#limiter,
       });
     } catch (error) {
       await this.#discard(job, checkpoint, error);

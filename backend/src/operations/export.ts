@@ -8,6 +8,7 @@ import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult }
 import type { ManifestDisk } from '../schema/manifest.ts';
 import { HvError, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { rateLimiter } from '../support/rate-limiter.ts';
 import { baseContent, findImage, imageIdentity, writeDifference } from './export-difference.ts';
 import { type Point, readPoint } from './points.ts';
 import { selectDisks } from './restore.ts';
@@ -29,23 +30,27 @@ interface Target {
  */
 export async function exportPoint(params: ExportPointParams, context: OperationContext): Promise<ExportPointResult> {
   const clock = performance.now();
-  return withRepository(params.repository, async (repository) => {
-    const point = await readPoint(repository, params.point);
-    const directory = resolve(params.directory);
-    const targets = await planTargets(repository, point, directory, params);
-    const files: ExportedFile[] = [];
-    for (const target of targets) files.push(await exportDisk(repository, point, target, params.format, context));
-    const warnings = point.body.disks
-      .filter((disk) => disk.content === null)
-      .map((disk) => `Disk ${disk.index} is not in the restore point: ${disk.skipped}.`);
-    return {
-      restorePointId: point.manifest.id,
-      vmName: point.body.vm.name,
-      files,
-      durationMs: Math.round(performance.now() - clock),
-      warnings,
-    };
-  });
+  return withRepository(
+    params.repository,
+    async (repository) => {
+      const point = await readPoint(repository, params.point);
+      const directory = resolve(params.directory);
+      const targets = await planTargets(repository, point, directory, params);
+      const files: ExportedFile[] = [];
+      for (const target of targets) files.push(await exportDisk(repository, point, target, params.format, context));
+      const warnings = point.body.disks
+        .filter((disk) => disk.content === null)
+        .map((disk) => `Disk ${disk.index} is not in the restore point: ${disk.skipped}.`);
+      return {
+        restorePointId: point.manifest.id,
+        vmName: point.body.vm.name,
+        files,
+        durationMs: Math.round(performance.now() - clock),
+        warnings,
+      };
+    },
+    { limiter: rateLimiter(params.limitRate), signal: context.signal },
+  );
 }
 
 /** All that can be refused is refused before the first byte is written. */

@@ -5,13 +5,19 @@ import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
 import { initRepository, openStoredRepository } from '../repository/open.ts';
 import type { Repository } from '../repository/port.ts';
 import { FolderStorage, isVacant } from '../repository/storage/folder.ts';
+import { throttledStorage } from '../repository/storage/throttled.ts';
 import { HvError, toHvError } from '../support/errors.ts';
 import { createDirectoryDurably, exists } from '../support/file.ts';
+import type { RateLimiter } from '../support/rate-limiter.ts';
 import { stateDirectory } from '../support/state-directory.ts';
 
 export interface OpenRepositoryOptions {
   /** Where the catalog lies; default: this machine's state directory. */
   stateDirectory?: string;
+  /** Keeps what is read from it within a rate. */
+  limiter?: RateLimiter;
+  /** Ends waiting for the rate. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -21,7 +27,9 @@ export interface OpenRepositoryOptions {
 export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
   await requireFolder(location);
   const folder = options.stateDirectory ?? stateDirectory();
-  return openStoredRepository(new FolderStorage(location), {
+  const { limiter, signal } = options;
+  const storage = new FolderStorage(location);
+  return openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
     catalog: (id) => new SqliteCatalog(join(folder, 'catalogs', `${id}.sqlite`), id),
   });
 }

@@ -7,6 +7,7 @@ import type { RestoredDisk, RestorePointParams, RestorePointResult } from '../sc
 import type { VmDescription } from '../schema/vm.ts';
 import { HvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { rateLimiter } from '../support/rate-limiter.ts';
 import { type Point, readPoint } from './points.ts';
 import { readWhole } from './read-whole.ts';
 import { withHost, withRepository } from './with.ts';
@@ -18,13 +19,17 @@ import { writeDisk } from './write-disk.ts';
  */
 export async function restorePoint(params: RestorePointParams, context: OperationContext): Promise<RestorePointResult> {
   const clock = performance.now();
-  return withRepository(params.repository, async (repository) => {
-    const point = await readPoint(repository, params.point);
-    return withHost(params.host, async (host) => {
-      const result = await restore(repository, point, host, params, context);
-      return { ...result, durationMs: Math.round(performance.now() - clock) };
-    });
-  });
+  return withRepository(
+    params.repository,
+    async (repository) => {
+      const point = await readPoint(repository, params.point);
+      return withHost(params.host, async (host) => {
+        const result = await restore(repository, point, host, params, context);
+        return { ...result, durationMs: Math.round(performance.now() - clock) };
+      });
+    },
+    { limiter: rateLimiter(params.limitRate), signal: context.signal },
+  );
 }
 
 async function restore(

@@ -5,10 +5,12 @@ import type { BackupDiskResult, BackupVmParams } from '../schema/backup.ts';
 import type { JobStarted, ManifestBody, ManifestDisk, ManifestFile } from '../schema/manifest.ts';
 import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import type { RateLimiter } from '../support/rate-limiter.ts';
 import { type BaseCandidate, type DiskPlan, planDisk } from './base.ts';
 import { type BlockRun, blockRuns, runBytes } from './block-runs.ts';
 import { allocatedRuns, readRuns } from './disk-reading.ts';
 import { setHold } from './holds.ts';
+import { limitedDevice } from './limited-device.ts';
 
 export interface StorePointOptions {
   host: Host;
@@ -19,6 +21,7 @@ export interface StorePointOptions {
   bases: { candidates: BaseCandidate[]; reason: string };
   warnings: string[];
   context: OperationContext;
+  limiter?: RateLimiter;
 }
 
 export interface StoredPoint {
@@ -135,7 +138,7 @@ async function readDisk(options: StorePointOptions, session: WriteSession, disk:
   const { host, repository, checkpoint, context } = options;
   const { blockSize } = repository;
   const { plan, writer, damaged } = await openWriter(session, disk, wanted);
-  const device = await host.openDisk(checkpoint, disk.index);
+  const device = limitedDevice(await host.openDisk(checkpoint, disk.index), options.limiter, context.signal);
   try {
     let runs: BlockRun[];
     let changedBytes: number;

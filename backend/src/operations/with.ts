@@ -3,10 +3,14 @@ import type { Host } from '../hosts/port.ts';
 import type { SimulatedHost } from '../hosts/simulated/index.ts';
 import type { Repository } from '../repository/port.ts';
 import { openHost, openSimulated } from './open-host.ts';
-import { openRepository } from './open-repository.ts';
+import { type OpenRepositoryOptions, openRepository } from './open-repository.ts';
 
-export async function withRepository<T>(location: string, work: (repository: Repository) => Promise<T>): Promise<T> {
-  const repository = await openRepository(location);
+export async function withRepository<T>(
+  location: string,
+  work: (repository: Repository) => Promise<T>,
+  options: OpenRepositoryOptions = {},
+): Promise<T> {
+  const repository = await openRepository(location, options);
   try {
     return await work(repository);
   } finally {

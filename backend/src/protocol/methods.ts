@@ -96,6 +96,13 @@ export const METHODS = {
     backup.BackupVmResult,
     true,
   ),
+  'host/backup': method(
+    'backupVms',
+    'Backs up VMs of a host, several at once where asked to; one that fails does not stop the others.',
+    backup.BackupVmsParams,
+    backup.BackupVmsResult,
+    true,
+  ),
   'repository/create': method(
     'createRepository',
     'Creates a repository.',

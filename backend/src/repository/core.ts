@@ -41,7 +41,7 @@ export class RepositoryCore {
     config: RepositoryConfig,
     catalog: Catalog,
     environment: Environment,
-    options: { workers?: number; keys?: RepositoryKeys | null } = {},
+    options: { workers?: number; pool?: WorkerPool; keys?: RepositoryKeys | null } = {},
   ) {
     this.storage = storage;
     this.config = config;
@@ -58,7 +58,7 @@ export class RepositoryCore {
     this.#refresh = new RecordRefresh(storage, config.id, this.keys, this.index, this.marks);
     this.reader = new RecordReader(storage, config.id, this.index, this.damage, (effort) => this.#reload(effort));
     this.nodes = new NodeCache(this.reader);
-    this.pool = new WorkerPool(config.blockSize, options.workers);
+    this.pool = options.pool ?? new WorkerPool(config.blockSize, options.workers);
   }
 
   /** Brings indexes, marks and damage records up to what the storage lists now. */

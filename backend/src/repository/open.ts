@@ -3,6 +3,7 @@ import { HvError, isHvError } from '../support/errors.ts';
 import { newGuid } from '../support/guid.ts';
 import type { Catalog } from './catalog-port.ts';
 import { RepositoryCore } from './core.ts';
+import type { WorkerPool } from './engine/worker-pool.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import { parseConfig, type RepositoryConfig, renderConfig, requireBlockSize } from './format/config.ts';
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
@@ -65,8 +66,11 @@ export async function openStoredRepository(storage: Storage, options: OpenOption
     });
   await requireNoFeatures(storage);
   const environment = options.environment ?? systemEnvironment;
-  const catalog = options.catalog(config.id);
-  return new StoredRepository(new RepositoryCore(storage, config, catalog, environment, options));
+  const open = (pool?: WorkerPool): StoredRepository => {
+    const core = new RepositoryCore(storage, config, options.catalog(config.id), environment, { ...options, pool });
+    return new StoredRepository(core, () => open(core.pool), pool === undefined);
+  };
+  return open();
 }
 
 async function readConfig(storage: Storage): Promise<Buffer> {

@@ -221,5 +221,10 @@ export interface Repository {
   /** Structure: every manifest, index, node and pack header decodes and refers to something that is there. */
   check(options?: OperationContext): Promise<{ damages: Damage[]; objects: number }>;
   stats(): Promise<RepositoryStats>;
+  /**
+   * Handles for `count` pieces of work at once, this one among them: they share worker threads and the memory that one
+   * would use, and know nothing of each other else. The others are to be closed before this one.
+   */
+  sideBySide(count: number): Repository[];
   close(): Promise<void>;
 }

@@ -31,8 +31,17 @@ export class StoredRepository implements Repository {
   /** The indexes are loaded when first needed. */
   #loaded: Promise<unknown> | undefined;
 
-  constructor(core: RepositoryCore) {
+  readonly #another: () => Repository;
+  readonly #first: boolean;
+
+  /**
+   * @param another opens a further handle on the same storage
+   * @param first whether storage and worker threads are this one's to close
+   */
+  constructor(core: RepositoryCore, another: () => Repository, first: boolean) {
     this.core = core;
+    this.#another = another;
+    this.#first = first;
     this.records = new DocumentRecordStore(core.storage, core.documents, core.keys);
   }
 
@@ -123,9 +132,14 @@ export class StoredRepository implements Repository {
     };
   }
 
+  sideBySide(count: number): Repository[] {
+    this.core.pool.shareAmong(count);
+    return [this, ...Array.from({ length: Math.max(0, count - 1) }, this.#another)];
+  }
+
   async close(): Promise<void> {
-    await this.core.pool.close();
+    if (this.#first) await this.core.pool.close();
     this.core.catalog.close();
-    await this.core.storage.close();
+    if (this.#first) await this.core.storage.close();
   }
 }

@@ -6,11 +6,13 @@ import {
   DiskIndex,
   DurationMs,
   HostUri,
+  RateLimit,
   ReadMode,
   RepositoryLocation,
   VmSelector,
   Warnings,
 } from './common.ts';
+import { ErrorObject } from './errors.ts';
 import { Consistency, Guid } from './vm.ts';
 
 export const Compression = z.enum(['fast', 'default', 'strong']);
@@ -42,6 +44,19 @@ export const BackupVmParams = z.strictObject({
   excludeDisks: z.array(DiskIndex).default([]).describe('Indexes of disks that are left out, from 0.'),
   compression: Compression.default('default').describe('How hard new blocks are compressed.'),
   hold: z.boolean().default(false).describe('Hold the new restore point: it is not removed until it is released.'),
+  limitRate: RateLimit.optional().describe('Read at most so many bytes a second from the disks; no limit when absent.'),
+});
+
+export const BackupVmsParams = BackupVmParams.omit({ vm: true }).extend({
+  vms: z
+    .array(VmSelector)
+    .max(10_000)
+    .default([])
+    .describe('The VMs: names or ids. All VMs of the host when none is given.'),
+  limitRate: RateLimit.optional().describe(
+    'Read at most so many bytes a second from the disks of all VMs together; no limit when absent.',
+  ),
+  parallel: z.number().int().min(1).max(64).default(1).describe('Back up so many VMs at once.'),
 });
 
 export const BackupDiskResult = z
@@ -76,6 +91,24 @@ export const BackupVmResult = z
   })
   .meta({ id: 'BackupVmResult' });
 
+export const FailedVm = z
+  .object({
+    vmName: z.string().describe('Name of the VM, or how it was asked for.'),
+    vmId: Guid.optional().describe('Id of the VM, where known.'),
+    error: ErrorObject.describe('Why it was not backed up.'),
+  })
+  .meta({ id: 'FailedVm' });
+
+export const BackupVmsResult = z.object({
+  results: z
+    .array(z.union([BackupVmResult, FailedVm]))
+    .describe('One entry a VM, in the order asked for; VMs that were not begun when it was cancelled have none.'),
+  asked: z.number().int().nonnegative().describe('Number of VMs that were to be backed up.'),
+});
+
+export type FailedVm = z.infer<typeof FailedVm>;
+export type BackupVmsParams = z.infer<typeof BackupVmsParams>;
+export type BackupVmsResult = z.infer<typeof BackupVmsResult>;
 export type BackupVmParams = z.infer<typeof BackupVmParams>;
 export type BackupDiskResult = z.infer<typeof BackupDiskResult>;
 export type BackupVmResult = z.infer<typeof BackupVmResult>;

@@ -27,6 +27,9 @@ export const PointSelector = z
   .max(64)
   .describe('Id of the restore point, or a prefix of it (4 characters or more) that no other one has.');
 
+/** Bytes a second. */
+export const RateLimit = z.number().int().min(1024).max(Number.MAX_SAFE_INTEGER);
+
 /** What a restore point holds: the VM's configuration and disks, or its disks alone. */
 export const BackupKind = z.enum(['vm', 'data']);
 export type BackupKind = z.infer<typeof BackupKind>;

@@ -1,6 +1,6 @@
 /** Exporting disks of a restore point as disk images. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, DurationMs, PointSelector, RepositoryLocation, Warnings } from './common.ts';
+import { ByteCount, DiskIndex, DurationMs, PointSelector, RateLimit, RepositoryLocation, Warnings } from './common.ts';
 
 export const ExportFormat = z.enum(['vhdx', 'vhd', 'raw', 'qcow2']);
 export type ExportFormat = z.infer<typeof ExportFormat>;
@@ -14,6 +14,9 @@ export const ExportPointParams = z.strictObject({
   base: PointSelector.optional().describe(
     'Write only what differs from this restore point, as differencing disks (AVHDX) over its images, which must lie in ' +
       'the same folder as this method wrote them; format `vhdx` only.',
+  ),
+  limitRate: RateLimit.optional().describe(
+    'Read at most so many bytes a second from the repository; no limit when absent.',
   ),
 });
 

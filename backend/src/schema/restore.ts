@@ -7,6 +7,7 @@ import {
   DurationMs,
   HostUri,
   PointSelector,
+  RateLimit,
   RepositoryLocation,
   Warnings,
 } from './common.ts';
@@ -23,6 +24,9 @@ export const RestorePointParams = z.strictObject({
     '`vm`: import its configuration; `data`: define it anew from its description. Absent: what the restore point is.',
   ),
   disks: z.array(DiskIndex).optional().describe('Only these disks, from 0; all when absent.'),
+  limitRate: RateLimit.optional().describe(
+    'Read at most so many bytes a second from the repository; no limit when absent.',
+  ),
 });
 
 export const RestoredDisk = z

@@ -1,28 +1,23 @@
-/** `hvbackup backup`: one call of the backend for each VM, results in one document. */
-import type { BackupVmResult } from '../../schema/backup.ts';
-import { EXIT_CODE } from '../../support/error-codes.ts';
-import { type HvError, type SerialisedError, toHvError } from '../../support/errors.ts';
+/** `hvbackup backup`: one call of the backend for all VMs, results in one document. */
+import type { BackupVmResult, FailedVm } from '../../schema/backup.ts';
+import type { ErrorObject } from '../../schema/errors.ts';
+import { EXIT_CODE, errorCategory } from '../../support/error-codes.ts';
 import { command } from '../command.ts';
 import {
   diskIndex,
   flag,
   hostOption,
+  integer,
+  limitRateOption,
   list,
   oneOf,
   optional,
   passphraseOption,
-  planned,
   repositoryOption,
   text,
 } from '../options.ts';
-import { table } from '../table.ts';
+import { printable, table } from '../table.ts';
 import { formatBytes, formatDuration } from '../units.ts';
-
-interface FailedVm {
-  vmName: string;
-  vmId?: string;
-  error: SerialisedError;
-}
 
 export const backup = command({
   words: 'backup',
@@ -38,68 +33,63 @@ export const backup = command({
     'guest-backup': optional('full|copy', 'Whether applications may truncate their logs.', oneOf('full', 'copy')),
     'exclude-disk': list('I', 'Leave out this disk, from 0.', diskIndex),
     compression: optional('fast|default|strong', 'default when absent.', oneOf('fast', 'default', 'strong')),
-    'limit-rate': planned('SIZE', 'Read at most this many bytes a second.', 'Run the backup without a rate limit.'),
-    parallel: planned('N', 'Back up this many VMs at once.', 'Leave it out: VMs are backed up one after the other.'),
+    'limit-rate': limitRateOption,
+    parallel: optional('N', 'Back up this many VMs at once; 1 when absent.', integer(1, 64)),
     hold: flag('Hold the new restore points: they are not removed until they are released.'),
     'passphrase-file': passphraseOption,
   },
   examples: [
     'backup --host sim:./lab --repository ./backups',
     'backup --host hyperv: --vm web01 --vm db01 --repository D:\\Backups --allow-crash-consistent',
+    'backup --host hyperv: --repository D:\\Backups --parallel 4 --limit-rate 200M',
     'backup --host sim:./lab --vm web01 --repository ./backups --mode full --json',
   ],
   run: async (values, context) => {
-    const results: (BackupVmResult | FailedVm)[] = [];
-    const errors: HvError[] = [];
-    const vms: { selector: string; name: string; id?: string }[] =
-      values.vm.length > 0
-        ? values.vm.map((name) => ({ selector: name, name }))
-        : (await context.call('vm/list', { host: values.host })).vms.map(({ id, name }) => ({
-            selector: id,
-            name,
-            id,
-          }));
-    if (vms.length === 0) context.note('Warning: the host has no VMs; nothing was backed up.');
-    for (const vm of vms) {
-      if (context.signal.aborted) break;
-      try {
-        const result = await context.call('vm/backup', {
-          host: values.host,
-          vm: vm.selector,
-          repository: context.absolute(values.repository),
-          mode: values.mode,
-          kind: values.kind,
-          consistency: values.consistency,
-          allowCrashConsistent: values['allow-crash-consistent'],
-          guestBackup: values['guest-backup'],
-          excludeDisks: values['exclude-disk'],
-          compression: values.compression,
-          hold: values.hold,
-        });
-        results.push(result);
-      } catch (caught) {
-        const error = toHvError(caught);
-        errors.push(error);
-        results.push({ vmName: vm.name, vmId: vm.id, error: error.toJSON() });
-        context.note(`${vm.name}: ${error.message}${error.advice ? `\n  ${error.advice}` : ''}`);
-      }
-    }
+    const repository = context.absolute(values.repository);
+    const { results, asked } = await context.call('host/backup', {
+      host: values.host,
+      vms: values.vm,
+      repository,
+      mode: values.mode,
+      kind: values.kind,
+      consistency: values.consistency,
+      allowCrashConsistent: values['allow-crash-consistent'],
+      guestBackup: values['guest-backup'],
+      excludeDisks: values['exclude-disk'],
+      compression: values.compression,
+      hold: values.hold,
+      limitRate: values['limit-rate'],
+      parallel: values.parallel,
+    });
+    if (asked === 0) context.note('Warning: the host has no VMs; nothing was backed up.');
+    for (const result of results) for (const line of noteLines(result, results.length > 1)) context.note(line);
     const done = results.filter((result) => 'restorePointId' in result);
+    const errors = results.flatMap((result) => ('error' in result ? result.error : []));
     return {
       // With no VM backed up the document is an error like any other command's, and still says which VM failed how.
-      json: { results, ...(done.length === 0 && errors[0] ? { error: errors[0].toJSON() } : {}) },
-      lines: [...done.flatMap(resultLines), ...nextLines(done, context.absolute(values.repository))],
-      exitCode: exitCode(errors, done.length, context.signal.aborted && results.length < vms.length),
+      json: { results, ...(done.length === 0 && errors[0] ? { error: errors[0] } : {}) },
+      lines: [...done.flatMap(resultLines), ...nextLines(done, repository)],
+      exitCode: exitCode(errors, done.length, context.signal.aborted && results.length < asked),
     };
   },
 });
 
+/** What a person is told beside the results. @param several the name of the VM goes before a warning then */
+function noteLines(result: BackupVmResult | FailedVm, several: boolean): string[] {
+  const { vmName } = result;
+  if ('restorePointId' in result)
+    return result.warnings.map((warning) => printable(`Warning: ${several ? `${vmName}: ` : ''}${warning}`));
+  const { message, advice } = result.error;
+  return [printable(`${vmName}: ${message}`), ...(advice ? [printable(`  ${advice}`)] : [])];
+}
+
 /** All failed: the code they share, or 1. Some failed: 3. Cancelled before all were done: 5. */
-function exitCode(errors: readonly HvError[], done: number, leftOut: boolean): number {
+function exitCode(errors: readonly ErrorObject[], done: number, leftOut: boolean): number {
+  const codes = errors.map((error) => EXIT_CODE[errorCategory(error.code)]);
   if (leftOut || errors.some((error) => error.code === 'CANCELLED')) return EXIT_CODE.cancelled;
   if (errors.length === 0) return 0;
   if (done > 0) return EXIT_CODE.someFailed;
-  return errors.every((error) => error.exitCode === errors[0]!.exitCode) ? errors[0]!.exitCode : EXIT_CODE.failed;
+  return codes.every((code) => code === codes[0]) ? codes[0]! : EXIT_CODE.failed;
 }
 
 function resultLines(result: BackupVmResult): string[] {

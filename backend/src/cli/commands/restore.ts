@@ -4,6 +4,7 @@ import {
   diskIndex,
   flag,
   hostOption,
+  limitRateOption,
   list,
   oneOf,
   optional,
@@ -32,6 +33,7 @@ export const restore = command({
       oneOf('vm', 'data'),
     ),
     disk: list('I', 'Only this disk, from 0.', diskIndex),
+    'limit-rate': limitRateOption,
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -48,6 +50,7 @@ export const restore = command({
       replace: values.replace,
       kind: values.kind,
       disks: values.disk.length > 0 ? values.disk : undefined,
+      limitRate: values['limit-rate'],
     });
     const rows = table(result.disks, [
       { title: '  DISK', value: (disk) => String(disk.index), align: 'right' },
@@ -82,6 +85,7 @@ export const exportCommand = command({
       'Write only what differs from this restore point, over its images in the same folder.',
       text,
     ),
+    'limit-rate': limitRateOption,
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -96,6 +100,7 @@ export const exportCommand = command({
       format: values.format,
       base: values.base,
       disks: values.disk.length > 0 ? values.disk : undefined,
+      limitRate: values['limit-rate'],
     });
     const rows = table(result.files, [
       { title: '  DISK', value: (file) => String(file.disk), align: 'right' },

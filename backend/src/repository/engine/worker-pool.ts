@@ -30,7 +30,11 @@ export class WorkerPool {
   /** Blocks in a slot. */
   readonly capacity: number;
   /** Slots one reader or writer may use. */
-  readonly slotsPerUser: number;
+  get slotsPerUser(): number {
+    return Math.max(2, Math.floor(this.#slotsTogether / this.#users));
+  }
+  readonly #slotsTogether: number;
+  #users = 1;
   readonly #size: number;
   readonly #spawn: () => Worker;
   #members: Member[] = [];
@@ -47,7 +51,12 @@ export class WorkerPool {
     this.#size = workers;
     this.#spawn = spawn;
     const bound = Math.floor(MAX_SLOT_MEMORY / (2 * this.capacity * blockSize));
-    this.slotsPerUser = Math.min(bound, 2 * workers + 4);
+    this.#slotsTogether = Math.min(bound, 2 * workers + 4);
+  }
+
+  /** Says how many readers or writers will be at work side by side: they get the memory that one would have. */
+  shareAmong(users: number): void {
+    this.#users = Math.max(1, users);
   }
 
   /** Runs a task on the least busy worker. @throws INTERNAL when the worker fails or dies */
