@@ -3,11 +3,14 @@ import type { Catalog } from './catalog-port.ts';
 import { DocumentStore } from './document-store.ts';
 import { WorkerPool } from './engine/worker-pool.ts';
 import type { Environment } from './environment.ts';
+import { type BlockScheme, schemeOf } from './format/block-scheme.ts';
 import type { RepositoryConfig } from './format/config.ts';
 import type { RepositoryKeys } from './format/keys.ts';
 import { ManifestStore } from './manifests.ts';
 import { MarkStore } from './marks.ts';
 import { DamageLog } from './records/damage-log.ts';
+import { PackCiphers } from './records/pack-ciphers.ts';
+import type { PackOwner } from './records/pack-writer.ts';
 import { RecordIndex } from './records/record-index.ts';
 import { RecordReader } from './records/record-reader.ts';
 import { RecordRefresh, type RefreshResult } from './records/record-refresh.ts';
@@ -19,6 +22,8 @@ import { NodeCache } from './tree/node-cache.ts';
 export class RepositoryCore {
   readonly storage: Storage;
   readonly config: RepositoryConfig;
+  readonly scheme: BlockScheme;
+  readonly ciphers: PackCiphers;
   readonly environment: Environment;
   /** Null when the repository is not encrypted. */
   readonly keys: RepositoryKeys | null;
@@ -47,6 +52,8 @@ export class RepositoryCore {
     this.config = config;
     this.environment = environment;
     this.keys = options.keys ?? null;
+    this.scheme = schemeOf(config, this.keys);
+    this.ciphers = new PackCiphers(storage, config.id, this.keys);
     this.catalog = catalog;
     this.documents = new DocumentStore(storage, config.id, this.keys);
     this.index = new RecordIndex(catalog);
@@ -56,9 +63,17 @@ export class RepositoryCore {
     this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones, this.keys);
     this.damage = new DamageLog(this.documents, environment, this.index);
     this.#refresh = new RecordRefresh(storage, config.id, this.keys, this.index, this.marks);
-    this.reader = new RecordReader(storage, config.id, this.index, this.damage, (effort) => this.#reload(effort));
+    const codec = { scheme: this.scheme, ciphers: this.ciphers };
+    this.reader = new RecordReader(storage, config.id, codec, this.index, this.damage, (effort) =>
+      this.#reload(effort),
+    );
     this.nodes = new NodeCache(this.reader);
-    this.pool = options.pool ?? new WorkerPool(config.blockSize, options.workers);
+    this.pool = options.pool ?? new WorkerPool(this.scheme, options.workers);
+  }
+
+  /** What the packs of a session have in common. */
+  packOwner(sessionId: string): PackOwner {
+    return { repositoryId: this.config.id, sessionId, keys: this.keys };
   }
 
   /** Brings indexes, marks and damage records up to what the storage lists now. */

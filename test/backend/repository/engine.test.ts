@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { idOf, trimmedLength } from '../../../backend/src/repository/engine/codec.ts';
 import { idAt, META_FIELDS, Meta } from '../../../backend/src/repository/engine/slot.ts';
+import type { TaskRequest } from '../../../backend/src/repository/engine/tasks.ts';
 import { SlotSet, WorkerPool } from '../../../backend/src/repository/engine/worker-pool.ts';
+import { trimmedLength } from '../../../backend/src/repository/engine/zeros.ts';
+import { blockId } from '../../../backend/src/repository/format/block-scheme.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { BLOCK, sampleBytes } from './support/model.ts';
+
+/** Version 1: no pages. */
+const SCHEME = { blockSize: BLOCK, pageSize: 0, idKey: null };
 
 describe('trimmedLength', () => {
   it('finds the last byte that is not zero', () => {
@@ -24,7 +29,7 @@ describe('trimmedLength', () => {
 
 describe('the codec workers', () => {
   it('hash, encode and decode what lies in a shared slot', async () => {
-    const pool = new WorkerPool(BLOCK, 2);
+    const pool = new WorkerPool(SCHEME, 2);
     const slots = new SlotSet(pool);
     const slot = await slots.acquire();
     const plain = Buffer.concat([
@@ -34,15 +39,19 @@ describe('the codec workers', () => {
       Buffer.alloc(BLOCK, 5),
     ]);
     plain.copy(slot.input);
-    await pool.run({ task: 'hash', slot: slot.number, count: 4 });
+    for (let block = 0; block < 4; block++) {
+      slot.meta[block * META_FIELDS + Meta.kind] = RecordKind.block;
+      slot.meta[block * META_FIELDS + Meta.plain] = block * BLOCK;
+    }
+    await pool.run({ task: 'digest', slot: slot.number, count: 4, ciphers: [] });
     const lengths = [0, 1, 2, 3].map((block) => slot.meta[block * META_FIELDS + Meta.rawLength]!);
     expect([lengths[1], lengths[3]]).toEqual([0, BLOCK]);
-    expect(idAt(slot, 3).equals(idOf(RecordKind.block, Buffer.alloc(BLOCK, 5)))).toBe(true);
+    expect(idAt(slot, 3).equals(blockId(SCHEME, Buffer.alloc(BLOCK, 5)))).toBe(true);
     for (let block = 0; block < 4; block++) slot.meta[block * META_FIELDS + Meta.wanted] = lengths[block]! > 0 ? 1 : 0;
     const { length } = await pool.run({ task: 'encode', slot: slot.number, count: 4, level: 1, sequence: 0 });
     expect(length).toBeLessThan(2 * BLOCK);
     slot.output.copy(slot.input, 0, 0, length);
-    const { failures } = await pool.run({ task: 'decode', slot: slot.number, count: 4 });
+    const { failures } = await pool.run({ task: 'decode', slot: slot.number, count: 4, ciphers: [] });
     expect(failures.map((failure) => failure.block)).toEqual([1]);
     for (const block of [0, 2, 3])
       expect(
@@ -55,9 +64,9 @@ describe('the codec workers', () => {
 
   it('that die or fail are an error, not a wait', async () => {
     for (const code of ['process.exit(3)', 'throw new Error("broken")', 'setTimeout(() => process.exit(1), 50)']) {
-      const pool = new WorkerPool(BLOCK, 1, () => new Worker(code, { eval: true }));
+      const pool = new WorkerPool(SCHEME, 1, () => new Worker(code, { eval: true }));
       const slot = pool.takeSlot();
-      const request = { task: 'hash', slot: slot.number, count: 1 } as const;
+      const request = { task: 'digest', slot: slot.number, count: 1, ciphers: [] } satisfies TaskRequest;
       await expect(pool.run(request)).rejects.toMatchObject({ code: 'INTERNAL' });
       await expect(pool.run(request)).rejects.toMatchObject({ code: 'INTERNAL' });
       await pool.close();
@@ -65,7 +74,7 @@ describe('the codec workers', () => {
   });
 
   it('hand slots out up to the bound, then in turn', async () => {
-    const pool = new WorkerPool(BLOCK, 0);
+    const pool = new WorkerPool(SCHEME, 0);
     const slots = new SlotSet(pool, 2);
     const first = await slots.acquire();
     await slots.acquire();

@@ -208,7 +208,7 @@ describe('a repository in a folder', () => {
     await expect(createRepository(join(scratch, 'two'), { blockSize: 3000 })).rejects.toMatchObject({ code: 'USAGE' });
     const again = await openRepository(location, options);
     open.push(again);
-    expect(again).toMatchObject({ id: repository.id, blockSize: 128 * 1024, formatVersion: 1 });
+    expect(again).toMatchObject({ id: repository.id, blockSize: 128 * 1024, formatVersion: 2 });
     expect(await verifyAll(again)).toEqual([id]);
     expect((await again.readManifest(id.slice(0, 12).toLowerCase())).id).toBe(id);
     await expect(again.readManifest('0000')).rejects.toMatchObject({ code: 'POINT_NOT_FOUND' });

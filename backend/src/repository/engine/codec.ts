@@ -1,111 +1,200 @@
 /**
- * The work on one block or record: hash, compress, decode, check. Plain functions on plain memory, called by the codec
- * worker threads and, for single records, by the main thread.
+ * The work on one record: compress, encrypt, decode, prove (docs/format.md §2.3). Plain functions on plain memory, called
+ * by the codec worker threads and, for single records, by the main thread.
  */
-import { hash } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { Encoding, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import { nodeId } from '../format/node.ts';
-import { renderRecordHeader } from '../format/pack-format.ts';
+import { type BlockScheme, bitmapLength, blockId, listLength, nodeId, pagesOf } from '../format/block-scheme.ts';
+import { Encoding, ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import { TAG_LENGTH } from '../format/keys.ts';
+import { type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
+import { isZeroEntry, writeEntry, writePageList } from './page-list.ts';
+import { openBody, type RecordCipher, sealBody } from './record-cipher.ts';
+import { ownChunk, release } from './release.ts';
 
-const ZEROS = Buffer.alloc(64 * 1024);
-
-/** Whether bytes [start, end) are all zero; native comparison, a piece at a time. */
-function isZero(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at += ZEROS.length) {
-    const length = Math.min(ZEROS.length, end - at);
-    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0) return false;
-  }
-  return true;
+/** What the records of one pack are read and written with. */
+export interface RecordContext {
+  scheme: BlockScheme;
+  /** Present in encrypted repositories. */
+  cipher?: RecordCipher;
 }
 
-/** Length of [start, end) without its trailing zero bytes (docs/format.md §4); 0 for a block of zeros. */
-export function trimmedLength(bytes: Buffer, start: number, end: number): number {
-  if (start < end && bytes[end - 1] !== 0) return end - start;
-  let low = start;
-  let high = end;
-  // Invariant: everything from `high` on is zero. Halve towards the last byte that is not.
-  while (high - low > 64) {
-    const middle = low + ((high - low) >> 1);
-    if (isZero(bytes, middle, high)) high = middle;
-    else low = middle;
-  }
-  while (high > start && bytes[high - 1] === 0) high -= 1;
-  return high - start;
+/** What a record is to say. */
+export interface RecordDraft {
+  kind: RecordKind;
+  sequence: number;
+  /** Of zstd. */
+  level: number;
+  /** Of a block; of a node its encoding's length. */
+  rawLength: number;
+  id: Uint8Array;
+  /** Of a delta. */
+  base?: Uint8Array;
+  /** Of blocks and deltas, except in version 1. */
+  list?: Buffer;
+  /** Content of a block, payload of a delta, encoding of a node. */
+  plain: Uint8Array;
 }
 
-/** Id of a block's trimmed content, or of an encoded node. */
-export const idOf = (kind: RecordKind, raw: Uint8Array): Buffer =>
-  kind === RecordKind.node ? nodeId(raw) : hash('sha256', raw, 'buffer');
+/** Most bytes encodeRecord() writes for it. */
+export const draftRoom = (draft: Pick<RecordDraft, 'list' | 'plain'>): number =>
+  RECORD_HEADER_LENGTH + (draft.list?.length ?? 0) + draft.plain.length + TAG_LENGTH;
 
-/**
- * Size of the one chunk that a result of `length` bytes fits into: with zlib's default it would be many small ones and
- * a copy. Never so small that Node takes it from its shared pool.
- */
-const ownChunk = (length: number): number => Math.max(16 * 1024, length + 1);
-
-/**
- * Frees a result's memory now. Garbage outside of the heap is collected only when tens of MB of it have gathered, in
- * each worker.
- */
-function release(result: Buffer, chunkSize: number): void {
-  const memory = result.buffer;
-  if (memory instanceof ArrayBuffer && memory.byteLength === chunkSize) memory.transfer(0);
-}
-
-/**
- * Writes a whole record (header and payload) at `at` of `out`, which needs room for header and raw length.
- * @returns encoding and payload length
- */
+/** Writes a whole record at `at` of `out`, which needs draftRoom(). @returns encoding and length of the body */
 export function encodeRecord(
   out: Buffer,
   at: number,
-  record: { kind: RecordKind; sequence: number; level: number },
-  raw: Uint8Array,
-  id: Uint8Array,
+  draft: RecordDraft,
+  context: RecordContext,
 ): { encoding: Encoding; storedLength: number } {
-  const chunkSize = ownChunk(raw.length + (raw.length >> 7) + 512);
-  const packed = zstdCompressSync(raw, {
-    chunkSize,
-    params: { [constants.ZSTD_c_compressionLevel]: record.level },
-  });
-  const pays = packed.length < raw.length;
-  const payload = pays ? packed : raw;
+  const { plain, list } = draft;
+  const chunkSize = ownChunk(plain.length + (plain.length >> 7) + 512);
+  const params = { [constants.ZSTD_c_compressionLevel]: draft.level };
+  const packed = zstdCompressSync(plain, { chunkSize, params });
+  const pays = packed.length < plain.length;
+  const payload = pays ? packed : plain;
   const encoding = pays ? Encoding.zstd : Encoding.stored;
-  out.set(payload, at + RECORD_HEADER_LENGTH);
-  const storedLength = payload.length;
+  const storedLength = (list?.length ?? 0) + payload.length + (context.cipher ? TAG_LENGTH : 0);
+  renderRecordHeader(out, at, { ...draft, encoding, storedLength });
+  const body = at + RECORD_HEADER_LENGTH;
+  if (context.cipher) {
+    const header = out.subarray(at, body);
+    sealBody(context.cipher, header, list ? [list, payload] : [payload], out, body);
+  } else {
+    if (list) out.set(list, body);
+    out.set(payload, body + (list?.length ?? 0));
+  }
   release(packed, chunkSize);
-  const lengths = { rawLength: raw.length, storedLength };
-  renderRecordHeader(out, at, { kind: record.kind, encoding, sequence: record.sequence, ...lengths }, id);
   return { encoding, storedLength };
 }
 
-/** Frees what decodePayload() returned, when it has been copied. */
-export function releaseDecoded(raw: Buffer, encoding: Encoding): void {
-  if (encoding === Encoding.zstd) release(raw, ownChunk(raw.length));
+/** A record's body in plain, its shape checked but not its content. */
+interface OpenedBody {
+  list: Buffer;
+  plain: Buffer;
+  free(): void;
+}
+
+const NOTHING = (): void => undefined;
+
+/**
+ * Decrypts and decompresses. @param bytes header and body
+ * @returns a sentence when it is damaged
+ */
+function openRecord(record: RecordEntry, bytes: Buffer, context: RecordContext): OpenedBody | string {
+  const { scheme, cipher } = context;
+  const { kind, rawLength, encoding } = record;
+  if (kind !== RecordKind.node && rawLength > scheme.blockSize) return 'the record claims more than a block';
+  const stored = bytes.subarray(RECORD_HEADER_LENGTH);
+  const body = cipher ? openBody(cipher, bytes.subarray(0, RECORD_HEADER_LENGTH), stored) : stored;
+  if (body === null) return 'the record does not decrypt: it was altered, or belongs elsewhere';
+  const freeBody = cipher ? () => release(body, body.length) : NOTHING;
+  const listEnd = kind === RecordKind.node ? 0 : listLength(scheme, rawLength);
+  const pages = pagesOf(scheme, rawLength);
+  const most = kind === RecordKind.delta ? bitmapLength(pages) + pages * scheme.pageSize : rawLength;
+  if (body.length <= listEnd) return 'the record is too short for its page list';
+  const payload = body.subarray(listEnd);
+  const list = body.subarray(0, listEnd);
+  if (encoding === Encoding.stored) {
+    if (payload.length > most) return `the record holds ${payload.length} bytes, more than ${most}`;
+    return { list, plain: payload, free: freeBody };
+  }
+  const chunkSize = ownChunk(most);
+  try {
+    const plain = zstdDecompressSync(payload, { chunkSize, maxOutputLength: most });
+    const free = () => {
+      freeBody();
+      release(plain, chunkSize);
+    };
+    return { list, plain, free };
+  } catch (error) {
+    freeBody();
+    return `the record does not decompress (${error instanceof Error ? error.message : String(error)})`;
+  }
 }
 
 /**
- * Decodes a payload and proves that it is what `id` names.
- * @returns the raw content, or a sentence why it is damaged
+ * Writes a proven record anew for another pack, without compressing again. @param bytes header and body, as long as `out`
+ * @param sequence of the record in the pack of `to`
  */
-export function decodePayload(
-  kind: RecordKind,
-  encoding: Encoding,
-  payload: Buffer,
-  rawLength: number,
-  id: Buffer,
-): Buffer | string {
-  let raw: Buffer;
-  try {
-    raw =
-      encoding === Encoding.zstd
-        ? zstdDecompressSync(payload, { chunkSize: ownChunk(rawLength), maxOutputLength: rawLength })
-        : payload;
-  } catch (error) {
-    return `the record does not decompress (${error instanceof Error ? error.message : String(error)})`;
+export function moveRecord(
+  out: Buffer,
+  record: RecordEntry,
+  bytes: Buffer,
+  sequence: number,
+  from: RecordContext,
+  to: RecordContext,
+): void {
+  renderRecordHeader(out, 0, { ...record, sequence });
+  const header = bytes.subarray(0, RECORD_HEADER_LENGTH);
+  const stored = bytes.subarray(RECORD_HEADER_LENGTH);
+  const body = from.cipher ? openBody(from.cipher, header, stored) : stored;
+  if (body === null) throw new Error('a proven record does not decrypt');
+  if (to.cipher) sealBody(to.cipher, out.subarray(0, RECORD_HEADER_LENGTH), [body], out, RECORD_HEADER_LENGTH);
+  else out.set(body, RECORD_HEADER_LENGTH);
+}
+
+/** A block or node, proven to be what its id names. */
+export interface DecodedWhole {
+  /** Empty for nodes and in version 1. */
+  list: Buffer;
+  plain: Buffer;
+  /** To be called when both have been copied. */
+  free(): void;
+}
+
+const WRONG_HASH = 'the content of the record does not have the hash it is stored under';
+
+/** Decodes a block or node and proves it. @param bytes header and body. @returns a sentence when it is damaged */
+export function decodeWhole(record: RecordEntry, bytes: Buffer, context: RecordContext): DecodedWhole | string {
+  const { scheme } = context;
+  const opened = openRecord(record, bytes, context);
+  if (typeof opened === 'string') return opened;
+  const { list, plain } = opened;
+  if (plain.length !== record.rawLength)
+    return `the record decodes to ${plain.length} bytes instead of ${record.rawLength}`;
+  if (record.kind === RecordKind.node) return nodeId(scheme, plain).equals(record.id) ? opened : WRONG_HASH;
+  if (scheme.pageSize === 0) return blockId(scheme, plain).equals(record.id) ? opened : WRONG_HASH;
+  const found = Buffer.allocUnsafe(list.length);
+  writePageList(found, plain, 0, plain.length, scheme.pageSize);
+  if (!found.equals(list)) return 'the content of the record does not have the hashes of its page list';
+  return blockId(scheme, list).equals(record.id) ? opened : WRONG_HASH;
+}
+
+/** A delta, proven but for what it takes from its base. */
+export interface DecodedDelta {
+  list: Buffer;
+  /** Offset in `plain` of each page that the delta changes; 0 where it is zeros, -1 where the base's counts. */
+  pages: Int32Array;
+  plain: Buffer;
+  free(): void;
+}
+
+/** Decodes a delta record. @param bytes header and body. @returns a sentence when it is damaged */
+export function decodeDelta(record: RecordEntry, bytes: Buffer, context: RecordContext): DecodedDelta | string {
+  const { scheme } = context;
+  if (scheme.pageSize === 0) return 'a repository of version 1 has no deltas';
+  const opened = openRecord(record, bytes, context);
+  if (typeof opened === 'string') return opened;
+  const { list, plain } = opened;
+  if (!blockId(scheme, list).equals(record.id)) return WRONG_HASH;
+  const count = pagesOf(scheme, record.rawLength);
+  const pages = new Int32Array(count).fill(-1);
+  const found = Buffer.alloc(ID_LENGTH);
+  let at = bitmapLength(count);
+  if (plain.length < at) return 'the delta is shorter than its bitmap';
+  for (let page = 0; page < at * 8; page++) {
+    if (!(plain[page >> 3]! & (1 << (page & 7)))) continue;
+    if (page >= count) return 'the bitmap of the delta names pages beyond its end';
+    pages[page] = 0;
+    if (isZeroEntry(list, page)) continue;
+    const end = at + scheme.pageSize;
+    if (end > plain.length) return 'the delta holds fewer pages than its bitmap names';
+    writeEntry(found, 0, plain, at, end);
+    if (found.compare(list, page * ID_LENGTH, (page + 1) * ID_LENGTH) !== 0)
+      return 'the content of the delta does not have the hashes of its page list';
+    pages[page] = at;
+    at = end;
   }
-  if (raw.length !== rawLength) return `the record decodes to ${raw.length} bytes instead of ${rawLength}`;
-  if (!idOf(kind, raw).equals(id)) return 'the content of the record does not have the hash it is stored under';
-  return raw;
+  if (at !== plain.length) return 'the delta holds more than its bitmap names';
+  return { ...opened, pages };
 }

@@ -1,17 +1,34 @@
 /** A piece of memory that main thread and codec workers share: a run of blocks, and what becomes of it. */
-import { ID_LENGTH, RECORD_HEADER_LENGTH } from '../format/constants.ts';
+import { type BlockScheme, listLength, recordRoom } from '../format/block-scheme.ts';
+import { ID_LENGTH } from '../format/constants.ts';
 
-/** Numbers kept for each block of a slot. */
-export const META_FIELDS = 5;
+/** Numbers kept for each entry of a slot. */
+export const META_FIELDS = 12;
+/** Offsets and lengths are bytes. */
 export const Meta = {
-  /** Trimmed length (writing); raw length (reading). */
+  /** Writing: of the block, 0 when it is all zero. Reading: of the record. */
   rawLength: 0,
-  /** Writing: 1 when the block is to be encoded. */
+  /** Writing: 1 when the entry is to be encoded. */
   wanted: 1,
-  /** Writing: offset of its record in `output`. Reading: offset of its record in `input`. */
+  /** Of its record; writing: in `output`, reading: in `input`. */
   offset: 2,
   storedLength: 3,
+  /** Writing: of the record made. */
   encoding: 4,
+  /** RecordKind. Writing: what it is to become. Reading: what the record is listed as. */
+  kind: 5,
+  /** Writing: where the plain block lies in `input`; of a delta its payload, see patch-slot.ts. */
+  plain: 6,
+  /** Writing a delta: room for its payload, then the payload's length. */
+  plainLength: 7,
+  /** Reading a delta: the base's record in `input`. Writing a delta: the record of the block that was there before. */
+  baseOffset: 8,
+  /** Body of that record; writing: header and as much of the body as was read. */
+  baseLength: 9,
+  /** Reading: which of the task's ciphers the record needs. */
+  cipher: 10,
+  /** The same for the record at baseOffset. */
+  baseCipher: 11,
 } as const;
 
 /** The shared parts; a message carries them to each worker once. */
@@ -23,32 +40,48 @@ export interface SlotMemory {
   input: SharedArrayBuffer;
   output: SharedArrayBuffer;
   ids: SharedArrayBuffer;
+  baseIds: SharedArrayBuffer;
+  lists: SharedArrayBuffer;
   meta: SharedArrayBuffer;
 }
 
-export interface Slot extends Omit<SlotMemory, 'input' | 'output' | 'ids' | 'meta'> {
+export interface Slot {
+  number: number;
+  blockSize: number;
+  /** Whole blocks it holds. */
+  capacity: number;
+  /** Entries it has ids, page lists and numbers for: changed parts of blocks take less room than blocks. */
+  entries: number;
   memory: SlotMemory;
-  /** Writing: plain blocks. Reading: records as stored. */
+  /** Writing: plain blocks, or changed pages. Reading: records as stored. Room for two records a block. */
   input: Buffer;
   /** Writing: records. Reading: plain blocks. */
   output: Buffer;
-  /** `capacity` × 32 bytes. */
+  /** `entries` × 32 bytes. */
   ids: Buffer;
-  /** `capacity` × META_FIELDS. */
+  /** Writing deltas: the id of the block that was there before, then of the delta's base. */
+  baseIds: Buffer;
+  /** A page list for each entry, at equal distances. */
+  lists: Buffer;
+  /** `entries` × META_FIELDS. */
   meta: Int32Array;
 }
 
-export function createSlotMemory(number: number, blockSize: number, capacity: number): SlotMemory {
-  // Either side may hold records with their headers.
-  const bytes = capacity * (blockSize + RECORD_HEADER_LENGTH);
+const MIN_ENTRIES = 64;
+export function createSlotMemory(number: number, scheme: BlockScheme, capacity: number): SlotMemory {
+  const entries = Math.max(capacity, MIN_ENTRIES);
+  const room = capacity * recordRoom(scheme);
   return {
     number,
-    blockSize,
+    blockSize: scheme.blockSize,
     capacity,
-    input: new SharedArrayBuffer(bytes),
-    output: new SharedArrayBuffer(bytes),
-    ids: new SharedArrayBuffer(capacity * ID_LENGTH),
-    meta: new SharedArrayBuffer(capacity * META_FIELDS * 4),
+    // Memory that is never touched costs nothing.
+    input: new SharedArrayBuffer(2 * room),
+    output: new SharedArrayBuffer(room),
+    ids: new SharedArrayBuffer(entries * ID_LENGTH),
+    baseIds: new SharedArrayBuffer(entries * ID_LENGTH),
+    lists: new SharedArrayBuffer(entries * listLength(scheme, scheme.blockSize)),
+    meta: new SharedArrayBuffer(entries * META_FIELDS * 4),
   };
 }
 
@@ -57,13 +90,25 @@ export function viewSlot(memory: SlotMemory): Slot {
     number: memory.number,
     blockSize: memory.blockSize,
     capacity: memory.capacity,
+    entries: memory.ids.byteLength / ID_LENGTH,
     memory,
     input: Buffer.from(memory.input),
     output: Buffer.from(memory.output),
     ids: Buffer.from(memory.ids),
+    baseIds: Buffer.from(memory.baseIds),
+    lists: Buffer.from(memory.lists),
     meta: new Int32Array(memory.meta),
   };
 }
 
-export const idAt = (slot: Slot, block: number): Buffer =>
-  slot.ids.subarray(block * ID_LENGTH, (block + 1) * ID_LENGTH);
+export const idAt = (slot: Slot, entry: number): Buffer =>
+  slot.ids.subarray(entry * ID_LENGTH, (entry + 1) * ID_LENGTH);
+
+export const baseIdAt = (slot: Slot, entry: number): Buffer =>
+  slot.baseIds.subarray(entry * ID_LENGTH, (entry + 1) * ID_LENGTH);
+
+/** The room of an entry's page list; empty in version 1. */
+export function listAt(slot: Slot, entry: number): Buffer {
+  const room = slot.lists.length / slot.entries;
+  return slot.lists.subarray(entry * room, (entry + 1) * room);
+}

@@ -1,18 +1,24 @@
 /** What a codec worker does with a slot, and the messages that ask for it. */
-import { type Encoding, PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import { parseRecordHeader } from '../format/pack-format.ts';
-import { decodePayload, encodeRecord, idOf, releaseDecoded, trimmedLength } from './codec.ts';
-import { idAt, META_FIELDS, Meta, type Slot, type SlotMemory } from './slot.ts';
+import { type BlockScheme, blockId, listLength } from '../format/block-scheme.ts';
+import { PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import { parseRecordHeader, type RecordEntry } from '../format/pack-format.ts';
+import { decodeDelta, decodeWhole, encodeRecord, type RecordDraft } from './codec.ts';
+import { applyDelta } from './delta.ts';
+import { writePageList } from './page-list.ts';
+import { digestPatch } from './patch.ts';
+import type { RecordCipher } from './record-cipher.ts';
+import { baseIdAt, idAt, listAt, META_FIELDS, Meta, type Slot, type SlotMemory } from './slot.ts';
+import { trimmedLength } from './zeros.ts';
 
 export type TaskRequest =
-  /** Trims and hashes the first `count` blocks: fills ids and raw lengths. */
-  | { task: 'hash'; slot: number; count: number }
-  /** Encodes the wanted ones of the first `count` blocks as records, one behind the other in `output`. */
-  | { task: 'encode'; slot: number; count: number; level: number; sequence: number }
-  /** Decodes and checks `count` records of `input` into consecutive blocks of `output`. */
-  | { task: 'decode'; slot: number; count: number };
+  /** Finds ids, page lists and raw lengths of the first `count` entries: blocks, or patches (see patch.ts). */
+  | { task: 'digest'; slot: number; count: number; ciphers: RecordCipher[] }
+  /** Encodes the wanted ones of the first `count` entries as records, one behind the other in `output`. */
+  | { task: 'encode'; slot: number; count: number; level: number; sequence: number; cipher?: RecordCipher }
+  /** Decodes and proves `count` records of `input`, deltas over their bases, into consecutive blocks of `output`. */
+  | { task: 'decode'; slot: number; count: number; ciphers: RecordCipher[] };
 
-/** A record that could not be decoded. */
+/** An entry that could not be done. */
 export interface Failure {
   block: number;
   message: string;
@@ -23,78 +29,131 @@ export interface TaskResult {
   failures: Failure[];
 }
 
-export type WorkerRequest = { add: SlotMemory } | ({ id: number } & TaskRequest);
+/** The scheme is the first message a worker gets. */
+export type WorkerRequest = { scheme: BlockScheme } | { add: SlotMemory } | ({ id: number } & TaskRequest);
 export type WorkerReply = { id: number; result: TaskResult } | { id: number; error: string };
 
-export function runTask(slot: Slot, request: TaskRequest): TaskResult {
-  if (request.task === 'hash') return hashBlocks(slot, request.count);
-  if (request.task === 'encode') return encodeBlocks(slot, request.count, request.level, request.sequence);
-  return decodeRecords(slot, request.count);
+export function runTask(slot: Slot, request: TaskRequest, scheme: BlockScheme): TaskResult {
+  if (request.task === 'digest') return digestEntries(slot, request.count, scheme, request.ciphers);
+  if (request.task === 'encode') return encodeEntries(slot, request, scheme);
+  return decodeRecords(slot, request.count, scheme, request.ciphers);
 }
 
-function hashBlocks(slot: Slot, count: number): TaskResult {
-  for (let block = 0; block < count; block++) {
-    const start = block * slot.blockSize;
-    const length = trimmedLength(slot.input, start, start + slot.blockSize);
-    slot.meta[block * META_FIELDS + Meta.rawLength] = length;
-    if (length > 0) idOf(RecordKind.block, slot.input.subarray(start, start + length)).copy(idAt(slot, block));
-  }
-  return { length: 0, failures: [] };
-}
-
-function encodeBlocks(slot: Slot, count: number, level: number, firstSequence: number): TaskResult {
-  let at = 0;
-  let sequence = firstSequence;
+function digestEntries(slot: Slot, count: number, scheme: BlockScheme, ciphers: readonly RecordCipher[]): TaskResult {
+  const failures: Failure[] = [];
   for (let block = 0; block < count; block++) {
     const meta = block * META_FIELDS;
-    if (slot.meta[meta + Meta.wanted] !== 1) continue;
-    const start = block * slot.blockSize;
-    const raw = slot.input.subarray(start, start + slot.meta[meta + Meta.rawLength]!);
-    const record = { kind: RecordKind.block, sequence, level };
-    const { encoding, storedLength } = encodeRecord(slot.output, at, record, raw, idAt(slot, block));
-    slot.meta[meta + Meta.offset] = at;
-    slot.meta[meta + Meta.storedLength] = storedLength;
-    slot.meta[meta + Meta.encoding] = encoding;
+    if (slot.meta[meta + Meta.kind] === RecordKind.delta) {
+      const message = digestPatch(slot, block, scheme, ciphers[slot.meta[meta + Meta.baseCipher]!]);
+      if (message !== null) failures.push({ block, message });
+    } else {
+      digestBlock(slot, block, scheme);
+    }
+  }
+  return { length: 0, failures };
+}
+
+function digestBlock(slot: Slot, block: number, scheme: BlockScheme): void {
+  const meta = block * META_FIELDS;
+  const start = slot.meta[meta + Meta.plain]!;
+  const length = trimmedLength(slot.input, start, start + slot.blockSize);
+  slot.meta[meta + Meta.rawLength] = length;
+  if (length === 0) return;
+  const list = listAt(slot, block);
+  const named =
+    scheme.pageSize === 0
+      ? slot.input.subarray(start, start + length)
+      : list.subarray(0, writePageList(list, slot.input, start, start + length, scheme.pageSize));
+  blockId(scheme, named).copy(idAt(slot, block));
+}
+
+function encodeEntries(slot: Slot, request: TaskRequest & { task: 'encode' }, scheme: BlockScheme): TaskResult {
+  const context = { scheme, cipher: request.cipher };
+  let at = 0;
+  let { sequence } = request;
+  for (let block = 0; block < request.count; block++) {
+    const meta = slot.meta.subarray(block * META_FIELDS, (block + 1) * META_FIELDS);
+    if (meta[Meta.wanted] !== 1) continue;
+    const isDelta = meta[Meta.kind] === RecordKind.delta;
+    const rawLength = meta[Meta.rawLength]!;
+    const start = meta[Meta.plain]!;
+    const draft: RecordDraft = {
+      kind: isDelta ? RecordKind.delta : RecordKind.block,
+      sequence,
+      level: request.level,
+      rawLength,
+      id: idAt(slot, block),
+      base: isDelta ? baseIdAt(slot, block) : undefined,
+      list: listAt(slot, block).subarray(0, listLength(scheme, rawLength)),
+      plain: slot.input.subarray(start, start + (isDelta ? meta[Meta.plainLength]! : rawLength)),
+    };
+    const { encoding, storedLength } = encodeRecord(slot.output, at, draft, context);
+    meta[Meta.offset] = at;
+    meta[Meta.storedLength] = storedLength;
+    meta[Meta.encoding] = encoding;
     at += RECORD_HEADER_LENGTH + storedLength;
     sequence += 1;
   }
   return { length: at, failures: [] };
 }
 
-function decodeRecords(slot: Slot, count: number): TaskResult {
+function decodeRecords(slot: Slot, count: number, scheme: BlockScheme, ciphers: readonly RecordCipher[]): TaskResult {
   const failures: Failure[] = [];
   for (let block = 0; block < count; block++) {
     const start = block * slot.blockSize;
-    const raw = decodeAt(slot, block);
-    if (typeof raw === 'string') failures.push({ block, message: raw });
-    const length = typeof raw === 'string' ? 0 : raw.copy(slot.output, start);
-    slot.output.fill(0, start + length, start + slot.blockSize);
-    const encoding = slot.meta[block * META_FIELDS + Meta.encoding] as Encoding;
-    if (typeof raw !== 'string') releaseDecoded(raw, encoding);
+    const length = decodeEntry(slot, block, scheme, ciphers);
+    if (typeof length === 'string') failures.push({ block, message: length });
+    slot.output.fill(0, start + (typeof length === 'string' ? 0 : length), start + slot.blockSize);
   }
   return { length: 0, failures };
 }
 
-function decodeAt(slot: Slot, block: number): Buffer | string {
-  const meta = block * META_FIELDS;
-  const at = slot.meta[meta + Meta.offset]!;
-  const rawLength = slot.meta[meta + Meta.rawLength]!;
-  const storedLength = slot.meta[meta + Meta.storedLength]!;
-  const encoding = slot.meta[meta + Meta.encoding] as Encoding;
-  const id = idAt(slot, block);
-  let header: ReturnType<typeof parseRecordHeader>;
+/** @returns bytes written to the block's place in `output`, or why not */
+function decodeEntry(
+  slot: Slot,
+  block: number,
+  scheme: BlockScheme,
+  ciphers: readonly RecordCipher[],
+): number | string {
+  const meta = slot.meta.subarray(block * META_FIELDS, (block + 1) * META_FIELDS);
+  const start = block * slot.blockSize;
+  if (meta[Meta.kind] === 0) return 'it is read otherwise';
+  const found = recordAt(slot, meta[Meta.offset]!, meta[Meta.storedLength]!, meta[Meta.kind]!, idAt(slot, block));
+  if (typeof found === 'string') return found;
+  const context = { scheme, cipher: ciphers[meta[Meta.cipher]!] };
+  if (found.record.base === undefined) {
+    const whole = decodeWhole(found.record, found.bytes, context);
+    if (typeof whole === 'string') return whole;
+    const length = whole.plain.copy(slot.output, start);
+    whole.free();
+    return length;
+  }
+  const below = recordAt(slot, meta[Meta.baseOffset]!, meta[Meta.baseLength]!, RecordKind.block, found.record.base);
+  if (typeof below === 'string') return below;
+  const base = decodeWhole(below.record, below.bytes, { scheme, cipher: ciphers[meta[Meta.baseCipher]!] });
+  if (typeof base === 'string') return base;
+  const delta = decodeDelta(found.record, found.bytes, context);
+  const length = typeof delta === 'string' ? delta : applyDelta(delta, base, scheme, slot.output, start);
+  base.free();
+  if (typeof delta !== 'string') delta.free();
+  return length;
+}
+
+/** The record that is listed at `at` of the input. */
+function recordAt(
+  slot: Slot,
+  at: number,
+  storedLength: number,
+  kind: number,
+  id: Buffer,
+): { record: RecordEntry; bytes: Buffer } | string {
+  let record: RecordEntry;
   try {
-    header = parseRecordHeader(slot.input, at, 'record', PACK_HEADER_LENGTH);
+    record = parseRecordHeader(slot.input, at, 'record', PACK_HEADER_LENGTH);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-  const asListed =
-    header.kind === RecordKind.block &&
-    header.id.equals(id) &&
-    header.storedLength === storedLength &&
-    header.rawLength === rawLength &&
-    header.encoding === encoding;
-  if (!asListed || rawLength > slot.blockSize) return 'the record is not the one that is listed here';
-  const payload = slot.input.subarray(at + RECORD_HEADER_LENGTH, at + RECORD_HEADER_LENGTH + storedLength);
-  return decodePayload(RecordKind.block, encoding, payload, rawLength, id);
+  if (record.kind !== kind || !record.id.equals(id) || record.storedLength !== storedLength)
+    return 'the record is not the one that is listed here';
+  return { record, bytes: slot.input.subarray(at, at + RECORD_HEADER_LENGTH + storedLength) };
 }

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { HvError } from '../../support/errors.ts';
+import type { BlockScheme } from '../format/block-scheme.ts';
 import { createSlotMemory, type Slot, viewSlot } from './slot.ts';
 import { spawnCodecWorker } from './spawn-worker.ts';
 import { runTask, type TaskRequest, type TaskResult, type WorkerReply, type WorkerRequest } from './tasks.ts';
@@ -26,7 +27,7 @@ interface Member {
 }
 
 export class WorkerPool {
-  readonly blockSize: number;
+  readonly scheme: BlockScheme;
   /** Blocks in a slot. */
   readonly capacity: number;
   /** Slots one reader or writer may use. */
@@ -44,9 +45,10 @@ export class WorkerPool {
   #failure: HvError | undefined;
   #closed = false;
 
-  /** @param blockSize bytes; @param workers number of threads, default: one a core, at most 8; 0: work on this thread */
-  constructor(blockSize: number, workers = Math.min(availableParallelism(), MAX_WORKERS), spawn = spawnCodecWorker) {
-    this.blockSize = blockSize;
+  /** @param workers number of threads, default: one a core, at most 8; 0: work on this thread */
+  constructor(scheme: BlockScheme, workers = Math.min(availableParallelism(), MAX_WORKERS), spawn = spawnCodecWorker) {
+    const { blockSize } = scheme;
+    this.scheme = scheme;
     this.capacity = Math.max(1, Math.floor(SLOT_BYTES / blockSize));
     this.#size = workers;
     this.#spawn = spawn;
@@ -76,13 +78,13 @@ export class WorkerPool {
   }
 
   async #runHere(request: TaskRequest): Promise<TaskResult> {
-    return runTask(this.#slots[request.slot]!, request);
+    return runTask(this.#slots[request.slot]!, request, this.scheme);
   }
 
   takeSlot(): Slot {
     const free = this.#free.pop();
     if (free) return free;
-    const slot = viewSlot(createSlotMemory(this.#slots.length, this.blockSize, this.capacity));
+    const slot = viewSlot(createSlotMemory(this.#slots.length, this.scheme, this.capacity));
     this.#slots.push(slot);
     for (const member of this.#members) post(member.worker, { add: slot.memory });
     return slot;
@@ -113,6 +115,7 @@ export class WorkerPool {
       });
       worker.on('error', (error) => this.#fail(member, `A codec worker thread died: ${error.message}`, error));
       worker.on('exit', (code) => this.#fail(member, `A codec worker thread ended with code ${code}`));
+      post(worker, { scheme: this.scheme });
       for (const slot of this.#slots) post(worker, { add: slot.memory });
       this.#members.push(member);
     }

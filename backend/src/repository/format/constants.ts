@@ -5,7 +5,7 @@ export const CONFIG_NAME = 'hvbackup-repository.json';
 /** The newest version that is known; every one from 1 is read and written. */
 export const FORMAT_VERSION = 2;
 /** The version of new repositories. */
-export const CREATED_VERSION: 1 | 2 = 1;
+export const CREATED_VERSION: 1 | 2 = 2;
 /** §4. Bytes; version 1 has no pages. */
 export const PAGE_SIZE = 16 * 1024;
 

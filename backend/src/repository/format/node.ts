@@ -1,9 +1,7 @@
 /** Nodes of a block map (docs/format.md §4): up to 256 children, absent ones are zeros. */
-import { createHash } from 'node:crypto';
 import { damaged } from '../storage/storage.ts';
 import { FAN_OUT, ID_LENGTH, MAX_HEIGHT, NODE_HEADER_LENGTH } from './constants.ts';
 
-const DOMAIN = Buffer.from('HVBNODE1', 'latin1');
 const BITMAP_AT = 4;
 
 /** A node in memory: all 256 places, so that a child is found by its number. */
@@ -56,8 +54,6 @@ export function renderNode(node: TreeNode): Buffer {
   }
   return out;
 }
-
-export const nodeId = (encoded: Uint8Array): Buffer => createHash('sha256').update(DOMAIN).update(encoded).digest();
 
 /** @param level that its parent or the content reference says it has; @throws REPOSITORY_DAMAGED */
 export function parseNode(bytes: Buffer, level: number, path: string, offset: number): TreeNode {

@@ -12,24 +12,29 @@ import {
   MAX_PACK_LENGTH,
   PACK_HEADER_LENGTH,
   PACK_TRAILER_LENGTH,
+  PAGE_SIZE,
   PackClass,
   RECORD_HEADER_LENGTH,
   RecordKind,
   TOC_ENTRY_LENGTH,
 } from './constants.ts';
 import { repositoryIdBytes } from './ids.ts';
+import { TAG_LENGTH } from './keys.ts';
 
 const PACK_MAGIC = Buffer.from('HVBKPAK1', 'latin1');
 const TOC_MAGIC = Buffer.from('HVBKTOC1', 'latin1');
 /** `HVBR` read little-endian. */
 const RECORD_MAGIC = 0x52425648;
+const ENCRYPTED = 1;
 
 export interface PackHeader {
   repositoryId: string;
   packId: string;
   sessionId: string;
   packClass: PackClass;
+  /** 32 random bytes; the pack's key is derived from them. */
   salt: Buffer;
+  encrypted: boolean;
 }
 
 /** One record as tables of contents and indexes list it. */
@@ -41,7 +46,7 @@ export interface RecordEntry {
   /** Of the record header within the pack. */
   offset: number;
   rawLength: number;
-  /** Of the payload. */
+  /** Of the body: page list, payload and tag, whichever it has. */
   storedLength: number;
   /** 32 bytes; only deltas. */
   base?: Buffer;
@@ -50,6 +55,7 @@ export interface RecordEntry {
 export function renderPackHeader(header: PackHeader): Buffer {
   const out = Buffer.alloc(PACK_HEADER_LENGTH);
   PACK_MAGIC.copy(out, 0);
+  out.writeUInt16LE(header.encrypted ? ENCRYPTED : 0, 8);
   out.writeUInt16LE(header.packClass, 10);
   repositoryIdBytes(header.repositoryId).copy(out, 12);
   Buffer.from(header.packId, 'hex').copy(out, 28);
@@ -59,12 +65,13 @@ export function renderPackHeader(header: PackHeader): Buffer {
   return out;
 }
 
-/** @throws REPOSITORY_DAMAGED also when it belongs to another repository or name; NOT_SUPPORTED when encrypted */
+/** @throws REPOSITORY_DAMAGED also when it belongs to another repository or name; NOT_SUPPORTED for unknown flags */
 export function parsePackHeader(bytes: Buffer, path: string, repositoryId: string): PackHeader {
   if (!bytes.subarray(0, 8).equals(PACK_MAGIC)) throw damaged('pack', path, 'this is not a pack', { offset: 0 });
   if (crc32(bytes.subarray(0, 92)) !== bytes.readUInt32LE(92))
     throw damaged('pack', path, 'the checksum of the header is wrong', { offset: 92 });
-  requireFlags(bytes.readUInt16LE(8), path);
+  const flags = bytes.readUInt16LE(8);
+  requireFlags(flags & ~ENCRYPTED, path);
   const packClass = bytes.readUInt16LE(10);
   if (packClass !== PackClass.blocks && packClass !== PackClass.nodes)
     throw damaged('pack', path, `unknown class ${packClass}`, { offset: 10 });
@@ -73,7 +80,8 @@ export function parsePackHeader(bytes: Buffer, path: string, repositoryId: strin
   const packId = bytes.toString('hex', 28, 44);
   if (!path.endsWith(packId)) throw damaged('pack', path, `this is pack ${packId} under a wrong name`, { offset: 28 });
   const sessionId = bytes.toString('hex', 44, 60);
-  return { repositoryId, packId, sessionId, packClass, salt: Buffer.from(bytes.subarray(60, 92)) };
+  const salt = Buffer.from(bytes.subarray(60, 92));
+  return { repositoryId, packId, sessionId, packClass, salt, encrypted: (flags & ENCRYPTED) !== 0 };
 }
 
 export function requireFlags(flags: number, path: string): void {
@@ -84,12 +92,21 @@ export function requireFlags(flags: number, path: string): void {
   });
 }
 
-/** Writes the 96 bytes of a record header at `at`. `id` (and `base`) are 32 bytes at their offsets. */
+/** Writes the 96 bytes of a record header at `at`. */
 export function renderRecordHeader(
   out: Buffer,
   at: number,
-  record: { kind: RecordKind; encoding: Encoding; sequence: number; rawLength: number; storedLength: number },
-  id: Uint8Array,
+  record: {
+    kind: RecordKind;
+    encoding: Encoding;
+    sequence: number;
+    rawLength: number;
+    storedLength: number;
+    /** 32 bytes. */
+    id: Uint8Array;
+    /** 32 bytes; only deltas. */
+    base?: Uint8Array;
+  },
 ): void {
   out.fill(0, at, at + RECORD_HEADER_LENGTH);
   out.writeUInt32LE(RECORD_MAGIC, at);
@@ -98,7 +115,8 @@ export function renderRecordHeader(
   out.writeUInt32LE(record.sequence, at + 8);
   out.writeUInt32LE(record.rawLength, at + 12);
   out.writeUInt32LE(record.storedLength, at + 16);
-  out.set(id, at + 20);
+  out.set(record.id, at + 20);
+  if (record.base) out.set(record.base, at + 52);
   out.writeUInt32LE(crc32(out.subarray(at, at + 92)), at + 92);
 }
 
@@ -125,14 +143,17 @@ export function parseRecordHeader(bytes: Buffer, at: number, path: string, offse
 export function requireEntry(entry: RecordEntry, path: string): void {
   const { kind, encoding, rawLength, storedLength, offset } = entry;
   const limit = kind === RecordKind.node ? MAX_NODE_LENGTH : MAX_BLOCK_SIZE;
+  const pages = Math.ceil(rawLength / PAGE_SIZE);
+  const around = TAG_LENGTH + (kind === RecordKind.node ? 0 : pages * ID_LENGTH);
+  // Only a delta holds whole pages, and says which.
+  const most = kind === RecordKind.delta ? pages * PAGE_SIZE + Math.ceil(pages / 8) : rawLength;
   const fine =
     (kind === RecordKind.block || kind === RecordKind.node || kind === RecordKind.delta) &&
     (encoding === Encoding.zstd || encoding === Encoding.stored) &&
     rawLength > 0 &&
     rawLength <= limit &&
     storedLength > 0 &&
-    (kind === RecordKind.delta ? storedLength <= limit : storedLength <= rawLength) &&
-    (encoding === Encoding.zstd || kind === RecordKind.delta || storedLength === rawLength) &&
+    storedLength <= most + around &&
     offset >= PACK_HEADER_LENGTH &&
     offset + RECORD_HEADER_LENGTH + storedLength <= MAX_PACK_LENGTH;
   if (!fine)

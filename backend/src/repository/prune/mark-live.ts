@@ -85,15 +85,23 @@ export class LiveMarker {
   /** Waits only when something is missing: there are many blocks. */
   #markBlock(id: Buffer): Promise<void> | undefined {
     const location = this.#choose(RecordKind.block, id);
-    if (location === undefined) return this.#markMissing(Buffer.from(id));
-    this.#live.mark(location);
+    if (location === undefined || !this.#mark(location)) return this.#markMissing(Buffer.from(id));
     return undefined;
   }
 
   async #markMissing(id: Buffer): Promise<void> {
     const location = await this.#chooseAgain(RecordKind.block, id);
-    if (location === undefined) this.missingBlocks += 1;
-    else this.#live.mark(location);
+    if (location === undefined || !this.#mark(location)) this.missingBlocks += 1;
+  }
+
+  /** Marks a block's record, and what it is a delta over. @returns false when that is missing */
+  #mark(location: RecordLocation): boolean {
+    this.#live.mark(location);
+    if (location.base === undefined) return true;
+    const { index } = this.#core;
+    const base = index.findBase(location) ?? index.findWhole(location.base)[0];
+    if (base !== undefined) this.#live.mark(base);
+    return base !== undefined;
   }
 
   /** The restore point may be younger than the listing of the indexes. */

@@ -1,14 +1,15 @@
 /** Copies what lives in thinly used packs to new ones, every record decoded and checked on the way. */
-import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
+import { isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
-import { decodePayload } from '../engine/codec.ts';
-import { RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import { decodeDelta, decodeWhole, moveRecord } from '../engine/codec.ts';
+import { RecordKind } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
-import { parseRecordHeader, type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
+import type { RecordEntry } from '../format/pack-format.ts';
 import { PackSink } from '../records/pack-sink.ts';
 import { readPackContents } from '../records/pack-tail.ts';
+import { classOf } from '../records/record-index.ts';
 import { damaged } from '../storage/storage.ts';
 import type { LiveSet, PackState } from './live-set.ts';
 
@@ -30,20 +31,16 @@ export async function rewritePacks(
 ): Promise<RewriteResult> {
   const result: RewriteResult = { rewritten: [], writtenBytes: 0, indexBytes: 0 };
   if (packs.length === 0) return result;
-  const sink = new PackSink(
-    core.storage,
-    { repositoryId: core.config.id, keys: core.keys, sessionId },
-    {
-      packStored: (pack) => {
-        result.writtenBytes += pack.length;
-      },
-      indexStored: (name, index) => {
-        core.catalog.addIndex(name, index);
-        core.index.invalidate();
-      },
-      beforePublish: context.renew,
+  const sink = new PackSink(core.storage, core.packOwner(sessionId), {
+    packStored: (pack) => {
+      result.writtenBytes += pack.length;
     },
-  );
+    indexStored: (name, index) => {
+      core.catalog.addIndex(name, index);
+      core.index.invalidate();
+    },
+    beforePublish: context.renew,
+  });
   try {
     for (const state of packs) {
       throwIfCancelled(context.signal);
@@ -71,18 +68,14 @@ async function copyLive(core: RepositoryCore, live: LiveSet, state: PackState, s
 }
 
 async function copyRecord(core: RepositoryCore, pack: IndexedPack, record: RecordEntry, sink: PackSink): Promise<void> {
-  const path = packName(pack.id);
-  const { kind, rawLength, storedLength, encoding, id } = record;
-  if (kind === RecordKind.delta)
-    throw new HvError('NOT_SUPPORTED', `${path}: delta records are not known to this version`);
-  const run = Buffer.alloc(RECORD_HEADER_LENGTH + storedLength);
-  await core.storage.read(path, record.offset, run);
-  const header = parseRecordHeader(run, 0, path, record.offset);
-  const raw = header.id.equals(id)
-    ? decodePayload(kind, encoding, run.subarray(RECORD_HEADER_LENGTH), rawLength, id)
-    : 'another record lies here than the one listed';
-  if (typeof raw === 'string') throw damaged('pack', path, raw, { offset: record.offset, id: id.toString('hex') });
-  const { pack: target, sequence } = await sink.reserve(pack.packClass, 1, run.length);
-  renderRecordHeader(run, 0, { kind, encoding, sequence, rawLength, storedLength }, id);
-  await target.append(run, [{ id, kind, encoding, rawLength, storedLength, at: 0 }], run.length);
+  const { id, kind, rawLength, encoding, storedLength, base } = record;
+  const location = { ...record, packId: pack.id, packNumber: -1, ordinal: -1 };
+  const { bytes, context } = await core.reader.fetch(classOf(kind), id, location);
+  const decoded = kind === RecordKind.delta ? decodeDelta(record, bytes, context) : decodeWhole(record, bytes, context);
+  if (typeof decoded === 'string')
+    throw damaged('pack', packName(pack.id), decoded, { offset: record.offset, id: id.toString('hex') });
+  const { pack: target, sequence } = await sink.reserve(pack.packClass, 1, bytes.length);
+  const run = Buffer.alloc(bytes.length);
+  moveRecord(run, record, bytes, sequence, context, { ...context, cipher: target.cipher });
+  await target.append(run, [{ id, kind, rawLength, encoding, storedLength, base, at: 0 }], bytes.length);
 }

@@ -8,14 +8,7 @@ import { indexName } from '../format/ids.ts';
 import { type IndexedPack, type IndexObject, parseIndex, renderIndex } from '../format/index-format.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import { PackWriter } from './pack-writer.ts';
-
-export interface SinkOwner {
-  repositoryId: string;
-  /** Null when the repository is not encrypted. */
-  keys: RepositoryKeys | null;
-  sessionId: string;
-}
+import { type PackOwner, PackWriter, sameEntry } from './pack-writer.ts';
 
 /** Packs being flushed at once: more would only queue in the storage. */
 const MAX_COMMITS = 3;
@@ -33,7 +26,7 @@ export interface SinkEvents {
 
 export class PackSink {
   readonly #storage: Storage;
-  readonly #owner: SinkOwner;
+  readonly #owner: PackOwner;
   readonly #events: SinkEvents;
   readonly #open: (PackWriter | undefined)[] = [undefined, undefined];
   readonly #commits = new Set<Promise<void>>();
@@ -44,7 +37,7 @@ export class PackSink {
   /** Bytes of indexes published so far. */
   indexBytes = 0;
 
-  constructor(storage: Storage, owner: SinkOwner, events: SinkEvents) {
+  constructor(storage: Storage, owner: PackOwner, events: SinkEvents) {
     this.#storage = storage;
     this.#owner = owner;
     this.#events = events;
@@ -150,10 +143,7 @@ export async function publishIndex(
   const same = index.packs.every((pack, i) => {
     const other = parsed.packs[i]!;
     if (other.id !== pack.id || other.length !== pack.length || other.sessionId !== pack.sessionId) return false;
-    return pack.records.every((record, k) => {
-      const found = other.records[k];
-      return found?.offset === record.offset && found.kind === record.kind && found.id.equals(record.id);
-    });
+    return pack.records.every((record, k) => sameEntry(record, other.records[k]));
   });
   if (!same || parsed.packs.length !== index.packs.length || parsed.supersedes.length !== index.supersedes.length)
     throw new HvError('INTERNAL', `${indexName(name)}: the index does not decode to what was to be stored`);

@@ -1,6 +1,7 @@
 /** One pack while it is being written: records are appended as they come, the table of contents closes it. */
 import { randomBytes } from 'node:crypto';
 import { HvError } from '../../support/errors.ts';
+import type { RecordCipher } from '../engine/record-cipher.ts';
 import {
   type Encoding,
   PACK_HEADER_LENGTH,
@@ -11,6 +12,7 @@ import {
 } from '../format/constants.ts';
 import { packName, randomId } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import type { RepositoryKeys } from '../format/keys.ts';
 import {
   type PackHeader,
   parsePackHeader,
@@ -21,6 +23,15 @@ import {
   renderToc,
 } from '../format/pack-format.ts';
 import type { PutStream, Storage } from '../storage/storage.ts';
+import { packCipher } from './pack-ciphers.ts';
+
+/** Who writes: what every pack of a session has in common. */
+export interface PackOwner {
+  repositoryId: string;
+  sessionId: string;
+  /** Null when the repository is not encrypted. */
+  keys: RepositoryKeys | null;
+}
 
 /** A record within a run of encoded records. */
 export interface RunRecord {
@@ -29,12 +40,16 @@ export interface RunRecord {
   encoding: Encoding;
   rawLength: number;
   storedLength: number;
+  /** Of a delta. */
+  base?: Buffer;
   /** Of the record header within the run. */
   at: number;
 }
 
 export class PackWriter {
   readonly id = randomId();
+  /** For its records, in an encrypted repository. */
+  readonly cipher: RecordCipher | undefined;
   readonly #header: PackHeader;
   readonly #stream: Promise<PutStream>;
   /** The header is written. */
@@ -47,10 +62,13 @@ export class PackWriter {
   #reservations = 0;
   #idle: (() => void) | undefined;
 
-  constructor(storage: Storage, owner: { repositoryId: string; sessionId: string }, packClass: PackClass) {
-    this.#header = { ...owner, packId: this.id, packClass, salt: randomBytes(32) };
+  constructor(storage: Storage, owner: PackOwner, packClass: PackClass) {
+    const { repositoryId, sessionId, keys } = owner;
+    const salt = randomBytes(32);
+    this.cipher = keys === null ? undefined : packCipher(keys, repositoryId, this.id, salt);
+    this.#header = { repositoryId, sessionId, packId: this.id, packClass, salt, encrypted: keys !== null };
     const bytes = renderPackHeader(this.#header);
-    parsePackHeader(bytes, packName(this.id), owner.repositoryId);
+    parsePackHeader(bytes, packName(this.id), repositoryId);
     this.#stream = storage.createPut(packName(this.id));
     this.#opened = this.#stream.then((stream) => stream.append([bytes]));
     this.#opened.catch(() => undefined);
@@ -81,8 +99,10 @@ export class PackWriter {
   append(run: Uint8Array, records: readonly RunRecord[], reserved: number): Promise<void> {
     const start = this.#length;
     this.#length += run.length;
-    for (const { at, id, ...record } of records)
-      this.#entries.push({ ...record, id: Buffer.from(id), offset: start + at });
+    for (const { at, id, base, ...record } of records) {
+      const copies = { id: Buffer.from(id), ...(base ? { base: Buffer.from(base) } : {}) };
+      this.#entries.push({ ...record, ...copies, offset: start + at });
+    }
     return this.#stream.then((stream) => stream.append([run])).finally(() => this.cancel(reserved));
   }
 
@@ -124,9 +144,16 @@ export class PackWriter {
     const parsed = parseToc(toc.subarray(0, trailer.tocLength), trailer, name);
     const same = parsed.every((entry, i) => {
       const expected = this.#entries[i]!;
-      return entry.offset === expected.offset && entry.kind === expected.kind && entry.id.equals(expected.id);
+      return sameEntry(entry, expected);
     });
     if (!same || parsed.length !== this.#entries.length)
       throw new HvError('INTERNAL', `${name}: the table of contents does not decode to what was written`);
   }
 }
+
+/** Whether two listings say the same of a record. */
+export const sameEntry = (a: RecordEntry, b: RecordEntry | undefined): boolean =>
+  a.offset === b?.offset &&
+  a.kind === b.kind &&
+  a.id.equals(b.id) &&
+  (a.base === b.base || (a.base !== undefined && b.base !== undefined && a.base.equals(b.base)));

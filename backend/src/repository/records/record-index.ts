@@ -14,6 +14,9 @@ export interface RecordLocation {
   rawLength: number;
   storedLength: number;
   encoding: Encoding;
+  kind: RecordKind;
+  /** Id of the base, 32 bytes; only deltas. */
+  base?: Buffer;
   /** The catalog's pack number; -1 when no index names the pack. */
   packNumber: number;
   ordinal: number;
@@ -46,28 +49,39 @@ export class RecordIndex {
 
   /**
    * A record a writer may rely on: neither damaged nor in a pack that will be deleted, and named by an index or, in
-   * one of the packs `own`, about to be.
+   * one of the packs `own`, about to be. A whole one, if there is; a delta only when its base has such a record.
    */
   findSound(kind: IdClass, id: Buffer, own: ReadonlySet<string> = NONE): RecordLocation | undefined {
-    if (own.size > 0)
-      for (const location of this.#loose[kind].get(keyOf(id)) ?? [])
-        if (own.has(location.packId) && this.#isSound(location)) return location;
-    for (const record of this.catalog.find(kind, id)) {
-      const location = this.#resolve(record);
-      if (location !== undefined && this.#isSound(location)) return location;
-    }
-    return undefined;
+    const usable = this.#known(kind, id).filter(
+      (location) => (location.packNumber >= 0 || own.has(location.packId)) && this.#isSound(location),
+    );
+    const whole = usable.find((location) => location.base === undefined);
+    return whole ?? usable.find((location) => this.findBase(location, own) !== undefined);
   }
 
-  /** Every record a reader may try, sound ones first. */
+  /** A sound whole record of a delta's base. */
+  findBase(delta: RecordLocation, own: ReadonlySet<string> = NONE): RecordLocation | undefined {
+    if (delta.base === undefined) return undefined;
+    return this.#known(RecordKind.block, delta.base).find(
+      (location) =>
+        location.base === undefined &&
+        (location.packNumber >= 0 || own.has(location.packId)) &&
+        this.#isSound(location),
+    );
+  }
+
+  /** Every record a reader may try, sound ones first, whole ones before deltas. */
   findAll(kind: IdClass, id: Buffer): RecordLocation[] {
-    const found = [...(this.#loose[kind].get(keyOf(id)) ?? [])];
-    for (const record of this.catalog.find(kind, id)) {
-      const location = this.#resolve(record);
-      if (location !== undefined) found.push(location);
-    }
+    const found = this.#known(kind, id);
     if (found.length < 2) return found;
-    return found.sort((a, b) => Number(this.#isSound(b)) - Number(this.#isSound(a)));
+    const rank = (location: RecordLocation) =>
+      Number(!this.#isSound(location)) * 2 + Number(location.base !== undefined);
+    return found.sort((a, b) => rank(a) - rank(b));
+  }
+
+  /** The whole records among findAll(). */
+  findWhole(id: Buffer): RecordLocation[] {
+    return this.findAll(RecordKind.block, id).filter((location) => location.base === undefined);
   }
 
   /** Makes the records of a complete pack known that no index names. */
@@ -75,12 +89,11 @@ export class RecordIndex {
     if (this.loosePacks.has(pack.id)) return;
     this.loosePacks.set(pack.id, pack);
     pack.records.forEach((record, ordinal) => {
-      if (record.kind === RecordKind.delta) return;
-      const { offset, rawLength, storedLength, encoding } = record;
-      const location = { packId: pack.id, offset, rawLength, storedLength, encoding, packNumber: -1, ordinal };
-      const key = keyOf(record.id);
-      const known = this.#loose[record.kind].get(key);
-      if (known === undefined) this.#loose[record.kind].set(key, [location]);
+      const { id, ...facts } = record;
+      const location = { ...facts, packId: pack.id, packNumber: -1, ordinal };
+      const loose = this.#loose[classOf(record.kind)];
+      const known = loose.get(keyOf(id));
+      if (known === undefined) loose.set(keyOf(id), [location]);
       else known.push(location);
     });
   }
@@ -91,11 +104,11 @@ export class RecordIndex {
     if (pack === undefined) return;
     this.loosePacks.delete(packId);
     for (const record of pack.records) {
-      if (record.kind === RecordKind.delta) continue;
       const key = keyOf(record.id);
-      const rest = this.#loose[record.kind].get(key)?.filter((location) => location.packId !== packId) ?? [];
-      if (rest.length === 0) this.#loose[record.kind].delete(key);
-      else this.#loose[record.kind].set(key, rest);
+      const loose = this.#loose[classOf(record.kind)];
+      const rest = loose.get(key)?.filter((location) => location.packId !== packId) ?? [];
+      if (rest.length === 0) loose.delete(key);
+      else loose.set(key, rest);
     }
   }
 
@@ -104,16 +117,24 @@ export class RecordIndex {
     return indexed.has(packId) || this.loosePacks.has(packId);
   }
 
+  #known(kind: IdClass, id: Buffer): RecordLocation[] {
+    const found = [...(this.#loose[kind].get(keyOf(id)) ?? [])];
+    for (const record of this.catalog.find(kind, id)) {
+      const location = this.#resolve(record);
+      if (location !== undefined) found.push(location);
+    }
+    return found;
+  }
+
   #resolve(record: CatalogRecord): RecordLocation | undefined {
-    if (record.kind === RecordKind.delta) return undefined;
     let pack = this.#packs.get(record.pack);
     if (pack === undefined && !this.#packs.has(record.pack)) {
       pack = this.catalog.pack(record.pack);
       this.#packs.set(record.pack, pack);
     }
     if (pack === undefined) return undefined;
-    const { offset, rawLength, storedLength, encoding, ordinal } = record;
-    return { packId: pack.id, offset, rawLength, storedLength, encoding, packNumber: pack.number, ordinal };
+    const { pack: packNumber, base, ...facts } = record;
+    return { ...facts, ...(base === null ? {} : { base: Buffer.from(base) }), packId: pack.id, packNumber };
   }
 
   #isSound(location: RecordLocation): boolean {
@@ -121,6 +142,9 @@ export class RecordIndex {
     return this.damaged.size === 0 || !this.damaged.has(damageKey(location));
   }
 }
+
+/** What an id of a record of this kind is looked up as. */
+export const classOf = (kind: RecordKind): IdClass => (kind === RecordKind.delta ? RecordKind.block : kind);
 
 export const damageKey = (at: { packId: string; offset: number }): string =>
   `${at.packId}-${at.offset.toString(16).padStart(8, '0')}`;

@@ -5,7 +5,9 @@
 import { HvError, throwIfCancelled } from '../../support/errors.ts';
 import { idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { SlotSet } from '../engine/worker-pool.ts';
-import { RecordKind } from '../format/constants.ts';
+import { listLength } from '../format/block-scheme.ts';
+import { RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import { TAG_LENGTH } from '../format/keys.ts';
 import type { ContentRef, ContentStats, ContentWriter, FillBlocks } from '../port.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { type NodeStore, TreeWriter } from '../tree/tree-writer.ts';
@@ -83,7 +85,12 @@ export class SessionContentWriter implements ContentWriter {
       throw error;
     }
     this.#clearBeyondEnd(slot, indices);
-    const hashed = this.#store.core.pool.run({ task: 'hash', slot: slot.number, count: indices.length });
+    for (let block = 0; block < indices.length; block++) {
+      slot.meta[block * META_FIELDS + Meta.kind] = RecordKind.block;
+      slot.meta[block * META_FIELDS + Meta.plain] = block * slot.blockSize;
+    }
+    const work = { task: 'digest', slot: slot.number, count: indices.length, ciphers: [] } as const;
+    const hashed = this.#store.core.pool.run({ ...work, ciphers: [] });
     hashed.catch(() => undefined);
     const numbers = indices.slice();
     this.#chain(async () => {
@@ -144,7 +151,7 @@ export class SessionContentWriter implements ContentWriter {
     if (wanted === 0) return false;
     this.#stats.newBlocks += wanted;
     const storing = this.#store
-      .storeBlocks(slot, indices.length, wanted, rawBytes)
+      .storeEntries(slot, indices.length, wanted, rawBytes)
       .then((stored) => {
         this.#stats.newBytes += stored;
       })
@@ -163,6 +170,7 @@ export class SessionContentWriter implements ContentWriter {
   async #enter(slot: Slot, indices: readonly number[]): Promise<{ wanted: number; rawBytes: number }> {
     let wanted = 0;
     let rawBytes = 0;
+    const { scheme } = this.#store.core;
     for (let block = 0; block < indices.length; block++) slot.meta[block * META_FIELDS + Meta.wanted] = 0;
     for (let block = 0; block < indices.length; block++) {
       const index = indices[block]!;
@@ -180,7 +188,7 @@ export class SessionContentWriter implements ContentWriter {
       if (this.#store.claim(RecordKind.block, id)) continue;
       slot.meta[meta + Meta.wanted] = 1;
       wanted += 1;
-      rawBytes += rawLength;
+      rawBytes += rawLength + listLength(scheme, rawLength) + RECORD_HEADER_LENGTH + TAG_LENGTH;
     }
     return { wanted, rawBytes };
   }

@@ -4,6 +4,7 @@
  */
 import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
+import { trimmedLength } from '../engine/zeros.ts';
 import { RecordKind } from '../format/constants.ts';
 import { keyOf, packName } from '../format/ids.ts';
 import { childId } from '../format/node.ts';
@@ -122,7 +123,9 @@ export class ReliedContents {
   }
 
   async #copy(kind: IdClass, id: Buffer): Promise<boolean> {
-    const raw = await this.#core.reader.read(kind, id);
+    const read = await this.#core.reader.read(kind, id);
+    // A block that was a delta comes in whole pages.
+    const raw = kind === RecordKind.block ? read.subarray(0, trimmedLength(read, 0, read.length)) : read;
     if (this.#store.claim(kind, id)) return false;
     await this.#store.storeRaw(kind, raw, id);
     return true;

@@ -3,16 +3,18 @@
  * relied on. An id handed in twice, by whichever writer, is stored once.
  */
 import type { RepositoryCore } from '../core.ts';
-import { encodeRecord } from '../engine/codec.ts';
-import { idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
+import { draftRoom, encodeRecord, type RecordDraft } from '../engine/codec.ts';
+import { writePageList } from '../engine/page-list.ts';
+import { baseIdAt, idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
+import { listLength, nodeId } from '../format/block-scheme.ts';
 import { type Encoding, PackClass, RECORD_HEADER_LENGTH, RecordKind, ZSTD_LEVEL } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
-import { nodeId, renderNode, type TreeNode } from '../format/node.ts';
+import { renderNode, type TreeNode } from '../format/node.ts';
 import type { CompressionLevel } from '../port.ts';
 import { PackSink } from '../records/pack-sink.ts';
 import type { RunRecord } from '../records/pack-writer.ts';
-import type { IdClass } from '../records/record-index.ts';
+import { classOf, type IdClass, type RecordLocation } from '../records/record-index.ts';
 import type { SessionHandle } from './session-registry.ts';
 
 export class SessionStore {
@@ -31,12 +33,11 @@ export class SessionStore {
   constructor(core: RepositoryCore, handle: SessionHandle, compression: CompressionLevel) {
     this.core = core;
     this.level = ZSTD_LEVEL[compression];
-    const owner = { repositoryId: core.config.id, keys: core.keys, sessionId: handle.id };
-    this.sink = new PackSink(core.storage, owner, {
+    this.sink = new PackSink(core.storage, core.packOwner(handle.id), {
       packStored: (pack) => {
         this.#loose.add(pack.id);
         core.index.addLoose(pack);
-        for (const { kind, id } of pack.records) if (kind !== RecordKind.delta) this.#pending[kind].delete(keyOf(id));
+        for (const { kind, id } of pack.records) this.#pending[classOf(kind)].delete(keyOf(id));
       },
       indexStored: (name, index) => {
         core.catalog.addIndex(name, index);
@@ -56,11 +57,23 @@ export class SessionStore {
     if (this.#pending[kind].has(key)) return true;
     const found = this.core.index.findSound(kind, id, this.#loose);
     if (found !== undefined) {
-      this.relied.add(found.packId);
+      this.rely(found);
       return true;
     }
     this.#pending[kind].add(key);
     return false;
+  }
+
+  /** Notes that contents of the session need this record, and of a delta its base. */
+  rely(location: RecordLocation): void {
+    this.relied.add(location.packId);
+    const base = this.core.index.findBase(location, this.#loose);
+    if (base !== undefined) this.relied.add(base.packId);
+  }
+
+  /** A record of a block that a delta may be made over: a whole one, or a delta whose base is sound. */
+  findBelow(id: Buffer): RecordLocation | undefined {
+    return this.core.index.findSound(RecordKind.block, id);
   }
 
   /** Takes a claim back that will not be kept. */
@@ -93,15 +106,18 @@ export class SessionStore {
     for (const id of this.#loose) this.core.index.removeLoose(id);
   }
 
-  /** Encodes the wanted blocks of `slot` on a worker and appends them to a pack. @returns bytes stored */
-  async storeBlocks(slot: Slot, count: number, wanted: number, rawBytes: number): Promise<number> {
+  /**
+   * Encodes the wanted entries of `slot` on a worker and appends them to a pack.
+   * @param reserved bytes they may take
+   * @returns bytes stored
+   */
+  async storeEntries(slot: Slot, count: number, wanted: number, reserved: number): Promise<number> {
     return this.#guard(async () => {
-      const reserved = rawBytes + wanted * RECORD_HEADER_LENGTH;
       const { pack, sequence } = await this.sink.reserve(PackClass.blocks, wanted, reserved);
       let length: number;
       try {
-        const request = { task: 'encode', slot: slot.number, count, level: this.level, sequence } as const;
-        ({ length } = await this.core.pool.run(request));
+        const work = { task: 'encode', slot: slot.number, count, level: this.level, sequence } as const;
+        ({ length } = await this.core.pool.run({ ...work, cipher: pack.cipher }));
       } catch (error) {
         pack.cancel(reserved);
         throw error;
@@ -114,21 +130,28 @@ export class SessionStore {
   /** Stores a node unless it is there. @returns its id, and the bytes stored for it */
   async storeNode(node: TreeNode): Promise<{ id: Buffer; stored: number }> {
     const raw = renderNode(node);
-    const id = nodeId(raw);
+    const id = nodeId(this.core.scheme, raw);
     if (this.claim(RecordKind.node, id)) return { id, stored: 0 };
     return { id, stored: await this.storeRaw(RecordKind.node, raw, id) };
   }
 
-  /** Stores one record from plain memory. @returns bytes stored */
-  async storeRaw(kind: IdClass, raw: Buffer, id: Buffer): Promise<number> {
+  /** Stores a node or a whole block from plain memory. @returns bytes stored */
+  async storeRaw(kind: IdClass, plain: Buffer, id: Buffer): Promise<number> {
     return this.#guard(async () => {
+      const { scheme } = this.core;
       const packClass = kind === RecordKind.node ? PackClass.nodes : PackClass.blocks;
-      const run = Buffer.allocUnsafe(RECORD_HEADER_LENGTH + raw.length);
-      const { pack, sequence } = await this.sink.reserve(packClass, 1, run.length);
-      const { encoding, storedLength } = encodeRecord(run, 0, { kind, sequence, level: this.level }, raw, id);
-      const record = { id, kind, encoding, rawLength: raw.length, storedLength, at: 0 };
+      let list: Buffer | undefined;
+      if (kind === RecordKind.block && scheme.pageSize > 0) {
+        list = Buffer.alloc(listLength(scheme, plain.length));
+        writePageList(list, plain, 0, plain.length, scheme.pageSize);
+      }
+      const room = draftRoom({ list, plain });
+      const { pack, sequence } = await this.sink.reserve(packClass, 1, room);
+      const draft: RecordDraft = { kind, sequence, level: this.level, rawLength: plain.length, id, list, plain };
+      const run = Buffer.allocUnsafe(room);
+      const { encoding, storedLength } = encodeRecord(run, 0, draft, { scheme, cipher: pack.cipher });
       const used = run.subarray(0, RECORD_HEADER_LENGTH + storedLength);
-      await pack.append(used, [record], run.length);
+      await pack.append(used, [{ id, kind, encoding, rawLength: plain.length, storedLength, at: 0 }], room);
       return used.length;
     });
   }
@@ -149,9 +172,11 @@ function recordsOf(slot: Slot, count: number): RunRecord[] {
   for (let block = 0; block < count; block++) {
     const meta = block * META_FIELDS;
     if (slot.meta[meta + Meta.wanted] !== 1) continue;
+    const isDelta = slot.meta[meta + Meta.kind] === RecordKind.delta;
     records.push({
       id: idAt(slot, block),
-      kind: RecordKind.block,
+      kind: isDelta ? RecordKind.delta : RecordKind.block,
+      ...(isDelta ? { base: baseIdAt(slot, block) } : {}),
       encoding: slot.meta[meta + Meta.encoding] as Encoding,
       rawLength: slot.meta[meta + Meta.rawLength]!,
       storedLength: slot.meta[meta + Meta.storedLength]!,

@@ -4,12 +4,15 @@
  */
 import { isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { idAt, type Slot } from '../engine/slot.ts';
+import type { RecordCipher } from '../engine/record-cipher.ts';
+import { idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { SlotSet } from '../engine/worker-pool.ts';
-import { ID_LENGTH, RecordKind } from '../format/constants.ts';
+import { recordRoom } from '../format/block-scheme.ts';
+import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import type { ContentRef, Damage } from '../port.ts';
+import { CipherList } from '../records/pack-ciphers.ts';
 import type { RecordLocation } from '../records/record-index.ts';
-import { planGets } from './read-plan.ts';
+import { type BlockSource, planGets } from './read-plan.ts';
 import { requireRef, walkBlocks } from './tree-walk.ts';
 
 export interface StreamOptions {
@@ -110,15 +113,14 @@ export async function fetchBatch(
   lost: (error: unknown, first: number, count: number) => void,
 ): Promise<Set<number>> {
   const single = new Set<number>();
-  const locations = blocks.map((_, position): RecordLocation | undefined => {
-    const [location] = core.index.findAll(RecordKind.block, idAt(slot, position));
-    if (location !== undefined && location.rawLength <= slot.blockSize && location.storedLength <= location.rawLength)
-      return location;
-    single.add(position);
-    return undefined;
+  const sources = blocks.map((_, position) => {
+    const source = findSource(core, idAt(slot, position));
+    if (source === undefined) single.add(position);
+    return source;
   });
+  const ciphers = await noteCiphers(core, slot, sources);
   await Promise.all(
-    planGets(slot, locations).map(async (get) => {
+    planGets(slot, sources).map(async (get) => {
       try {
         await core.storage.read(get.name, get.offset, slot.input.subarray(get.at, get.at + get.length));
       } catch (error) {
@@ -127,7 +129,7 @@ export async function fetchBatch(
       }
     }),
   );
-  const { failures } = await core.pool.run({ task: 'decode', slot: slot.number, count: blocks.length });
+  const { failures } = await core.pool.run({ task: 'decode', slot: slot.number, count: blocks.length, ciphers });
   for (const failure of failures) single.add(failure.block);
   const unreadable = new Set<number>();
   for (const position of single) {
@@ -142,6 +144,44 @@ export async function fetchBatch(
     }
   }
   return unreadable;
+}
+
+/** The records to read for a block; undefined when it takes a closer look. */
+function findSource(core: RepositoryCore, id: Buffer): BlockSource | undefined {
+  const fits = (location: RecordLocation | undefined): location is RecordLocation =>
+    location !== undefined && RECORD_HEADER_LENGTH + location.storedLength <= recordRoom(core.scheme);
+  const [location] = core.index.findAll(RecordKind.block, id);
+  if (!fits(location)) return undefined;
+  if (location.base === undefined) return { location };
+  const [base] = core.index.findWhole(location.base);
+  return fits(base) ? { location, base } : undefined;
+}
+
+/** Notes for the worker which cipher each record needs. A pack without a readable header leaves its blocks undone. */
+async function noteCiphers(
+  core: RepositoryCore,
+  slot: Slot,
+  sources: (BlockSource | undefined)[],
+): Promise<RecordCipher[]> {
+  const list = new CipherList(core.ciphers);
+  const note = async (packId: string, block: number, field: number) => {
+    try {
+      slot.meta[block * META_FIELDS + field] = await list.numberOf(packId);
+    } catch (error) {
+      if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED')) throw error;
+      // Without a cipher the worker fails, and the block is read singly.
+      slot.meta[block * META_FIELDS + field] = -1;
+    }
+  };
+  if (core.keys === null) return [];
+  await Promise.all(
+    sources.map(async (source, block) => {
+      if (source === undefined) return;
+      await note(source.location.packId, block, Meta.cipher);
+      if (source.base !== undefined) await note(source.base.packId, block, Meta.baseCipher);
+    }),
+  );
+  return list.ciphers;
 }
 
 /** Consecutive readable blocks of a batch, cut at the end of the content. */

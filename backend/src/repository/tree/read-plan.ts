@@ -10,30 +10,44 @@ export interface RangedGet {
   /** Part of the slot's input. */
   at: number;
   length: number;
-  /** Blocks of the slot it brings. */
+  /** Blocks of the slot it brings, or what they are made over. */
   blocks: number[];
+}
+
+/** The records that give a block. */
+export interface BlockSource {
+  location: RecordLocation;
+  /** A whole record of its base, when `location` is a delta. */
+  base?: RecordLocation;
+}
+
+/** A record to be read, and for which block. */
+interface Part {
+  location: RecordLocation;
+  block: number;
+  isBase: boolean;
 }
 
 /** Records this close together are fetched by one get; the bytes between are read for nothing. */
 const MAX_GAP = 4096;
 
 /**
- * Lays out the records of `locations` (by block of the slot; undefined where there is none) in the slot's input and
+ * Lays out the records of `sources` (by block of the slot; undefined where there is none) in the slot's input and
  * notes for the worker where each lies.
  */
-export function planGets(slot: Slot, locations: readonly (RecordLocation | undefined)[]): RangedGet[] {
-  const order = locations.flatMap((location, block) => (location ? [{ location, block }] : []));
-  order.sort((a, b) =>
-    a.location.packId === b.location.packId
-      ? a.location.offset - b.location.offset
-      : a.location.packId < b.location.packId
-        ? -1
-        : 1,
-  );
+export function planGets(slot: Slot, sources: readonly (BlockSource | undefined)[]): RangedGet[] {
+  const order: Part[] = [];
+  for (const [block, source] of sources.entries()) {
+    slot.meta[block * META_FIELDS + Meta.kind] = source?.location.kind ?? 0;
+    if (source === undefined) continue;
+    order.push({ location: source.location, block, isBase: false });
+    if (source.base !== undefined) order.push({ location: source.base, block, isBase: true });
+  }
+  order.sort((a, b) => byPlace(a.location, b.location));
   const gets: RangedGet[] = [];
   let used = 0;
   let spare = slot.input.length - order.reduce((sum, { location }) => sum + lengthOf(location), 0);
-  for (const { location, block } of order) {
+  for (const { location, block, isBase } of order) {
     const name = packName(location.packId);
     const last = gets.at(-1);
     const gap = last && last.name === name ? location.offset - (last.offset + last.length) : Number.NaN;
@@ -54,12 +68,15 @@ export function planGets(slot: Slot, locations: readonly (RecordLocation | undef
       used += lengthOf(location);
     }
     const meta = block * META_FIELDS;
-    slot.meta[meta + Meta.offset] = at;
-    slot.meta[meta + Meta.rawLength] = location.rawLength;
-    slot.meta[meta + Meta.storedLength] = location.storedLength;
-    slot.meta[meta + Meta.encoding] = location.encoding;
+    slot.meta[meta + (isBase ? Meta.baseOffset : Meta.offset)] = at;
+    slot.meta[meta + (isBase ? Meta.baseLength : Meta.storedLength)] = location.storedLength;
   }
   return gets;
+}
+
+function byPlace(a: RecordLocation, b: RecordLocation): number {
+  if (a.packId === b.packId) return a.offset - b.offset;
+  return a.packId < b.packId ? -1 : 1;
 }
 
 const lengthOf = (location: RecordLocation): number => RECORD_HEADER_LENGTH + location.storedLength;

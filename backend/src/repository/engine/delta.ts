@@ -1,0 +1,41 @@
+/** Putting a delta and its base together (docs/format.md §2.3). */
+import type { BlockScheme } from '../format/block-scheme.ts';
+import type { DecodedDelta, DecodedWhole } from './codec.ts';
+import { sameEntry } from './page-list.ts';
+
+/**
+ * Writes the block that `delta` says at `at` of `out`, whole pages.
+ * @returns bytes written, or a sentence when the two do not belong together
+ */
+export function applyDelta(
+  delta: DecodedDelta,
+  base: Pick<DecodedWhole, 'list' | 'plain'>,
+  scheme: BlockScheme,
+  out: Buffer,
+  at: number,
+): number | string {
+  const { pageSize } = scheme;
+  for (const [page, source] of delta.pages.entries()) {
+    const start = at + page * pageSize;
+    const end = start + pageSize;
+    if (source > 0) {
+      delta.plain.copy(out, start, source, source + pageSize);
+    } else if (source === 0) {
+      out.fill(0, start, end);
+    } else {
+      if (!sameEntry(delta.list, base.list, page)) return notOfBase(page);
+      const copied = base.plain.copy(out, start, page * pageSize, (page + 1) * pageSize);
+      out.fill(0, start + copied, end);
+    }
+  }
+  return delta.pages.length * pageSize;
+}
+
+/** Whether a delta fits its base, by their page lists alone. @returns a sentence when not */
+export function fitsBase(delta: DecodedDelta, baseList: Buffer): string | null {
+  for (const [page, source] of delta.pages.entries())
+    if (source < 0 && !sameEntry(delta.list, baseList, page)) return notOfBase(page);
+  return null;
+}
+
+const notOfBase = (page: number): string => `page ${page} of the delta is said to be that of its base, and is not`;

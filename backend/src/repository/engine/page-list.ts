@@ -1,0 +1,34 @@
+/** Page lists: a hash for each page of a block (docs/format.md §4). */
+import { hash } from 'node:crypto';
+import { ID_LENGTH } from '../format/constants.ts';
+import { trimmedLength } from './zeros.ts';
+
+/** Writes the entry of the page [start, end) at `at` of `list`. @returns false when the page is all zero */
+export function writeEntry(list: Buffer, at: number, bytes: Buffer, start: number, end: number): boolean {
+  const length = trimmedLength(bytes, start, end);
+  if (length === 0) list.fill(0, at, at + ID_LENGTH);
+  else list.write(hash('sha256', bytes.subarray(start, start + length), 'hex'), at, ID_LENGTH, 'hex');
+  return length > 0;
+}
+
+/** Writes the page list of the content [start, end), which has no trailing zeros. @returns its length, bytes */
+export function writePageList(list: Buffer, bytes: Buffer, start: number, end: number, pageSize: number): number {
+  let at = 0;
+  for (let page = start; page < end; page += pageSize, at += ID_LENGTH)
+    writeEntry(list, at, bytes, page, Math.min(end, page + pageSize));
+  return at;
+}
+
+/** Whether entry `page` is the one of a page of zeros, as all beyond the list's end are. */
+export function isZeroEntry(list: Buffer, page: number): boolean {
+  const at = page * ID_LENGTH;
+  return at >= list.length || trimmedLength(list, at, at + ID_LENGTH) === 0;
+}
+
+/** Whether two lists say the same of a page. */
+export function sameEntry(a: Buffer, b: Buffer, page: number): boolean {
+  const at = page * ID_LENGTH;
+  if (at >= a.length) return isZeroEntry(b, page);
+  if (at >= b.length) return isZeroEntry(a, page);
+  return a.compare(b, at, at + ID_LENGTH, at, at + ID_LENGTH) === 0;
+}

@@ -1,0 +1,115 @@
+/**
+ * From the record of the block that was there before and the pages that changed to the new block's page list, id and delta
+ * (docs/format.md §4). The writer lays a patch out in the slot's input as: the old record (of a whole one only header and page
+ * list), a bitmap of the changed pages, then room for the delta's payload, with the changed pages, in order, at its end.
+ */
+import { type BlockScheme, bitmapLength, blockId, listLength, pagesOf } from '../format/block-scheme.ts';
+import { ID_LENGTH, PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import { parseRecordHeader, type RecordEntry } from '../format/pack-format.ts';
+import { type DecodedDelta, decodeDelta } from './codec.ts';
+import { isZeroEntry, writeEntry } from './page-list.ts';
+import { openPrefix, type RecordCipher } from './record-cipher.ts';
+import { baseIdAt, idAt, listAt, META_FIELDS, Meta, type Slot } from './slot.ts';
+
+/** Bytes of the bitmap that tells which pages of a block changed. */
+export const changedBitmapLength = (scheme: BlockScheme): number => bitmapLength(pagesOf(scheme, scheme.blockSize));
+
+/** Bytes of a patch whose delta may have `pages` pages, without the old record. */
+export const patchRoom = (scheme: BlockScheme, pages: number): number =>
+  2 * changedBitmapLength(scheme) + pages * scheme.pageSize;
+
+/** Pages a delta may have at most. */
+export const deltaLimit = (pages: number): number => pages >> 1;
+
+/**
+ * Computes list and id of a patched block, and the payload of its delta.
+ * @returns a sentence when it takes the whole block instead: nothing is known to be wrong with what was read then, or it is
+ */
+export function digestPatch(
+  slot: Slot,
+  entry: number,
+  scheme: BlockScheme,
+  cipher: RecordCipher | undefined,
+): string | null {
+  const meta = slot.meta.subarray(entry * META_FIELDS, (entry + 1) * META_FIELDS);
+  const oldEnd = meta[Meta.baseOffset]! + meta[Meta.baseLength]!;
+  const bytes = slot.input.subarray(meta[Meta.baseOffset]!, oldEnd);
+  const old = readOld(bytes, baseIdAt(slot, entry), scheme, cipher);
+  if (typeof old === 'string') return old;
+  try {
+    return merge(slot, entry, scheme, old, slot.input.subarray(oldEnd, oldEnd + changedBitmapLength(scheme)));
+  } finally {
+    old.delta?.free();
+  }
+}
+
+interface OldBlock {
+  record: RecordEntry;
+  list: Buffer;
+  delta?: DecodedDelta;
+}
+
+function readOld(bytes: Buffer, id: Buffer, scheme: BlockScheme, cipher: RecordCipher | undefined): OldBlock | string {
+  let record: RecordEntry;
+  try {
+    record = parseRecordHeader(bytes, 0, 'record', PACK_HEADER_LENGTH);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  if (!record.id.equals(id) || record.rawLength > scheme.blockSize) return 'the record is not the one that is listed';
+  if (record.kind === RecordKind.delta) {
+    const delta = decodeDelta(record, bytes, { scheme, cipher });
+    return typeof delta === 'string' ? delta : { record, list: delta.list, delta };
+  }
+  const stored = bytes.subarray(RECORD_HEADER_LENGTH, RECORD_HEADER_LENGTH + listLength(scheme, record.rawLength));
+  const list = cipher ? openPrefix(cipher, bytes.subarray(0, RECORD_HEADER_LENGTH), stored) : stored;
+  return blockId(scheme, list).equals(id) ? { record, list } : 'the page list does not give the id';
+}
+
+function merge(slot: Slot, entry: number, scheme: BlockScheme, old: OldBlock, changed: Buffer): string | null {
+  const { pageSize } = scheme;
+  const { input } = slot;
+  const meta = slot.meta.subarray(entry * META_FIELDS, (entry + 1) * META_FIELDS);
+  const start = meta[Meta.plain]!;
+  const end = start + meta[Meta.plainLength]!;
+  const list = listAt(slot, entry);
+  list.fill(0, old.list.copy(list));
+  const most = list.length / ID_LENGTH;
+  const isChanged = (page: number): boolean => (changed[page >> 3]! & (1 << (page & 7))) !== 0;
+  let fresh = end;
+  for (let page = 0; page < most; page++) if (isChanged(page)) fresh -= pageSize;
+  const first = fresh;
+  for (let page = 0; page < most; page++) {
+    if (!isChanged(page)) continue;
+    writeEntry(list, page * ID_LENGTH, input, fresh, fresh + pageSize);
+    fresh += pageSize;
+  }
+  let count = most;
+  while (count > 0 && isZeroEntry(list, count - 1)) count -= 1;
+  meta[Meta.rawLength] = count * pageSize;
+  if (count === 0) return null;
+  blockId(scheme, list.subarray(0, count * ID_LENGTH)).copy(idAt(slot, entry));
+  const isMine = (page: number): boolean => isChanged(page) || (old.delta?.pages[page] ?? -1) >= 0;
+  let pages = 0;
+  for (let page = 0; page < count; page++) if (isMine(page)) pages += 1;
+  if (pages > deltaLimit(count)) return 'too much of the block has changed';
+  // The payload grows towards the changed pages and never overtakes them: there is room for all that it may have.
+  let at = start + bitmapLength(count);
+  if (at + pages * pageSize > end) return 'too much of the block has changed';
+  const bitmap = Buffer.alloc(bitmapLength(count));
+  fresh = first;
+  for (let page = 0; page < count; page++) {
+    const here = fresh;
+    if (isChanged(page)) fresh += pageSize;
+    if (!isMine(page)) continue;
+    bitmap[page >> 3]! |= 1 << (page & 7);
+    if (isZeroEntry(list, page)) continue;
+    if (isChanged(page)) input.copyWithin(at, here, here + pageSize);
+    else old.delta!.plain.copy(input, at, old.delta!.pages[page]!, old.delta!.pages[page]! + pageSize);
+    at += pageSize;
+  }
+  bitmap.copy(input, start);
+  meta[Meta.plainLength] = at - start;
+  (old.record.base ?? old.record.id).copy(baseIdAt(slot, entry));
+  return null;
+}

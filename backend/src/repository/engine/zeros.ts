@@ -1,0 +1,27 @@
+/** Finding zeros: blocks and pages count without their trailing zero bytes (docs/format.md §4). */
+
+const ZEROS = Buffer.alloc(64 * 1024);
+
+/** Whether bytes [start, end) are all zero; native comparison, a piece at a time. */
+function isZero(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at += ZEROS.length) {
+    const length = Math.min(ZEROS.length, end - at);
+    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0) return false;
+  }
+  return true;
+}
+
+/** Length of [start, end) without its trailing zero bytes; 0 when all is zero. */
+export function trimmedLength(bytes: Buffer, start: number, end: number): number {
+  if (start < end && bytes[end - 1] !== 0) return end - start;
+  let low = start;
+  let high = end;
+  // Invariant: everything from `high` on is zero. Halve towards the last byte that is not.
+  while (high - low > 64) {
+    const middle = low + ((high - low) >> 1);
+    if (isZero(bytes, middle, high)) high = middle;
+    else low = middle;
+  }
+  while (high > start && bytes[high - 1] === 0) high -= 1;
+  return high - start;
+}
