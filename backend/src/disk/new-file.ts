@@ -1,5 +1,6 @@
 /** A file in the making: under a temporary name beside its final one until it is complete and durable. */
 
+import { nonZeroStretches } from '../support/bytes.ts';
 import { HvError } from '../support/errors.ts';
 import {
   exists,
@@ -11,6 +12,8 @@ import {
   temporaryName,
 } from '../support/file.ts';
 
+/** Zeros are left as holes in runs of at least this many bytes. */
+const HOLE_GRAIN = 65536;
 /** Bytes. */
 const FLUSH_EVERY = 64 << 20;
 
@@ -56,6 +59,13 @@ export class NewFile {
       .finally(() => {
         this.#flushing = null;
       });
+  }
+
+  /** As write(), leaving zeros out: they must not lie over anything else. */
+  async writeSparse(offset: number, data: Uint8Array): Promise<void> {
+    for (const { start, end } of nonZeroStretches(data, HOLE_GRAIN)) {
+      await this.write(offset + start, data.subarray(start, end));
+    }
   }
 
   /** Content durable, then the name, then the folder. @throws FILE_EXISTS when the name was taken meanwhile */

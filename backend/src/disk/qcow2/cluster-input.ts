@@ -1,5 +1,6 @@
 /** Cuts runs of any alignment into whole clusters. */
 import { isZero } from '../../support/bytes.ts';
+import { blockParts } from '../runs.ts';
 import type { Qcow2Geometry } from './geometry.ts';
 
 /** A whole guest cluster, not all zeros. */
@@ -23,11 +24,7 @@ export class ClusterInput {
 
   /** The clusters that a run completes. Runs ascend: what comes before this one's first cluster is complete too. */
   *add(offset: number, data: Uint8Array): Generator<GuestCluster> {
-    for (let at = 0; at < data.length; ) {
-      const number = Math.floor((offset + at) / this.#size);
-      const within = offset + at - number * this.#size;
-      const part = data.subarray(at, at + Math.min(data.length - at, this.#size - within));
-      at += part.length;
+    for (const { block: number, within, part } of blockParts(offset, data, this.#size)) {
       if (number !== this.#number) yield* this.finish();
       if (isZero(part)) continue;
       if (part.length === this.#size) yield { number, data: part, transient: false };

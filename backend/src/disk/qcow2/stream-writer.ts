@@ -1,8 +1,8 @@
 /** Streaming writer of a qcow2 image: one pass, constant memory, clusters in the order of the disk. */
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
-import { outOfRange } from '../errors.ts';
 import { NewFile } from '../new-file.ts';
+import { RunOrder } from '../runs.ts';
 import { type ClusterCodec, zlibCodec, zstdCodec } from './cluster-codec.ts';
 import { ClusterInput } from './cluster-input.ts';
 import { CompressedStore } from './compressed-store.ts';
@@ -40,21 +40,19 @@ export async function createQcow2Writer(path: string, options: Qcow2WriterOption
 class Qcow2StreamWriter implements ImageWriter {
   readonly #target: NewFile;
   readonly #geometry: Qcow2Geometry;
-  readonly #size: number;
   readonly #compressionType: number;
   readonly #space: HostSpace;
   readonly #mapping: Mapping;
   readonly #input: ClusterInput;
   readonly #store: ClusterStore;
-  /** Runs ascend: nothing below this may come again. */
-  #next = 0;
+  readonly #order: RunOrder;
 
   /** @param size bytes, as asked for: the last sector is filled up with zeros */
   constructor(target: NewFile, geometry: Qcow2Geometry, size: number, codec: ClusterCodec | null) {
     const { file } = target;
     this.#target = target;
     this.#geometry = geometry;
-    this.#size = size;
+    this.#order = new RunOrder(target.path, size);
     this.#compressionType = codec?.type ?? COMPRESSION_DEFLATE;
     this.#space = new HostSpace(file, geometry);
     this.#mapping = new Mapping(file, geometry, this.#space);
@@ -66,10 +64,7 @@ class Qcow2StreamWriter implements ImageWriter {
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
-    if (offset < this.#next || offset + data.length > this.#size) {
-      throw outOfRange(this.#target.path, offset, data.length, this.#size);
-    }
-    this.#next = offset + data.length;
+    this.#order.accept(offset, data.length);
     for (const cluster of this.#input.add(offset, data)) await this.#store.store(cluster);
     await this.#store.drain();
   }

@@ -1,11 +1,8 @@
 /** Streaming writer of a raw image, sparse where the file system allows it. */
-import { nonZeroStretches } from '../../support/bytes.ts';
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
-import { outOfRange } from '../errors.ts';
 import { NewFile } from '../new-file.ts';
-
-const HOLE_GRAIN = 65536;
+import { RunOrder } from '../runs.ts';
 
 /**
  * @param options.size bytes; the file gets this length at once, so that a file system that cannot hold it says so first
@@ -22,16 +19,11 @@ export async function createRawWriter(
     await target.abort();
     throw error;
   }
-  let next = 0;
+  const order = new RunOrder(path, options.size);
   return {
     async write(offset, data) {
-      if (offset < next || offset + data.length > options.size) {
-        throw outOfRange(path, offset, data.length, options.size);
-      }
-      next = offset + data.length;
-      for (const { start, end } of nonZeroStretches(data, HOLE_GRAIN)) {
-        await target.write(offset + start, data.subarray(start, end));
-      }
+      order.accept(offset, data.length);
+      await target.writeSparse(offset, data);
     },
     finish: () => target.publish(),
     abort: () => target.abort(),

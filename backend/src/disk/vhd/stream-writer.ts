@@ -1,17 +1,14 @@
 /** Streaming writers of VHD files: one pass, constant memory, blocks in the order of the disk. */
-import { isZero, nonZeroStretches } from '../../support/bytes.ts';
+import { isZero } from '../../support/bytes.ts';
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
-import { outOfRange } from '../errors.ts';
 import { NewFile } from '../new-file.ts';
+import { blockParts, RunOrder } from '../runs.ts';
 import { FOOTER_SIZE, SECTOR } from './format/constants.ts';
 import { renderDynamicHeader } from './format/dynamic-header.ts';
 import { renderFooter } from './format/footer.ts';
 import { type DynamicPlan, type NewVhdOptions, planVhd, type VhdPlan } from './plan.ts';
 import { TableStream } from './table-stream.ts';
-
-/** Zeros are left as holes in runs of at least this many bytes. */
-const HOLE_GRAIN = 65536;
 
 export interface VhdWriterOptions extends NewVhdOptions {
   opener?: FileOpener;
@@ -40,33 +37,22 @@ export async function createVhdWriter(path: string, options: VhdWriterOptions): 
 abstract class VhdStreamWriter implements ImageWriter {
   protected readonly target: NewFile;
   protected readonly plan: VhdPlan;
-  readonly #size: number;
-  #next = 0;
+  readonly #order: RunOrder;
 
   /** @param size bytes, as asked for: the last sector is filled up with zeros */
   constructor(target: NewFile, plan: VhdPlan, size: number) {
     this.target = target;
     this.plan = plan;
-    this.#size = size;
+    this.#order = new RunOrder(target.path, size);
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
-    if (offset < this.#next || offset + data.length > this.#size) {
-      throw outOfRange(this.target.path, offset, data.length, this.#size);
-    }
-    this.#next = offset + data.length;
+    this.#order.accept(offset, data.length);
     await this.put(offset, data);
   }
 
   protected abstract put(offset: number, data: Uint8Array): Promise<void>;
   protected abstract complete(): Promise<void>;
-
-  /** Writes all of `data` but zeros. */
-  protected async putSparse(fileOffset: number, data: Uint8Array): Promise<void> {
-    for (const { start, end } of nonZeroStretches(data, HOLE_GRAIN)) {
-      await this.target.file.writeFully(fileOffset + start, data.subarray(start, end));
-    }
-  }
 
   async finish(): Promise<void> {
     await this.complete();
@@ -80,7 +66,7 @@ abstract class VhdStreamWriter implements ImageWriter {
 
 class FixedWriter extends VhdStreamWriter {
   protected put(offset: number, data: Uint8Array): Promise<void> {
-    return this.putSparse(offset, data);
+    return this.target.writeSparse(offset, data);
   }
 
   protected complete(): Promise<void> {
@@ -111,15 +97,10 @@ class DynamicWriter extends VhdStreamWriter {
   }
 
   protected async put(offset: number, data: Uint8Array): Promise<void> {
-    const { blockSize } = this.#dynamic;
-    for (let at = 0; at < data.length; ) {
-      const block = Math.floor((offset + at) / blockSize);
-      const within = offset + at - block * blockSize;
-      const part = data.subarray(at, at + Math.min(data.length - at, blockSize - within));
-      at += part.length;
+    for (const { block, within, part } of blockParts(offset, data, this.#dynamic.blockSize)) {
       if (isZero(part)) continue;
       if (block !== this.#block) await this.#allocate(block);
-      await this.putSparse(this.#content + within, part);
+      await this.target.writeSparse(this.#content + within, part);
     }
   }
 

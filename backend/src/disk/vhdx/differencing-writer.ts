@@ -1,8 +1,8 @@
 /** Streaming writer of a differencing VHDX (AVHDX): what is written is this disk's, what is not stays the parent's. */
-import { isZero, nonZeroStretches } from '../../support/bytes.ts';
+import { isZero } from '../../support/bytes.ts';
 import type { ImageWriter } from '../device.ts';
-import { outOfRange } from '../errors.ts';
 import { NewFile } from '../new-file.ts';
+import { blockParts, RunOrder } from '../runs.ts';
 import { BatStream } from './bat-stream.ts';
 import { type CreateDifferencingOptions, planDifferencing } from './create.ts';
 import {
@@ -15,8 +15,6 @@ import {
 import { bitmapIndex, bitmapSlice } from './geometry.ts';
 import { setBits } from './sector-bitmap.ts';
 import { type VhdxPlan, writeSkeleton } from './skeleton.ts';
-
-const HOLE_GRAIN = 65536;
 
 /**
  * Starts a differencing VHDX over an existing one. Runs ascend and are whole sectors; zeros that are written hide what the
@@ -52,29 +50,21 @@ class DifferencingStreamWriter implements ImageWriter {
   #place: number | null = null;
   #present = 0;
   #end: number;
-  #next = 0;
+  readonly #order: RunOrder;
 
   constructor(target: NewFile, plan: VhdxPlan) {
     this.#target = target;
     this.#plan = plan;
     this.#bat = new BatStream(target.file, plan);
     this.#end = plan.firstBlock;
+    this.#order = new RunOrder(target.path, plan.geometry.size, plan.geometry.sectorSize);
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
-    const { size, blockSize, sectorSize } = this.#plan.geometry;
-    const whole = offset % sectorSize === 0 && data.length % sectorSize === 0;
-    if (!whole || offset < this.#next || offset + data.length > size) {
-      throw outOfRange(this.#target.path, offset, data.length, size);
-    }
-    this.#next = offset + data.length;
-    for (let at = 0; at < data.length; ) {
-      const block = Math.floor((offset + at) / blockSize);
-      const within = offset + at - block * blockSize;
-      const part = data.subarray(at, at + Math.min(data.length - at, blockSize - within));
+    this.#order.accept(offset, data.length);
+    for (const { block, within, part } of blockParts(offset, data, this.#plan.geometry.blockSize)) {
       if (block !== this.#block) await this.#turnTo(block);
       await this.#writePart(within, part);
-      at += part.length;
     }
   }
 
@@ -86,9 +76,7 @@ class DifferencingStreamWriter implements ImageWriter {
     this.#present += count;
     if (isZero(part)) return;
     this.#place ??= this.#take(geometry.blockSize);
-    for (const { start, end } of nonZeroStretches(part, HOLE_GRAIN)) {
-      await this.#target.write(this.#place + within + start, part.subarray(start, end));
-    }
+    await this.#target.writeSparse(this.#place + within, part);
   }
 
   #take(length: number): number {

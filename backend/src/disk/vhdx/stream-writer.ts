@@ -1,15 +1,12 @@
 /** Streaming writer of a dynamic or fixed VHDX: one pass, constant memory, blocks in the order of the disk. */
-import { isZero, nonZeroStretches } from '../../support/bytes.ts';
+import { isZero } from '../../support/bytes.ts';
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
-import { outOfRange } from '../errors.ts';
 import { NewFile } from '../new-file.ts';
+import { blockParts, RunOrder } from '../runs.ts';
 import { allocateAll, BatStream } from './bat-stream.ts';
 import { PAYLOAD_FULLY_PRESENT } from './format/constants.ts';
 import { type NewVhdxOptions, planVhdx, type VhdxPlan, writeSkeleton } from './skeleton.ts';
-
-/** Zeros within a block are left as holes in runs of at least this many bytes. */
-const HOLE_GRAIN = 65536;
 
 export interface VhdxWriterOptions extends NewVhdxOptions {
   /** Every block has its place from the start. Default: dynamic, blocks of nothing but zeros have none. */
@@ -43,32 +40,22 @@ class VhdxStreamWriter implements ImageWriter {
   #end: number;
   #block = -1;
   #place = 0;
-  /** Runs ascend: nothing below this may come again. */
-  #next = 0;
+  readonly #order: RunOrder;
 
   constructor(target: NewFile, plan: VhdxPlan) {
     this.#target = target;
     this.#plan = plan;
     this.#bat = new BatStream(target.file, plan);
     this.#end = plan.firstBlock;
+    this.#order = new RunOrder(target.path, plan.geometry.size);
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
-    const { size, blockSize } = this.#plan.geometry;
-    if (offset < this.#next || offset + data.length > size) {
-      throw outOfRange(this.#target.path, offset, data.length, size);
-    }
-    this.#next = offset + data.length;
-    for (let at = 0; at < data.length; ) {
-      const block = Math.floor((offset + at) / blockSize);
-      const within = offset + at - block * blockSize;
-      const part = data.subarray(at, at + Math.min(data.length - at, blockSize - within));
-      at += part.length;
+    this.#order.accept(offset, data.length);
+    for (const { block, within, part } of blockParts(offset, data, this.#plan.geometry.blockSize)) {
       if (isZero(part)) continue;
       if (block !== this.#block) await this.#allocate(block);
-      for (const { start, end } of nonZeroStretches(part, HOLE_GRAIN)) {
-        await this.#target.write(this.#place + within + start, part.subarray(start, end));
-      }
+      await this.#target.writeSparse(this.#place + within, part);
     }
   }
 

@@ -6,16 +6,10 @@ import {
   mergeIntoParent,
   openDisk,
   resizeVhdx,
+  setVhdxDiskId,
   setVhdxParent,
 } from '../../disk/index.ts';
-import { replaceItem } from '../../disk/vhdx/edit-metadata.ts';
-import { ITEM_DISK_ID } from '../../disk/vhdx/format/constants.ts';
-import { VhdxImage } from '../../disk/vhdx/image.ts';
-import { VhdxInPlaceWriter } from '../../disk/vhdx/in-place.ts';
-import { openLayout } from '../../disk/vhdx/layout.ts';
 import { HvError } from '../../support/errors.ts';
-import { openFile } from '../../support/file.ts';
-import { writeGuid } from '../../support/guid.ts';
 
 /** What a disk file says of itself. Sizes in bytes. */
 export interface DiskFacts {
@@ -88,14 +82,5 @@ export const growDisk = (path: string, size: number): Promise<void> =>
 
 /** Gives a disk file this virtual disk id (page 83). Durable when it returns. */
 export async function setDiskId(path: string, id: string): Promise<void> {
-  const layout = await openLayout(await openFile(path, 'write'), 'write');
-  try {
-    if (layout.metadata.diskId === id) return;
-    await new VhdxInPlaceWriter(new VhdxImage(layout), { keepDataWriteGuid: true }).announce();
-    const bytes = Buffer.alloc(16);
-    writeGuid(bytes, 0, id);
-    await replaceItem(layout, ITEM_DISK_ID, bytes);
-  } finally {
-    await layout.file.close();
-  }
+  if ((await inspectDisk(path)).diskId !== id) await setVhdxDiskId(path, id);
 }
