@@ -3,6 +3,7 @@ import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import { HvError } from '../support/errors.ts';
 import type { DiskInfo } from './info.ts';
+import { isNearby } from './windows-place.ts';
 
 /**
  * Says where a child's parent is. Such a parent is taken as it is, its identity is not compared; null leaves the search
@@ -10,38 +11,48 @@ import type { DiskInfo } from './info.ts';
  */
 export type ParentResolver = (child: DiskInfo) => Promise<string | null> | string | null;
 
-/** Where to look, in the order that [MS-VHDX] 2.6.2.6.3 asks for, then beside the child: chains get moved together. */
-export function parentCandidates(child: DiskInfo): string[] {
-  const folder = path.dirname(path.resolve(child.path));
+/**
+ * Where to look, in the order that [MS-VHDX] 2.6.2.6.3 asks for, then beside the child: chains get moved together.
+ * `refused`: places on a file server that is not the child's own. An image could name any server there is.
+ */
+export function parentCandidates(
+  child: DiskInfo,
+  windows = process.platform === 'win32',
+): { places: string[]; refused: string[] } {
+  const { dirname, join, resolve } = windows ? path.win32 : path.posix;
+  const self = resolve(child.path);
   const { relativePath, volumePath, absolutePath } = child.parent ?? { linkage: [] };
-  const candidates: string[] = [];
-  if (relativePath) candidates.push(path.resolve(folder, toNative(relativePath)));
-  if (process.platform === 'win32') {
-    if (volumePath) candidates.push(volumePath);
-    if (absolutePath) candidates.push(absolutePath);
-  } else if (absolutePath?.startsWith('/')) candidates.push(absolutePath);
+  const named: string[] = [];
+  if (relativePath) named.push(resolve(dirname(self), windows ? relativePath : relativePath.replaceAll('\\', '/')));
+  if (windows) {
+    if (volumePath) named.push(resolve(volumePath));
+    if (absolutePath) named.push(resolve(absolutePath));
+  } else if (absolutePath?.startsWith('/')) named.push(absolutePath);
   const name = baseName(relativePath ?? absolutePath ?? volumePath ?? '');
-  if (name !== '') candidates.push(path.join(folder, name));
-  return [...new Set(candidates)];
+  if (name !== '') named.push(join(dirname(self), name));
+  const all = [...new Set(named)];
+  const places = windows ? all.filter((place) => isNearby(place, self)) : all;
+  return { places, refused: all.filter((place) => !places.includes(place)) };
 }
 
 /** Last part of a path that may be of either platform. */
 const baseName = (stored: string): string => stored.split(/[\\/]/).at(-1) ?? '';
 
-const toNative = (stored: string): string => (path.sep === '\\' ? stored : stored.replaceAll('\\', path.sep));
-
-/** The first candidate that exists. @throws DISK_PARENT_MISSING with what was tried */
+/** The candidates that exist. @throws DISK_PARENT_MISSING with what was tried, and what was not */
 export async function findParent(child: DiskInfo): Promise<string[]> {
-  const tried = parentCandidates(child);
+  const { places, refused } = parentCandidates(child);
   const found: string[] = [];
-  for (const candidate of tried) {
+  for (const candidate of places) {
     if (await isFile(candidate)) found.push(candidate);
   }
   if (found.length > 0) return found;
   const named = child.parent?.absolutePath ?? child.parent?.relativePath ?? child.parent?.volumePath ?? 'unnamed';
   throw new HvError('DISK_PARENT_MISSING', `The parent (${named}) of a differencing disk is not there: ${child.path}`, {
-    advice: 'Put the parent beside the disk, or name it explicitly.',
-    data: { path: child.path, parent: named, tried },
+    advice:
+      refused.length > 0
+        ? `What it names on another server is opened only when you name it yourself. Put the parent beside the disk, or name it explicitly: ${refused.join(', ')}.`
+        : 'Put the parent beside the disk, or name it explicitly.',
+    data: { path: child.path, parent: named, tried: places, ...(refused.length > 0 ? { refused } : {}) },
   });
 }
 

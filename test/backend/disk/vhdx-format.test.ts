@@ -86,9 +86,9 @@ describe('VHDX format', () => {
     'parents that Windows named are looked for beside the child (not on Windows)',
     () => {
       const child = { path: '/disks/child.avhdx', parent: { linkage: [], absolutePath: 'C:\\VMs\\base.vhdx' } };
-      expect(parentCandidates(child as never)).toEqual(['/disks/base.vhdx']);
+      expect(parentCandidates(child as never).places).toEqual(['/disks/base.vhdx']);
       const both = { ...child, parent: { linkage: [], relativePath: '..\\up\\base.vhdx' } };
-      expect(parentCandidates(both as never)).toEqual(['/up/base.vhdx', '/disks/base.vhdx']);
+      expect(parentCandidates(both as never).places).toEqual(['/up/base.vhdx', '/disks/base.vhdx']);
     },
   );
 
