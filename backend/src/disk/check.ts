@@ -1,4 +1,6 @@
 /** Checking the structure of any disk image: what `hvbackup disk check` tells. */
+
+import { isHvError } from '../support/errors.ts';
 import { type FileOpener, openFile } from '../support/file.ts';
 import { detectFormat } from './detect.ts';
 import type { ImageProblem } from './problem.ts';
@@ -7,7 +9,7 @@ import { checkVhdx } from './vhdx/check.ts';
 
 /**
  * Looks at every structure of one image file and lists all that is wrong; reads no payload, opens no parent, changes nothing.
- * A raw image has no structure.
+ * A raw image has no structure; a file that only has the name of a VHD or VHDX has one problem, that it is none.
  * @returns empty when nothing is wrong
  * @throws FILE_NOT_FOUND, ACCESS_DENIED, IO_ERROR, DISK_UNSUPPORTED for a format that is not read
  */
@@ -22,6 +24,9 @@ export async function checkDisk(path: string, options: { opener?: FileOpener } =
       case 'raw':
         return [];
     }
+  } catch (error) {
+    if (!isHvError(error, 'DISK_FORMAT_UNKNOWN')) throw error;
+    return [{ message: error.message }];
   } finally {
     await file.close();
   }

@@ -1,5 +1,6 @@
 /** Which format a file has, by its content: names lie. */
 import { readU64BE } from '../support/bytes.ts';
+import { HvError } from '../support/errors.ts';
 import type { RandomAccessFile } from '../support/file.ts';
 import { unsupported } from './errors.ts';
 import type { DiskFormat } from './info.ts';
@@ -18,9 +19,14 @@ const FOREIGN: { name: string; offset: number; magic: Buffer }[] = [
   { name: 'VDI', offset: 0x40, magic: Buffer.from([0x7f, 0x10, 0xda, 0xbe]) },
 ];
 
+/** Names of files that cannot be raw: one that says so and is not told by its content has lost what tells it. */
+const NAMED_FORMAT = /\.(?:avhdx?|vhdx?)$/i;
+
 /**
  * @returns raw for whatever is not recognised
- * @throws DISK_UNSUPPORTED for a format that is recognised but cannot be read
+ * @throws DISK_UNSUPPORTED for a format that is recognised but cannot be read; DISK_FORMAT_UNKNOWN for a file with the
+ *   name of a VHD or VHDX and the content of neither: as a raw image its last sectors or its structures would be taken
+ *   for the guest's
  */
 export async function detectFormat(file: RandomAccessFile): Promise<DiskFormat> {
   const head = Buffer.alloc(VHD_FOOTER_SIZE);
@@ -37,7 +43,13 @@ export async function detectFormat(file: RandomAccessFile): Promise<DiskFormat> 
     await file.readUpTo(size - length, tail);
     if (isVhdFooter(tail, size - length)) return 'vhd';
   }
-  return 'raw';
+  const named = NAMED_FORMAT.exec(file.path)?.[0];
+  if (named === undefined) return 'raw';
+  throw new HvError('DISK_FORMAT_UNKNOWN', `The file is named ${named}, but is no such image: ${file.path}`, {
+    advice:
+      'Its header or footer is destroyed: restore it from a backup. If it is a raw image, give it a name that ends in .raw.',
+    data: { path: file.path },
+  });
 }
 
 /**

@@ -38,7 +38,8 @@ async function formatOf(file: string): Promise<DiskInfo['format']> {
   try {
     return (await inspectDisk(file)).format;
   } catch (error) {
-    if (isHvError(error, 'DISK_CORRUPT', 'DISK_UNSUPPORTED')) return /\.vhd$/i.test(file) ? 'vhd' : 'vhdx';
+    if (isHvError(error, 'DISK_CORRUPT', 'DISK_UNSUPPORTED', 'DISK_FORMAT_UNKNOWN'))
+      return /\.a?vhd$/i.test(file) ? 'vhd' : 'vhdx';
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import {
   setVhdxDiskId,
   setVhdxParent,
 } from '../../disk/index.ts';
-import { HvError } from '../../support/errors.ts';
+import { HvError, isHvError } from '../../support/errors.ts';
 
 /** What a disk file says of itself. Sizes in bytes. */
 export interface DiskFacts {
@@ -25,16 +25,19 @@ export interface DiskFacts {
 
 /** Reads headers and metadata; the file's parents need not be there. @throws FILE_NOT_FOUND, DISK_CORRUPT */
 export async function readDiskFacts(path: string): Promise<DiskFacts> {
-  const { format, diskId, size, logicalSectorSize, physicalSectorSize, blockSize, dataWriteGuid } =
-    await inspectDisk(path);
-  if (format !== 'vhdx' || diskId === null || dataWriteGuid === null) {
-    throw new HvError('DISK_CORRUPT', `The disk of a VM is no VHDX file any more: ${path}`, {
-      advice: 'Restore the disk from a backup.',
-      data: { path, format },
-    });
-  }
+  const info = await inspectDisk(path).catch((error: unknown) => {
+    throw isHvError(error, 'DISK_FORMAT_UNKNOWN') ? noVhdx(path) : error;
+  });
+  const { format, diskId, size, logicalSectorSize, physicalSectorSize, blockSize, dataWriteGuid } = info;
+  if (format !== 'vhdx' || diskId === null || dataWriteGuid === null) throw noVhdx(path);
   return { id: diskId, size, logicalSectorSize, physicalSectorSize, blockSize: blockSize ?? undefined, dataWriteGuid };
 }
+
+const noVhdx = (path: string): HvError =>
+  new HvError('DISK_CORRUPT', `The disk of a VM is no VHDX file any more: ${path}`, {
+    advice: 'Restore the disk from a backup.',
+    data: { path },
+  });
 
 /** @param chain absolute paths, base first */
 export function openFrozenChain(chain: string[]): Promise<BlockDevice> {
