@@ -3,6 +3,7 @@
  * where, what the person can do about it, and typed data. Protocol, command line and cmdlets only ever translate it.
  */
 import { type ErrorCode, EXIT_CODE, errorCategory } from './error-codes.ts';
+import { isBarePrefix, withoutLongPathPrefix } from './windows-path.ts';
 
 export interface ErrorDetail {
   /** What to do about it: one sentence, imperative. */
@@ -92,7 +93,7 @@ export function toHvError(error: unknown, where?: string): HvError {
     const system = error as NodeJS.ErrnoException;
     if (typeof system.code === 'string' && system.syscall !== undefined) {
       const code = SYSTEM_CODES[system.code] ?? 'IO_ERROR';
-      const path = system.path ?? where;
+      const path = system.path === undefined || isBarePrefix(system.path) ? where : withoutLongPathPrefix(system.path);
       return new HvError(code, `${describe(code)}${path ? `: ${path}` : ''} (${system.syscall}: ${system.code})`, {
         advice: SYSTEM_ADVICE[code],
         data: { ...(path ? { path } : {}), errno: system.code, syscall: system.syscall },

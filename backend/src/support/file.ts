@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, promises as fs } from 'node:fs';
 import path from 'node:path';
 import { HvError, hex, toHvError } from './errors.ts';
+import { withoutLongPathPrefix } from './windows-path.ts';
 
 /** An open file. Offsets and lengths are bytes. Safe for concurrent reads. */
 export interface RandomAccessFile {
@@ -168,8 +169,8 @@ export async function createDirectoryDurably(directory: string): Promise<void> {
     const first = await fs.mkdir(directory, { recursive: true });
     if (first === undefined) return;
     // From the deepest new one up to the parent of the first created: each holds the name of the one below.
-    const top = path.dirname(path.resolve(first));
-    for (let at = path.dirname(path.resolve(directory)); ; at = path.dirname(at)) {
+    const top = path.dirname(withoutLongPathPrefix(path.resolve(first)));
+    for (let at = path.dirname(withoutLongPathPrefix(path.resolve(directory))); ; at = path.dirname(at)) {
       await syncDirectory(at);
       if (at === top || at === path.dirname(at)) break;
     }
