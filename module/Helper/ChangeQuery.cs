@@ -39,7 +39,7 @@ namespace HyperVBackup
             if (string.IsNullOrEmpty(id) || id.IndexOf('\0') >= 0)
                 throw VirtDiskException.FromFinding(Operation, handle.Path, "TRACKING_ID_INVALID",
                     "the change tracking id is empty or damaged", "A full backup of this disk is needed.");
-            ulong size = VirtDisk.GetInfo(handle).VirtualSize;
+            ulong size = VirtDiskInfo.ReadSizes(handle).VirtualSize;
             ChangedRanges result = new ChangedRanges(size, Math.Max(Limit, 16));
             ulong[] page = new ulong[3 * Math.Max(PageSize, 1)];
             ulong longest = size;

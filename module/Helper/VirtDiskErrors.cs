@@ -92,6 +92,12 @@ namespace HyperVBackup
             return new VirtDiskError(code, "", "IO_ERROR", "Windows gave an error that is not known here", Storage);
         }
 
+        /// <summary>Whether a code says that the disk has no change tracking, rather than that something is wrong with it.</summary>
+        internal static bool MeansUntracked(uint code)
+        {
+            return code == 0xC03A0020 || code == 0xC03A002A || code == 0xC03A0030;
+        }
+
         private static Dictionary<uint, VirtDiskError> Build()
         {
             Dictionary<uint, VirtDiskError> table = new Dictionary<uint, VirtDiskError>();

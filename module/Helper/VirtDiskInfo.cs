@@ -57,24 +57,31 @@ namespace HyperVBackup
             get { return ProviderSubtype == 4; }
         }
 
-        internal static VirtDiskInfo Read(VirtDiskHandle handle)
+        /// <summary>Sizes only: all that queries and reads need, and all that a disk must have.</summary>
+        internal static VirtDiskInfo ReadSizes(VirtDiskHandle handle)
         {
             VirtDiskInfo info = new VirtDiskInfo();
             info.Path = handle.Path;
             info.ParentPaths = new string[0];
-            Get(handle, VirtDiskNative.InfoSize, false, 24, delegate(IntPtr data, int size)
+            Demand(handle, VirtDiskNative.InfoSize, 24, delegate(IntPtr data, int size)
             {
                 info.VirtualSize = Unsigned64(data, 0);
                 info.PhysicalSize = Unsigned64(data, 8);
                 info.BlockSize = Unsigned32(data, 16);
                 info.SectorSize = Unsigned32(data, 20);
             });
-            Get(handle, VirtDiskNative.InfoStorageType, false, 20, delegate(IntPtr d, int s) { info.Device = Unsigned32(d, 0); });
-            Get(handle, VirtDiskNative.InfoIdentifier, false, 16, delegate(IntPtr d, int s) { info.Identifier = Id(d); });
-            Get(handle, VirtDiskNative.InfoProviderSubtype, false, 4, delegate(IntPtr d, int s) { info.ProviderSubtype = Unsigned32(d, 0); });
-            Get(handle, VirtDiskNative.InfoVirtualDiskId, true, 16, delegate(IntPtr d, int s) { info.VirtualDiskId = Id(d); });
-            Get(handle, VirtDiskNative.InfoPhysicalSectorSize, true, 4, delegate(IntPtr d, int s) { info.PhysicalSectorSize = Unsigned32(d, 0); });
-            Get(handle, VirtDiskNative.InfoIsLoaded, true, 4, delegate(IntPtr d, int s) { info.IsLoaded = Unsigned32(d, 0) != 0; });
+            return info;
+        }
+
+        internal static VirtDiskInfo Read(VirtDiskHandle handle)
+        {
+            VirtDiskInfo info = ReadSizes(handle);
+            Demand(handle, VirtDiskNative.InfoStorageType, 20, delegate(IntPtr d, int s) { info.Device = Unsigned32(d, 0); });
+            Demand(handle, VirtDiskNative.InfoProviderSubtype, 4, delegate(IntPtr d, int s) { info.ProviderSubtype = Unsigned32(d, 0); });
+            Ask(handle, VirtDiskNative.InfoIdentifier, 16, delegate(IntPtr d, int s) { info.Identifier = Id(d); });
+            Ask(handle, VirtDiskNative.InfoVirtualDiskId, 16, delegate(IntPtr d, int s) { info.VirtualDiskId = Id(d); });
+            Ask(handle, VirtDiskNative.InfoPhysicalSectorSize, 4, delegate(IntPtr d, int s) { info.PhysicalSectorSize = Unsigned32(d, 0); });
+            Ask(handle, VirtDiskNative.InfoIsLoaded, 4, delegate(IntPtr d, int s) { info.IsLoaded = Unsigned32(d, 0) != 0; });
             if (info.IsDifferencing) info.ReadParent(handle);
             info.ReadTracking(handle);
             return info;
@@ -82,35 +89,39 @@ namespace HyperVBackup
 
         private void ReadParent(VirtDiskHandle handle)
         {
-            Get(handle, VirtDiskNative.InfoParentLocation, false, 6, delegate(IntPtr data, int size)
+            Demand(handle, VirtDiskNative.InfoParentLocation, 6, delegate(IntPtr data, int size)
             {
                 ParentResolved = Unsigned32(data, 0) != 0;
                 ParentPaths = NativeText.ReadList(data, VirtDiskNative.ParentPathOffset - VirtDiskNative.InfoUnion, size);
             });
             if (ParentPaths.Length == 0) ParentResolved = false;
-            Get(handle, VirtDiskNative.InfoParentIdentifier, true, 16, delegate(IntPtr d, int s) { ParentIdentifier = Id(d); });
+            Ask(handle, VirtDiskNative.InfoParentIdentifier, 16, delegate(IntPtr d, int s) { ParentIdentifier = Id(d); });
         }
 
         private void ReadTracking(VirtDiskHandle handle)
         {
-            Get(handle, VirtDiskNative.InfoChangeTrackingState, true, 10, delegate(IntPtr data, int size)
+            uint code = Get(handle, VirtDiskNative.InfoChangeTrackingState, 10, delegate(IntPtr data, int size)
             {
                 TrackingEnabled = Unsigned32(data, 0) != 0;
                 NewerChanges = Unsigned32(data, VirtDiskNative.NewerChangesOffset - VirtDiskNative.InfoUnion) != 0;
                 string id = NativeText.Read(data, VirtDiskNative.MostRecentIdOffset - VirtDiskNative.InfoUnion, size);
                 MostRecentId = id.Length == 0 ? null : id;
             });
+            // A disk that nobody tracks yet may say so with an error instead of a state.
+            if (VirtDiskErrors.MeansUntracked(code)) TrackingEnabled = false;
+            else if (!Absent(code)) VirtDisk.Check(Operation(VirtDiskNative.InfoChangeTrackingState), handle.Path, code);
         }
 
         /// <summary>
         /// Asks for one kind of information. Several are longer than their declaration, so the buffer begins at 1 KiB and grows
         /// on ERROR_INSUFFICIENT_BUFFER, to the size that Windows then names or to the double.
         /// </summary>
-        /// <param name="optional">whether a disk without this information is no failure</param>
         /// <param name="least">bytes of the union that must be there</param>
-        private static void Get(VirtDiskHandle handle, uint version, bool optional, int least, Action<IntPtr, int> use)
+        /// <param name="use">gets the union and its length, when Windows has answered</param>
+        /// <returns>Windows' code</returns>
+        private static uint Get(VirtDiskHandle handle, uint version, int least, Action<IntPtr, int> use)
         {
-            string operation = "GetVirtualDiskInformation(" + version.ToString(CultureInfo.InvariantCulture) + ")";
+            string operation = Operation(version);
             uint size = FirstBuffer;
             for (;;)
             {
@@ -130,19 +141,40 @@ namespace HyperVBackup
                         size = size > capacity && size <= LargestBuffer ? (size + 3) & ~3u : (uint)capacity * 2;
                         continue;
                     }
-                    if (optional && (code == VirtDiskErrors.NotSupported || code == VirtDiskErrors.InvalidParameter
-                        || code == VirtDiskErrors.InvalidType)) return;
-                    VirtDisk.Check(operation, handle.Path, code);
+                    if (code != VirtDiskErrors.Success) return code;
                     // SizeUsed is trusted only to be less than the buffer; the zeroed rest ends a text that lacks its zero.
                     int valid = used >= VirtDiskNative.InfoUnion + least && used <= capacity ? (int)used : capacity;
                     use(new IntPtr(buffer.ToInt64() + VirtDiskNative.InfoUnion), valid - VirtDiskNative.InfoUnion);
-                    return;
+                    return code;
                 }
                 finally
                 {
                     Marshal.FreeHGlobal(buffer);
                 }
             }
+        }
+
+        /// <summary>Asks for what every disk has.</summary>
+        private static void Demand(VirtDiskHandle handle, uint version, int least, Action<IntPtr, int> use)
+        {
+            VirtDisk.Check(Operation(version), handle.Path, Get(handle, version, least, use));
+        }
+
+        /// <summary>Asks for what a disk, or this Windows, may not have.</summary>
+        private static void Ask(VirtDiskHandle handle, uint version, int least, Action<IntPtr, int> use)
+        {
+            uint code = Get(handle, version, least, use);
+            if (!Absent(code)) VirtDisk.Check(Operation(version), handle.Path, code);
+        }
+
+        private static bool Absent(uint code)
+        {
+            return code == VirtDiskErrors.NotSupported || code == VirtDiskErrors.InvalidParameter || code == VirtDiskErrors.InvalidType;
+        }
+
+        private static string Operation(uint version)
+        {
+            return "GetVirtualDiskInformation(" + version.ToString(CultureInfo.InvariantCulture) + ")";
         }
 
         private static uint Unsigned32(IntPtr data, int offset)

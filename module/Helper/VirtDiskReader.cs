@@ -33,7 +33,7 @@ namespace HyperVBackup
                 throw VirtDiskException.FromFinding(Operation, handle.Path, "INTERNAL", "the disk is not attached through this handle",
                     "Attach it with AttachForReading first.");
             this.handle = handle;
-            VirtDiskInfo info = VirtDisk.GetInfo(handle);
+            VirtDiskInfo info = VirtDiskInfo.ReadSizes(handle);
             size = info.VirtualSize;
             sector = info.SectorSize;
             if (sector < 512 || sector > Alignment || (sector & (sector - 1)) != 0)

@@ -76,6 +76,21 @@ describe.skipIf(skipped)('virtdisk: disks and errors (skipped without Linux, gcc
     });
   });
 
+  it('a disk that nobody tracks yet may say so with an error', async () => {
+    for (const code of ['0xC03A0020', '0xC03A002A', '0xC03A0030']) {
+      // The eighth question is that for the tracking state.
+      const path = await disk({ tracking: 'on' }, {}, [`fail GetVirtualDiskInformation ${code} 7`]);
+      expect(await shell.run(`${V}::GetInfo($data)`, path)).toMatchObject({
+        TrackingEnabled: false,
+        MostRecentId: null,
+      });
+    }
+    const damaged = await disk({}, {}, ['fail GetVirtualDiskInformation 0xC03A0024 7']);
+    await expect(shell.run(`${V}::GetInfo($data)`, damaged)).rejects.toThrow(/INCONSISTENT_TRACKING_FILE/);
+    const unreadable = await disk({}, {}, ['fail GetVirtualDiskInformation 1117']);
+    await expect(shell.run(`${V}::GetInfo($data)`, unreadable)).rejects.toThrow(/GetVirtualDiskInformation\(1\)/);
+  });
+
   it.each(['told', 'untold'])('an id longer than the buffer is read whole (size needed: %s)', async (needed) => {
     const long = `rctX:${'0123456789'.repeat(48)}`;
     const parents = Array.from({ length: 6 }, (_, i) => join(folder, `${'p'.repeat(700)}-${i}`));

@@ -143,8 +143,8 @@ EXPORT uint32_t CALL GetVirtualDiskInformation(HANDLE handle, uint32_t *size, vd
   /* smaller than the declared structure: refused, whatever is asked for (assumed) */
   if (*size < sizeof(vd_get_info) && !strcmp(assume(e->disk, "small-structure", "refused"), "refused")) return E_INVALID_PARAMETER;
   uint32_t version = info->Version, need = needed(e->disk, version, &code);
-  if (!code) code = planned(e->disk, "GetVirtualDiskInformation");
-  if (code) return code;
+  uint32_t plan = planned(e->disk, "GetVirtualDiskInformation");
+  if (plan || code) return plan ? plan : code;
   if (*size < need) {
     if (!strcmp(assume(e->disk, "needed-size", "told"), "told")) *size = need;
     return E_INSUFFICIENT_BUFFER;
