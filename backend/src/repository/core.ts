@@ -8,6 +8,8 @@ import type { RepositoryConfig } from './format/config.ts';
 import type { RepositoryKeys } from './format/keys.ts';
 import { ManifestStore } from './manifests.ts';
 import { MarkStore } from './marks.ts';
+import type { Memory } from './memory-port.ts';
+import { PointWatch } from './point-watch.ts';
 import { DamageLog } from './records/damage-log.ts';
 import { PackCiphers } from './records/pack-ciphers.ts';
 import type { PackOwner } from './records/pack-writer.ts';
@@ -33,6 +35,9 @@ export class RepositoryCore {
   readonly marks: MarkStore;
   readonly sessions: SessionRegistry;
   readonly tombstones: TombstoneStore;
+  /** What this machine remembers; null when nothing. */
+  readonly memory: Memory | null;
+  readonly watch: PointWatch;
   readonly manifests: ManifestStore;
   readonly damage: DamageLog;
   readonly reader: RecordReader;
@@ -46,7 +51,12 @@ export class RepositoryCore {
     config: RepositoryConfig,
     catalog: Catalog,
     environment: Environment,
-    options: { workers?: number; pool?: WorkerPool; keys?: RepositoryKeys | null } = {},
+    options: {
+      workers?: number;
+      pool?: WorkerPool;
+      keys?: RepositoryKeys | null;
+      memory?: Memory | null;
+    } = {},
   ) {
     this.storage = storage;
     this.config = config;
@@ -60,7 +70,9 @@ export class RepositoryCore {
     this.marks = new MarkStore(storage, this.documents, environment);
     this.sessions = new SessionRegistry(storage, this.documents, environment);
     this.tombstones = new TombstoneStore(storage, this.documents, environment);
-    this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones, this.keys);
+    this.memory = options.memory ?? null;
+    this.watch = new PointWatch(this.memory, this.tombstones);
+    this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones, this.watch, this.keys);
     this.damage = new DamageLog(this.documents, environment, this.index);
     this.#refresh = new RecordRefresh(storage, config.id, this.keys, this.index, this.marks);
     const codec = { scheme: this.scheme, ciphers: this.ciphers };

@@ -4,6 +4,7 @@ import { isUlid } from '../support/ulid.ts';
 import type { Catalog } from './catalog-port.ts';
 import type { DocumentStore } from './document-store.ts';
 import { hiddenName, type RepositoryKeys } from './format/keys.ts';
+import type { PointWatch } from './point-watch.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
 import { damaged, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
@@ -19,6 +20,7 @@ export class ManifestStore {
   readonly #documents: DocumentStore;
   readonly #catalog: Catalog;
   readonly #tombstones: TombstoneStore;
+  readonly #watch: PointWatch;
   readonly #keys: RepositoryKeys | null;
   /** By group; asked for each manifest of a listing. */
   readonly #folders = new Map<string, string>();
@@ -29,12 +31,14 @@ export class ManifestStore {
     documents: DocumentStore,
     catalog: Catalog,
     tombstones: TombstoneStore,
+    watch: PointWatch,
     keys: RepositoryKeys | null,
   ) {
     this.#storage = storage;
     this.#documents = documents;
     this.#catalog = catalog;
     this.#tombstones = tombstones;
+    this.#watch = watch;
     this.#keys = keys;
   }
 
@@ -56,15 +60,20 @@ export class ManifestStore {
   async names(group?: string): Promise<string[]> {
     const names = await this.present(group);
     const removed = names.length > 0 ? await this.#tombstones.ids() : new Set();
-    return removed.size > 0 ? names.filter((name) => !removed.has(idOf(name))) : names;
+    const hidden = new Set<string>();
+    // Not by its name alone: whoever can write to the storage could take a restore point off the list with it.
+    for (const name of names) if (removed.has(idOf(name)) && (await this.#isRemoved(name))) hidden.add(name);
+    return hidden.size > 0 ? names.filter((name) => !hidden.has(name)) : names;
   }
 
   /** Like names(), with those whose removal was begun and is not finished. */
   async present(group?: string): Promise<string[]> {
     const prefix = group === undefined ? 'manifests/' : `${this.#folderOf(group)}/`;
+    const expected = this.#watch.expect(prefix.split('/')[1] || undefined);
     const listed = (await this.#storage.list(prefix)).map(({ name }) => name);
     const found = listed.flatMap((name) => pointOf(name) ?? []).length;
     const names = found === listed.length ? listed : listed.filter((name) => pointOf(name) !== null);
+    await this.#watch.listed(names, expected);
     return names.sort((a, b) => (idOf(a) < idOf(b) ? -1 : idOf(a) > idOf(b) ? 1 : 0));
   }
 
@@ -81,15 +90,20 @@ export class ManifestStore {
         onDamage({ object: 'manifest', path: name, message: toHvError(error).message });
       }
     }
+    this.#watch.flush();
     return found;
   }
 
   /** @param fresh reads the object itself. @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED */
   async get(name: string, options: { fresh?: boolean } = {}): Promise<ManifestEnvelope> {
     const cached = options.fresh ? undefined : this.#catalog.manifest(name);
-    if (cached !== undefined && this.#matches(cached, name)) return cached;
+    if (cached !== undefined && this.#matches(cached, name)) {
+      this.#watch.read(name, cached);
+      return cached;
+    }
     const manifest = this.#require(await this.#documents.get(name), name);
     this.#catalog.addManifest(name, manifest);
+    this.#watch.read(name, manifest);
     return manifest;
   }
 
@@ -127,6 +141,7 @@ export class ManifestStore {
     const bytes = await this.#documents.put(name, manifest);
     if (bytes === 0) throw new HvError('FILE_EXISTS', `The restore point exists already: ${manifest.id}`);
     this.#catalog.addManifest(name, manifest);
+    this.#watch.published(name, manifest);
     return bytes;
   }
 
@@ -159,6 +174,16 @@ export class ManifestStore {
   async withdraw(name: string): Promise<void> {
     await this.#storage.delete(name);
     this.#catalog.removeManifest(name);
+    this.#watch.removed(name);
+  }
+
+  async #isRemoved(name: string): Promise<boolean> {
+    try {
+      return (await this.#tombstones.get(idOf(name))) !== null;
+    } catch (error) {
+      if (isHvError(error, 'REPOSITORY_DAMAGED')) return false;
+      throw error;
+    }
   }
 
   /** The group of a manifest. One that cannot be read can still be removed: then the folder's name has to do. */

@@ -1,19 +1,29 @@
 /** Creates and opens repositories over any storage. */
+import { hostname } from 'node:os';
 import { HvError, isHvError } from '../support/errors.ts';
 import { newGuid } from '../support/guid.ts';
 import type { Catalog } from './catalog-port.ts';
 import { RepositoryCore } from './core.ts';
 import type { WorkerPool } from './engine/worker-pool.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
-import { parseConfig, type RepositoryConfig, renderConfig, requireBlockSize } from './format/config.ts';
+import { ENCRYPTION, parseConfig, type RepositoryConfig, renderConfig, requireBlockSize } from './format/config.ts';
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
+import { digestOf, type KdfCost } from './format/key-object.ts';
+import { KeyStore, newKeys, putFirstKey, type Unlocked, unlock } from './key-store.ts';
+import type { Memory } from './memory-port.ts';
 import { StoredRepository } from './repository.ts';
-import type { Storage } from './storage/storage.ts';
+import { damaged, type Storage } from './storage/storage.ts';
 
 export interface OpenOptions {
   /** The catalog of the repository with this id. */
   catalog(repositoryId: string): Catalog;
   environment?: Environment;
+  /** Of an encrypted repository; must not be given for another. */
+  passphrase?: string;
+  /** What this machine remembers of the repository with this id; nothing is remembered when absent. */
+  memory?(repositoryId: string): Memory;
+  /** What deriving a key from a passphrase that is added costs; default DEFAULT_COST. */
+  kdfCost?: KdfCost;
   /** Codec threads; default: one a core, at most 8. */
   workers?: number;
 }
@@ -26,6 +36,10 @@ export interface InitOptions {
   environment?: Environment;
   /** Of the format; default CREATED_VERSION. */
   version?: 1 | 2;
+  /** Makes it an encrypted repository. */
+  passphrase?: string;
+  /** What deriving a key from a passphrase costs; default DEFAULT_COST. */
+  kdfCost?: KdfCost;
 }
 
 /**
@@ -33,20 +47,31 @@ export interface InitOptions {
  * @throws REPOSITORY_EXISTS, USAGE
  */
 export async function initRepository(storage: Storage, options: InitOptions = {}): Promise<RepositoryConfig> {
+  const { passphrase, environment = systemEnvironment } = options;
   const version = options.version ?? CREATED_VERSION;
+  if (passphrase !== undefined && version === 1)
+    throw new HvError('NOT_SUPPORTED', 'A repository of format version 1 cannot be encrypted');
   const config: RepositoryConfig = {
     id: newGuid(),
     version,
     blockSize: requireBlockSize(options.blockSize ?? DEFAULT_BLOCK_SIZE),
     pageSize: version === 1 ? 0 : PAGE_SIZE,
-    createdAt: new Date((options.environment ?? systemEnvironment).now()).toISOString(),
+    createdAt: new Date(environment.now()).toISOString(),
     minReaderVersion: version,
     minWriterVersion: version,
-    encryption: null,
+    encryption: passphrase === undefined ? null : ENCRYPTION,
   };
   const bytes = renderConfig(config);
   parseConfig(bytes, storage.location);
+  let key: string | null = null;
+  if (passphrase !== undefined) {
+    const label = `${hostname()}, when the repository was created`;
+    const wrapped = { keys: newKeys(), configDigest: digestOf(bytes) };
+    key = await putFirstKey(storage, config, wrapped, passphrase, { label, cost: options.kdfCost });
+  }
   if (await storage.put(CONFIG_NAME, bytes)) return config;
+  // Somebody was quicker; his repository has keys of its own.
+  if (key !== null) await storage.delete(key);
   throw new HvError('REPOSITORY_EXISTS', `There is a repository already: ${storage.location}`, {
     advice: 'Use it as it is, or choose another folder.',
     data: { location: storage.location },
@@ -55,22 +80,70 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
 
 /**
  * Opens the repository; the storage and the catalog are its own from now on and are closed with it.
- * @throws REPOSITORY_NOT_FOUND, REPOSITORY_VERSION, NOT_SUPPORTED, REPOSITORY_DAMAGED
+ * @throws REPOSITORY_NOT_FOUND, REPOSITORY_VERSION, NOT_SUPPORTED, REPOSITORY_DAMAGED, PASSPHRASE_REQUIRED,
+ *   WRONG_PASSPHRASE, REPOSITORY_NOT_ENCRYPTED when it has no use for the passphrase
  */
 export async function openStoredRepository(storage: Storage, options: OpenOptions): Promise<StoredRepository> {
-  const config = parseConfig(await readConfig(storage), storage.location);
-  // Its keys are needed before anything else of it can be read.
-  if (config.encryption !== null)
-    throw new HvError('NOT_SUPPORTED', `The repository ${storage.location} is encrypted`, {
-      advice: 'Use a newer version of HyperVBackup for this repository.',
-    });
-  await requireNoFeatures(storage);
-  const environment = options.environment ?? systemEnvironment;
-  const open = (pool?: WorkerPool): StoredRepository => {
-    const core = new RepositoryCore(storage, config, options.catalog(config.id), environment, { ...options, pool });
-    return new StoredRepository(core, () => open(core.pool), pool === undefined);
-  };
-  return open();
+  const configBytes = await readConfig(storage);
+  const config = parseConfig(configBytes, storage.location);
+  const memory = options.memory?.(config.id) ?? null;
+  try {
+    requireKnownEncryption(config, memory, storage.location);
+    const [unlocked] = await Promise.all([
+      unlockWith(storage, config, configBytes, options.passphrase),
+      requireNoFeatures(storage),
+    ]);
+    if (memory?.encrypted === null) memory.rememberEncryption(config.encryption !== null);
+    const environment = options.environment ?? systemEnvironment;
+    const keys = unlocked?.keys ?? null;
+    const open = (remembered: Memory | null, pool?: WorkerPool): StoredRepository => {
+      const parts = { workers: options.workers, pool, keys, memory: remembered };
+      const core = new RepositoryCore(storage, config, options.catalog(config.id), environment, parts);
+      const keyStore = unlocked && new KeyStore(core, unlocked, options.kdfCost);
+      const another = () => open(options.memory?.(config.id) ?? null, core.pool);
+      return new StoredRepository(core, keyStore, another, pool === undefined);
+    };
+    return open(memory);
+  } catch (error) {
+    memory?.close();
+    throw error;
+  }
+}
+
+/** The one thing a configuration file alone could betray: whoever replaces it could have us write in plain text. */
+function requireKnownEncryption(config: RepositoryConfig, memory: Memory | null, location: string): void {
+  if (memory?.encrypted !== true || config.encryption !== null) return;
+  throw damaged(
+    'config',
+    CONFIG_NAME,
+    `this machine knows the repository ${location} as encrypted, and its configuration says that it is not`,
+  );
+}
+
+async function unlockWith(
+  storage: Storage,
+  config: RepositoryConfig,
+  configBytes: Buffer,
+  passphrase: string | undefined,
+): Promise<Unlocked | null> {
+  const { location } = storage;
+  if (config.encryption === null) {
+    if (passphrase === undefined) return null;
+    throw new HvError(
+      'REPOSITORY_NOT_ENCRYPTED',
+      `A passphrase was given, and the repository ${location} is not encrypted`,
+      {
+        advice:
+          'If it was created without a passphrase, leave it out (also the variable HVBACKUP_PASSPHRASE_FILE). If not, somebody has replaced its configuration: do not back up to it.',
+        data: { location },
+      },
+    );
+  }
+  if (passphrase !== undefined) return unlock(storage, config, configBytes, passphrase);
+  throw new HvError('PASSPHRASE_REQUIRED', `The repository ${location} is encrypted`, {
+    advice: 'Give its passphrase with --passphrase-file (-Passphrase in PowerShell).',
+    data: { location },
+  });
 }
 
 async function readConfig(storage: Storage): Promise<Buffer> {

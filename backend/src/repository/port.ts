@@ -116,6 +116,36 @@ export interface ContentReader extends BlockDevice {
   }>;
 }
 
+/**
+ * A restore point that is not as this machine last saw it: it is gone and nobody entitled to has removed it, or it is back
+ * after its removal (docs/format.md §9).
+ */
+export interface StrayPoint {
+  id: string;
+  /** Of its manifest, below `manifests/`. */
+  folder: string;
+  /** Null when its manifest told none. */
+  vmName: string | null;
+  createdAt: string;
+  state: 'gone' | 'back';
+  /** There is a tombstone, and it was not written with the key of this repository. */
+  forged: boolean;
+}
+
+/** A passphrase of an encrypted repository. */
+export interface KeyInfo {
+  /** 32 hex digits. */
+  id: string;
+  /** Null when its object cannot be read. */
+  createdAt: string | null;
+  /** For people. */
+  label: string;
+  /** The repository was opened with it. */
+  current: boolean;
+  /** What is wrong with its object. */
+  problem?: string;
+}
+
 /** A restore point was removed on purpose. */
 export interface Tombstone {
   /** Id of the restore point. */
@@ -175,6 +205,7 @@ export interface Repository {
   readonly blockSize: number;
   readonly formatVersion: number;
   readonly createdAt: string;
+  readonly encrypted: boolean;
   readonly records: RecordStore;
   /** Restore points, ascending by id (so by time); all groups when none is given. */
   listManifests(group?: string, options?: { onDamage?: (damage: Damage) => void }): Promise<ManifestEnvelope[]>;
@@ -226,5 +257,17 @@ export interface Repository {
    * would use, and know nothing of each other else. The others are to be closed before this one.
    */
   sideBySide(count: number): Repository[];
+  /** Passphrases, oldest first. @throws REPOSITORY_NOT_ENCRYPTED */
+  listKeys(): Promise<KeyInfo[]>;
+  /** @param label for people: who, where. @throws REPOSITORY_NOT_ENCRYPTED, USAGE */
+  addKey(passphrase: string, label: string): Promise<KeyInfo>;
+  /** @returns the full id. @throws REPOSITORY_NOT_ENCRYPTED, KEY_NOT_FOUND, KEY_IN_USE, REPOSITORY_BUSY */
+  removeKey(id: string): Promise<string>;
+  /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
+  strayPoints(): StrayPoint[];
+  /** Lists all restore points and takes them from now on as they are. @returns what was stray */
+  acceptStrayPoints(): Promise<StrayPoint[]>;
+  /** Why this machine cannot tell stray points; null when it can. */
+  readonly memoryProblem: string | null;
   close(): Promise<void>;
 }

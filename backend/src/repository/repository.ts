@@ -1,18 +1,22 @@
 /** A repository over a storage: the port's operations, each handed to the part that does it. */
 
+import { HvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
+import type { KeyStore } from './key-store.ts';
 import type {
   ContentReader,
   ContentRef,
   Damage,
+  KeyInfo,
   ManifestEnvelope,
   PruneResult,
   RecordStore,
   Repository,
   RepositoryStats,
   SessionOptions,
+  StrayPoint,
   Tombstone,
   VerifyOptions,
   WriteSession,
@@ -33,13 +37,16 @@ export class StoredRepository implements Repository {
 
   readonly #another: () => Repository;
   readonly #first: boolean;
+  readonly #keyStore: KeyStore | null;
 
   /**
+   * @param keyStore of an encrypted repository, else null
    * @param another opens a further handle on the same storage
    * @param first whether storage and worker threads are this one's to close
    */
-  constructor(core: RepositoryCore, another: () => Repository, first: boolean) {
+  constructor(core: RepositoryCore, keyStore: KeyStore | null, another: () => Repository, first: boolean) {
     this.core = core;
+    this.#keyStore = keyStore;
     this.#another = another;
     this.#first = first;
     this.records = new DocumentRecordStore(core.storage, core.documents, core.keys);
@@ -59,6 +66,14 @@ export class StoredRepository implements Repository {
   }
   get createdAt(): string {
     return this.core.config.createdAt;
+  }
+
+  get encrypted(): boolean {
+    return this.core.keys !== null;
+  }
+
+  get memoryProblem(): string | null {
+    return this.core.memory?.problem ?? null;
   }
 
   listManifests(group?: string, options: { onDamage?: (damage: Damage) => void } = {}): Promise<ManifestEnvelope[]> {
@@ -137,7 +152,38 @@ export class StoredRepository implements Repository {
     return [this, ...Array.from({ length: Math.max(0, count - 1) }, this.#another)];
   }
 
+  async listKeys(): Promise<KeyInfo[]> {
+    return this.#requireKeys().list();
+  }
+
+  async addKey(passphrase: string, label: string): Promise<KeyInfo> {
+    return this.#requireKeys().add(passphrase, label);
+  }
+
+  async removeKey(id: string): Promise<string> {
+    return this.#requireKeys().remove(id);
+  }
+
+  strayPoints(): StrayPoint[] {
+    return this.core.watch.stray();
+  }
+
+  async acceptStrayPoints(): Promise<StrayPoint[]> {
+    await this.core.manifests.present();
+    return this.core.watch.accept();
+  }
+
+  #requireKeys(): KeyStore {
+    if (this.#keyStore !== null) return this.#keyStore;
+    throw new HvError('REPOSITORY_NOT_ENCRYPTED', `The repository ${this.location} is not encrypted: it has no keys`, {
+      advice: 'A repository is created encrypted or not, and stays so. Create another one with a passphrase.',
+      data: { location: this.location },
+    });
+  }
+
   async close(): Promise<void> {
+    this.core.watch.flush();
+    this.core.memory?.close();
     if (this.#first) await this.core.pool.close();
     this.core.catalog.close();
     if (this.#first) await this.core.storage.close();

@@ -8,7 +8,7 @@ import type { Storage } from '../storage/storage.ts';
 
 export interface SessionDocument {
   id: string;
-  kind: 'backup' | 'prune';
+  kind: 'backup' | 'prune' | 'keys';
   owner: string;
   machine: string;
   process: { pid: number; start: string };

@@ -128,7 +128,9 @@ export class RepositoryWriteSession implements WriteSession {
   async #withdrawIfBroken(manifest: ManifestEnvelope): Promise<void> {
     await this.#core.refresh();
     if (!(await this.#relied.isBroken(manifest.contents))) return;
-    await this.#core.manifests.withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id));
+    // With a tombstone: others may have seen it.
+    const name = this.#core.manifests.nameOf(manifest.group, manifest.id);
+    await this.#core.manifests.remove(name, 'withdrawn: what it was built on is gone');
     this.#handle.requireAlive();
     throw new HvError('REPOSITORY_SESSION_EXPIRED', `What restore point ${manifest.id} was built on is gone`, {
       advice: 'The restore point it was built on was removed meanwhile. Run the backup again.',

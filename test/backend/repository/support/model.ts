@@ -2,7 +2,12 @@
 import { createHash } from 'node:crypto';
 import { SqliteCatalog } from '../../../../backend/src/catalog/sqlite-catalog.ts';
 import type { Environment } from '../../../../backend/src/repository/environment.ts';
-import { initRepository, openStoredRepository } from '../../../../backend/src/repository/open.ts';
+import {
+  type InitOptions,
+  initRepository,
+  type OpenOptions,
+  openStoredRepository,
+} from '../../../../backend/src/repository/open.ts';
 import type { ContentRef, ContentStats, Repository, WriteSession } from '../../../../backend/src/repository/port.ts';
 import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
 import type { Storage } from '../../../../backend/src/repository/storage/storage.ts';
@@ -30,12 +35,9 @@ export function sampleBytes(length: number, seed: number): Buffer {
   return out;
 }
 
-export async function createMemoryRepository(
-  storage: Storage,
-  options: { blockSize?: number; environment?: Environment; version?: 1 | 2 } = {},
-): Promise<StoredRepository> {
+export async function createMemoryRepository(storage: Storage, options: InitOptions = {}): Promise<StoredRepository> {
   await initRepository(storage, { blockSize: BLOCK, ...options });
-  return openMemory(storage, options.environment);
+  return openMemory(storage, options.environment, { passphrase: options.passphrase, kdfCost: options.kdfCost });
 }
 
 /** Names of all objects but the tombstones, which outlive what they speak of. */
@@ -46,12 +48,13 @@ export const withoutTombstones = (storage: { objects: Map<string, unknown> }): s
 export const openMemory = (
   storage: Storage,
   environment?: Environment,
-  options: { workers?: number } = {},
+  options: Partial<OpenOptions> = {},
 ): Promise<StoredRepository> =>
   openStoredRepository(storage, {
     catalog: (id) => new SqliteCatalog(null, id),
     environment,
-    workers: options.workers ?? 0,
+    workers: 0,
+    ...options,
   });
 
 /** Stores the blocks `indices` of `disk` (default: all) over `base`. */

@@ -1,0 +1,127 @@
+/**
+ * What this machine remembers of a repository (repository/memory-port.ts), in a SQLite file of its own: unlike the catalog it
+ * is never thrown away. One row a restore point, so a backup adds a row whatever is remembered already.
+ */
+import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Memory, RememberedPoint } from '../repository/memory-port.ts';
+import type { ManifestEnvelope } from '../repository/port.ts';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS points (
+    folder TEXT, id TEXT, vm TEXT, created TEXT, gone INTEGER NOT NULL, PRIMARY KEY (folder, id)) WITHOUT ROWID;
+`;
+/** SQLITE_CORRUPT, SQLITE_NOTADB. */
+const DAMAGED = [11, 26];
+const COLUMNS = 'folder, id, vm AS vmName, created AS createdAt, gone';
+
+interface PointRow extends Omit<RememberedPoint, 'gone'> {
+  gone: number;
+}
+
+export class PointMemory implements Memory {
+  problem: string | null = null;
+  readonly vmNameOf: (manifest: ManifestEnvelope) => string | null;
+  readonly #path: string;
+  #database: DatabaseSync;
+
+  /** @param path of the file, created with its folder when missing */
+  constructor(path: string, vmNameOf: (manifest: ManifestEnvelope) => string | null) {
+    this.#path = path;
+    this.vmNameOf = vmNameOf;
+    this.#database = this.#openOrBegin();
+  }
+
+  get encrypted(): boolean | null {
+    const row = this.#run((database) => database.prepare("SELECT value FROM meta WHERE key = 'encrypted'").get());
+    return row === undefined ? null : row.value === 'yes';
+  }
+
+  rememberEncryption(encrypted: boolean): void {
+    const value = encrypted ? 'yes' : 'no';
+    this.#run((database) => database.prepare("INSERT OR REPLACE INTO meta VALUES ('encrypted', ?)").run(value));
+  }
+
+  points(folder?: string): RememberedPoint[] {
+    const rows = this.#run((database) =>
+      folder === undefined
+        ? database.prepare(`SELECT ${COLUMNS} FROM points`).all()
+        : database.prepare(`SELECT ${COLUMNS} FROM points WHERE folder = ?`).all(folder),
+    ) as unknown as PointRow[];
+    return rows.map((row) => ({ ...row, gone: row.gone !== 0 }));
+  }
+
+  remember(points: readonly RememberedPoint[]): void {
+    this.#run((database) => {
+      const insert = database.prepare('INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)');
+      database.exec('BEGIN IMMEDIATE');
+      try {
+        for (const { folder, id, vmName, createdAt, gone } of points)
+          insert.run(folder, id, vmName, createdAt, gone ? 1 : 0);
+        database.exec('COMMIT');
+      } catch (error) {
+        if (database.isTransaction) database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  close(): void {
+    try {
+      this.#database.close();
+    } catch {
+      // Closed already.
+    }
+  }
+
+  #openOrBegin(): DatabaseSync {
+    try {
+      return open(this.#path);
+    } catch (error) {
+      return this.#beginAgain(error);
+    }
+  }
+
+  /** Goes on without what cannot be used, and says so: a warning that never comes is what an attacker would want. */
+  #beginAgain(error: unknown): DatabaseSync {
+    const why = error instanceof Error ? error.message : String(error);
+    try {
+      if (!DAMAGED.includes((error as { errcode?: number }).errcode ?? 0)) throw error;
+      for (const end of ['', '-wal', '-shm'])
+        if (existsSync(this.#path + end)) renameSync(this.#path + end, `${this.#path}.unreadable${end}`);
+      this.problem = `What this machine remembers of the repository could not be read (${why}) and begins anew: restore points that were removed before now are not noticed.`;
+      return open(this.#path);
+    } catch {
+      this.problem = `This machine cannot remember what it has seen of the repository (${why}: ${this.#path}): restore points that somebody removes are not noticed.`;
+      return open(':memory:');
+    }
+  }
+
+  #run<T>(action: (database: DatabaseSync) => T): T {
+    try {
+      return action(this.#database);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_SQLITE_ERROR') throw error;
+      this.close();
+      this.#database = this.#beginAgain(error);
+      return action(this.#database);
+    }
+  }
+}
+
+function open(path: string): DatabaseSync {
+  // It tells names of VMs: for the account that backs up, as the catalog.
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(path, { timeout: 60_000 });
+  try {
+    if (path !== ':memory:') chmodSync(path, 0o600);
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}

@@ -1,0 +1,222 @@
+/** The passphrases of an encrypted repository: opening it with one, and listing, adding and removing them (docs/format.md §7). */
+import { randomBytes } from 'node:crypto';
+import { HvError, isHvError, toHvError } from '../support/errors.ts';
+import { passphraseBytes } from '../support/passphrase.ts';
+import type { RepositoryCore } from './core.ts';
+import type { RepositoryConfig } from './format/config.ts';
+import { CONFIG_NAME } from './format/constants.ts';
+import { isRandomId, randomId } from './format/ids.ts';
+import {
+  digestOf,
+  type KdfCost,
+  type KeyObject,
+  keyObjectName,
+  MAX_KEY_OBJECT_LENGTH,
+  openLabel,
+  parseKeyObject,
+  renderKeyObject,
+  unwrapKeys,
+  type WrappedKeys,
+  wrapKeys,
+} from './format/key-object.ts';
+import { KEY_LENGTH, type RepositoryKeys } from './format/keys.ts';
+import type { KeyInfo } from './port.ts';
+import { damaged, type Storage } from './storage/storage.ts';
+
+const PREFIX = 'keys/';
+
+/** Keys of a repository, and which key object they came from. */
+export interface Unlocked extends WrappedKeys {
+  keyId: string;
+}
+
+/**
+ * What this process has opened, by passphrase, configuration and key object: deriving a key takes half a second, and a
+ * command may open a repository more than once. A key object that is gone or changed opens nothing any more.
+ */
+const opened = new Map<string, Unlocked>();
+
+export const newKeys = (): RepositoryKeys => ({
+  encryptionKey: randomBytes(KEY_LENGTH),
+  idKey: randomBytes(KEY_LENGTH),
+});
+
+/** Writes the key object of a new repository. @returns its name */
+export async function putFirstKey(
+  storage: Storage,
+  config: RepositoryConfig,
+  wrapped: WrappedKeys,
+  passphrase: string,
+  options: { label: string; cost?: KdfCost },
+): Promise<string> {
+  const wanted = { ...wrapped, id: randomId(), createdAt: config.createdAt, label: options.label };
+  const object = await wrapKeys(wanted, config, passphrase, options.cost);
+  await storage.put(keyObjectName(object.id), renderKeyObject(object));
+  return keyObjectName(object.id);
+}
+
+/**
+ * Finds the key object that the passphrase opens.
+ * @param configBytes hvbackup-repository.json as it lies there
+ * @throws WRONG_PASSPHRASE when all key objects are intact; REPOSITORY_DAMAGED when one is not, or the configuration was
+ *   altered
+ */
+export async function unlock(
+  storage: Storage,
+  config: RepositoryConfig,
+  configBytes: Buffer,
+  passphrase: string,
+): Promise<Unlocked> {
+  const problems: HvError[] = [];
+  let found: Unlocked | null = null;
+  const names = await keyNames(storage);
+  for (const name of names) {
+    try {
+      const bytes = await storage.get(name, MAX_KEY_OBJECT_LENGTH);
+      const object = parseKeyObject(bytes, name);
+      found = await tryKey(object, config, passphrase, digestOf(Buffer.concat([bytes, configBytes])));
+    } catch (error) {
+      // Removed since the listing.
+      if (isHvError(error, 'FILE_NOT_FOUND')) continue;
+      if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;
+      problems.push(toHvError(error));
+    }
+    if (found !== null) break;
+  }
+  if (found === null) throw noneOpens(storage.location, names.length, problems);
+  if (!found.configDigest.equals(digestOf(configBytes)))
+    throw damaged('config', CONFIG_NAME, `the configuration of ${storage.location} was altered since it was written`);
+  return found;
+}
+
+async function tryKey(
+  object: KeyObject,
+  config: RepositoryConfig,
+  passphrase: string,
+  digest: Buffer,
+): Promise<Unlocked | null> {
+  const known = digestOf(Buffer.concat([digest, passphraseBytes(passphrase)])).toString('hex');
+  const before = opened.get(known);
+  if (before !== undefined) return before;
+  const wrapped = await unwrapKeys(object, config, passphrase);
+  if (wrapped === null) return null;
+  const unlocked = { ...wrapped, keyId: object.id };
+  opened.set(known, unlocked);
+  return unlocked;
+}
+
+function noneOpens(location: string, count: number, problems: readonly HvError[]): HvError {
+  if (count === 0) return damaged('key', PREFIX, `${location} is encrypted, and none of its key objects is there`);
+  const [problem] = problems;
+  if (problem === undefined)
+    return new HvError('WRONG_PASSPHRASE', `The passphrase does not open the repository ${location}`, {
+      advice: 'Give the passphrase that it was created with, or one that was added since. Case and spaces count.',
+      data: { location },
+    });
+  return new HvError(
+    problem.code,
+    `The passphrase opens none of the intact key objects of ${location}; it may be right all the same: ${problem.message}`,
+    {
+      advice: 'Bring the key object back from a copy of the repository, or give another passphrase that was added.',
+      data: { ...problem.data, damaged: problems.length },
+      cause: problem,
+    },
+  );
+}
+
+const keyNames = async (storage: Storage): Promise<string[]> =>
+  (await storage.list(PREFIX)).map(({ name }) => name).filter((name) => isRandomId(name.slice(PREFIX.length)));
+
+/** Passphrases of an open repository. */
+export class KeyStore {
+  readonly #core: RepositoryCore;
+  readonly #unlocked: Unlocked;
+  readonly #cost: KdfCost | undefined;
+
+  /** @param cost of keys that are added; default DEFAULT_COST */
+  constructor(core: RepositoryCore, unlocked: Unlocked, cost?: KdfCost) {
+    this.#core = core;
+    this.#unlocked = unlocked;
+    this.#cost = cost;
+  }
+
+  /** Oldest first. */
+  async list(): Promise<KeyInfo[]> {
+    const { storage, config } = this.#core;
+    const infos: KeyInfo[] = [];
+    for (const name of await keyNames(storage)) {
+      const id = name.slice(PREFIX.length);
+      const current = id === this.#unlocked.keyId;
+      try {
+        const object = parseKeyObject(await storage.get(name, MAX_KEY_OBJECT_LENGTH), name);
+        const label = openLabel(object, config, this.#unlocked.keys);
+        if (label === null) throw damaged('key', name, 'it was not written by somebody who could open this repository');
+        infos.push({ id, createdAt: object.createdAt, label, current });
+      } catch (error) {
+        if (isHvError(error, 'FILE_NOT_FOUND')) continue;
+        if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;
+        infos.push({ id, createdAt: null, label: '', current, problem: toHvError(error).message });
+      }
+    }
+    return infos.sort((a, b) => ((a.createdAt ?? '') < (b.createdAt ?? '') ? -1 : 1));
+  }
+
+  /** One more passphrase; durable when it resolves. @throws USAGE for an empty one */
+  async add(passphrase: string, label: string): Promise<KeyInfo> {
+    const { storage, config, environment } = this.#core;
+    const { keys, configDigest } = this.#unlocked;
+    const wanted = { keys, configDigest, id: randomId(), createdAt: new Date(environment.now()).toISOString(), label };
+    const object = await wrapKeys(wanted, config, passphrase, this.#cost);
+    await storage.put(keyObjectName(object.id), renderKeyObject(object));
+    return { id: object.id, createdAt: object.createdAt, label: openLabel(object, config, keys) ?? '', current: false };
+  }
+
+  /**
+   * Removes a passphrase. Never the one the repository was opened with: so somebody is left who can open it.
+   * @param id full, or a beginning of at least 4 characters that no other has
+   * @returns the full id
+   * @throws KEY_NOT_FOUND, KEY_IN_USE, REPOSITORY_BUSY beside another removal
+   */
+  async remove(id: string): Promise<string> {
+    const { storage, sessions, environment } = this.#core;
+    const name = await this.#find(id);
+    if (name === keyObjectName(this.#unlocked.keyId))
+      throw new HvError('KEY_IN_USE', `${name} is the key of the passphrase that was given`, {
+        advice: 'Give another passphrase of the repository to remove this one; the last one is never removed.',
+        data: { id: this.#unlocked.keyId },
+      });
+    // Two removals at once could each count on the key that the other takes away.
+    const session = await sessions.register('keys', environment.identity().machine);
+    try {
+      const others = (await sessions.list()).filter((state) => state.document.id !== session.id);
+      if (others.some((state) => state.alive && state.document.kind === 'keys'))
+        throw new HvError('REPOSITORY_BUSY', `Another removal of a key is at work in ${storage.location}`, {
+          advice: 'Run the command again when it has ended.',
+        });
+      if (!(await keyNames(storage)).includes(keyObjectName(this.#unlocked.keyId)))
+        throw new HvError('KEY_IN_USE', 'The key of the passphrase that was given has been removed meanwhile', {
+          advice: 'Give another passphrase of the repository.',
+        });
+      await storage.settle(keyObjectName(this.#unlocked.keyId));
+      await storage.delete(name);
+    } finally {
+      await session.end().catch(() => undefined);
+    }
+    return name.slice(PREFIX.length);
+  }
+
+  async #find(id: string): Promise<string> {
+    const wanted = id.toLowerCase();
+    const names = wanted.length < 4 ? [] : await keyNames(this.#core.storage);
+    const found = names.filter((name) => name.startsWith(PREFIX + wanted));
+    if (found.length === 1) return found[0]!;
+    throw new HvError(
+      'KEY_NOT_FOUND',
+      `${found.length === 0 ? 'No key has' : 'More than one key has'} an id that begins with ${id}`,
+      {
+        advice: 'Run "hvbackup repository key list" to see the keys; give at least four characters of the id.',
+        data: { id },
+      },
+    );
+  }
+}

@@ -1,0 +1,30 @@
+/** Encrypted repositories for tests: a cheap key derivation, and a memory that lives as long as the test. */
+import type { Memory, RememberedPoint } from '../../../../backend/src/repository/memory-port.ts';
+import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
+import type { Storage } from '../../../../backend/src/repository/storage/storage.ts';
+import { createMemoryRepository } from './model.ts';
+
+export const PASSPHRASE = 'correct horse battery stäple';
+export const CHEAP = { n: 1024, r: 8, p: 1 };
+
+export const createEncrypted = (storage: Storage, passphrase = PASSPHRASE): Promise<StoredRepository> =>
+  createMemoryRepository(storage, { version: 2, passphrase, kdfCost: CHEAP });
+
+/** One machine's memory: give the same one to each opening that stands for the same machine. */
+export class TestMemory implements Memory {
+  problem = null;
+  encrypted: boolean | null = null;
+  readonly known = new Map<string, RememberedPoint>();
+
+  rememberEncryption(encrypted: boolean): void {
+    this.encrypted = encrypted;
+  }
+  points(folder?: string): RememberedPoint[] {
+    return [...this.known.values()].filter((point) => folder === undefined || point.folder === folder);
+  }
+  remember(points: readonly RememberedPoint[]): void {
+    for (const point of points) this.known.set(point.id, { ...point });
+  }
+  vmNameOf = (): string => 'web01';
+  close(): void {}
+}
