@@ -9,3 +9,4 @@ export type { HvsItem, HvsLeaf, HvsNode, HvsType, HvsValue } from './hvs/values.
 export { type RegisteredVm, registeredVms } from './registry.ts';
 export { type RenderedConfiguration, type RenderOptions, renderConfiguration } from './render-configuration.ts';
 export { describeRuntime, type RuntimeDescription } from './runtime.ts';
+export { templateId, templateName } from './secure-boot.ts';

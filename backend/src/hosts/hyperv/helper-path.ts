@@ -1,0 +1,28 @@
+/** Where HyperVHelper.ps1 lies: beside the bundle, in the module, or in a source tree. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HvError } from '../../support/errors.ts';
+
+const FILE = 'HyperVHelper.ps1';
+/** From the folder of the running code. */
+const PLACES = ['Helper', '../Helper', '../module/Helper', '../../module/Helper', '../../../../module/Helper'];
+
+declare const __HVBACKUP_BUNDLE__: boolean | undefined;
+
+function codeFolder(): string {
+  if (typeof __HVBACKUP_BUNDLE__ !== 'undefined' && __HVBACKUP_BUNDLE__) return __dirname;
+  return path.dirname(fileURLToPath(import.meta.url));
+}
+
+/** @throws HELPER_FAILED when it is nowhere */
+export function helperPath(folder: string = codeFolder()): string {
+  for (const place of PLACES) {
+    const file = path.resolve(folder, place, FILE);
+    if (existsSync(file)) return file;
+  }
+  throw new HvError('HELPER_FAILED', `${FILE} was not found near ${folder}`, {
+    advice: 'Install the package again: its module folder belongs beside the program.',
+    data: { folder },
+  });
+}

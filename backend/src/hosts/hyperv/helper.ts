@@ -1,0 +1,217 @@
+/**
+ * The helper process as the adapter sees it: one request at a time, started when first needed, started again after it died, ended when it
+ * hangs. What a request must not do twice is for the caller to sort out (`repeat: false`).
+ */
+import { HvError, isHvError } from '../../support/errors.ts';
+import { Mutex } from '../../support/mutex.ts';
+import { type HelperAnswer, type HelperProgress, parseLine, renderRequest, unwrap } from './lines.ts';
+import { childEnvironment, HelperShell } from './shell.ts';
+import type { Trace } from './trace.ts';
+
+export interface HelperOptions {
+  /** Absolute path of PowerShell. */
+  executable: string;
+  /** Absolute path of HyperVHelper.ps1. */
+  helper: string;
+  /** Other machine to connect to. */
+  server?: string;
+  /** A request that says nothing for this long hangs, ms. Jobs say something every second. */
+  silenceMs?: number;
+  /** Start-up, compiling included, ms. */
+  startMs?: number;
+  trace?: Trace;
+}
+
+export interface RequestOptions {
+  /** Ask again when the process dies meanwhile; for what can be done twice. */
+  repeat?: boolean;
+  progress?: (event: HelperProgress) => void;
+}
+
+/** What the helper says of itself when it opens. */
+export interface HelperState {
+  protocol: number;
+  powerShell: string;
+  edition: string;
+  languageMode: string;
+  processId: number;
+  /** Name of the host. */
+  server: string;
+  virtDisk: { available: boolean; reason: string };
+}
+
+const SILENCE_MS = 300_000;
+const START_MS = 120_000;
+
+export class Helper {
+  readonly #options: HelperOptions;
+  readonly #turn = new Mutex();
+  #shell: HelperShell | undefined;
+  #state: HelperState | undefined;
+  #lastId = 0;
+  #closed = false;
+
+  constructor(options: HelperOptions) {
+    this.#options = options;
+  }
+
+  /** Process id of the helper while it runs. */
+  get pid(): number | undefined {
+    return this.#shell?.pid;
+  }
+
+  /** Starts the process unless it runs. @throws HELPER_FAILED, HOST_NOT_FOUND, ACCESS_DENIED */
+  async state(): Promise<HelperState> {
+    return await this.#turn.run(() => this.#started());
+  }
+
+  /**
+   * @throws the helper's errors; HELPER_FAILED when the process died or hangs (data.died; data.jobId when a WMI job had
+   *   been started, which goes on without it)
+   */
+  async request<T>(method: string, params: object, options: RequestOptions = {}): Promise<T> {
+    return await this.#turn.run(async () => {
+      for (let attempt = 1; ; attempt++) {
+        await this.#started();
+        try {
+          return (await this.#ask(method, params, options.progress)) as T;
+        } catch (error) {
+          const died = isHvError(error, 'HELPER_FAILED') && error.data.died === true;
+          if (!died || !options.repeat || attempt > 1 || this.#closed) throw error;
+        }
+      }
+    });
+  }
+
+  async #started(): Promise<HelperState> {
+    if (this.#closed) throw new HvError('HELPER_FAILED', 'The host was closed.');
+    if (this.#shell && this.#state) return this.#state;
+    const { executable, helper, server } = this.#options;
+    const shell = new HelperShell(executable, childEnvironment(helper));
+    this.#shell = shell;
+    try {
+      await this.#watched(shell, 'start', this.#options.startMs ?? START_MS, () => shell.run('. $env:HVBACKUP_HELPER'));
+      this.#state = (await this.#ask('open', { server: server ?? '' })) as HelperState;
+      return this.#state;
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+  }
+
+  async #ask(method: string, params: object, progress?: (event: HelperProgress) => void): Promise<unknown> {
+    const shell = this.#shell!;
+    const id = ++this.#lastId;
+    let jobId: string | undefined;
+    const heard = (event: HelperProgress): void => {
+      jobId = event.jobId ?? jobId;
+      progress?.(event);
+    };
+    const limit = method === 'open' ? (this.#options.startMs ?? START_MS) : (this.#options.silenceMs ?? SILENCE_MS);
+    const output = await this.#watched(
+      shell,
+      method,
+      limit,
+      () => shell.run(renderRequest(id, method, params)),
+      id,
+      heard,
+    ).catch((error: unknown) => {
+      if (isHvError(error) && jobId) error.data.jobId = jobId;
+      throw error;
+    });
+    const answer = findAnswer(output, id);
+    if (answer) {
+      this.#options.trace?.exchange(method, params, answer);
+      return unwrap(answer, method);
+    }
+    const died = await this.#diedOf(shell, method, 'the helper process ended without an answer');
+    if (jobId) died.data.jobId = jobId;
+    throw died;
+  }
+
+  /** Runs `action` while looking whether the process still gives signs of life. */
+  async #watched(
+    shell: HelperShell,
+    method: string,
+    silenceMs: number,
+    action: () => Promise<string>,
+    id = 0,
+    heard?: (event: HelperProgress) => void,
+  ): Promise<string> {
+    let last = Date.now();
+    let rest = '';
+    const listen = (text: string): void => {
+      last = Date.now();
+      // Only short lines are progress; the answer is read from the whole output.
+      const lines = (rest + text).split('\n');
+      rest = lines.pop()!.slice(-65_536);
+      for (const line of lines) {
+        const parsed = line.length < 65_536 ? parseLine(line) : null;
+        if (parsed?.kind === 'p' && parsed.id === id) heard?.(parsed.value as HelperProgress);
+      }
+    };
+    shell.streams.stdout.on('data', listen);
+    let hangs = false;
+    const timer = setInterval(
+      () => {
+        if (Date.now() - last < silenceMs) return;
+        hangs = true;
+        shell.kill();
+      },
+      Math.min(1000, silenceMs / 4),
+    );
+    try {
+      return await action();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw await this.#diedOf(shell, method, hangs ? hung(silenceMs) : `the helper process failed: ${why.trim()}`);
+    } finally {
+      clearInterval(timer);
+      shell.streams.stdout.off('data', listen);
+    }
+  }
+
+  async #diedOf(shell: HelperShell, method: string, why: string): Promise<HvError> {
+    const stderr = shell.stderrTail.trim();
+    if (this.#shell === shell) await this.#abandon();
+    return new HvError('HELPER_FAILED', `The Hyper-V helper (${method}): ${why}`, {
+      advice: stderr
+        ? 'See what PowerShell says about it (data.stderr), and run it again.'
+        : 'Run it again; if it stays, start the PowerShell named in data.executable by hand and look for messages.',
+      data: { died: true, method, executable: this.#options.executable, ...(stderr ? { stderr } : {}) },
+    });
+  }
+
+  /** The process is of no use any more; the next request starts another. */
+  async #abandon(): Promise<void> {
+    const shell = this.#shell;
+    this.#shell = undefined;
+    this.#state = undefined;
+    if (!shell) return;
+    shell.kill();
+    await shell.exited;
+  }
+
+  /** Ends the process. A request that is under way gets its answer first. */
+  async close(): Promise<void> {
+    await this.#turn.run(async () => {
+      this.#closed = true;
+      const shell = this.#shell;
+      this.#shell = undefined;
+      await shell?.end();
+    });
+  }
+}
+
+const hung = (ms: number): string => `it said nothing for ${Math.round(ms / 1000)} s and was ended`;
+
+function findAnswer(output: string, id: number): HelperAnswer | undefined {
+  // From the end: the answer is the last line, however long what stands before.
+  for (let end = output.length; end > 0; ) {
+    const start = output.lastIndexOf('\n', end - 1) + 1;
+    const line = parseLine(output.slice(start, end));
+    if (line?.kind === 'r' && line.id === id) return line.value as HelperAnswer;
+    end = start - 1;
+  }
+  return undefined;
+}

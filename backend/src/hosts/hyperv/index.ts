@@ -1,0 +1,33 @@
+/** The Hyper-V host adapter. */
+import { Helper } from './helper.ts';
+import { helperPath } from './helper-path.ts';
+import { HyperVHost } from './host.ts';
+import { powerShellPath } from './shell.ts';
+import { fileTrace } from './trace.ts';
+
+export { HyperVHost } from './host.ts';
+
+export interface HyperVOptions {
+  /** Absolute path of PowerShell; see powerShellPath(). */
+  executable?: string;
+  /** Absolute path of HyperVHelper.ps1. */
+  helper?: string;
+  silenceMs?: number;
+}
+
+/**
+ * Opens the host; connecting goes on in the background, and its errors come with the first request.
+ * @param server name of another machine; undefined for this one
+ * @throws NOT_SUPPORTED where there is no PowerShell that could reach a Hyper-V host, USAGE, HELPER_FAILED
+ */
+export function openHyperVHost(server: string | undefined, options: HyperVOptions = {}): HyperVHost {
+  const traceFile = process.env.HVBACKUP_TRACE;
+  const helper = new Helper({
+    executable: options.executable ?? powerShellPath(),
+    helper: options.helper ?? helperPath(),
+    server,
+    silenceMs: options.silenceMs,
+    ...(traceFile ? { trace: fileTrace(traceFile) } : {}),
+  });
+  return new HyperVHost(helper, server);
+}

@@ -1,0 +1,188 @@
+# The one place that calls the CIM cmdlets. Values reach WMI as typed parameters; into WQL only GUIDs go.
+
+$script:HyperVNamespace = 'root\virtualization\v2'
+# @{} for this machine, @{ CimSession = ... } for another.
+$script:CimTarget = @{}
+# Seconds a single WMI call may take; work that takes longer is a job.
+$script:CimTimeout = 120
+$script:CimClassCache = @{}
+
+# CIM_Error's codes (DSP0200), as MI reports them in NativeErrorCode.
+$script:CimFailures = @{
+    AccessDenied     = @('ACCESS_DENIED', 'Run as a member of the Hyper-V Administrators or Administrators group of the host, elevated.')
+    InvalidNamespace = @('HOST_NOT_FOUND', 'Install the Hyper-V role (or feature) on this machine, or name a host that has it.')
+    InvalidClass     = @('NOT_SUPPORTED', 'This needs Windows Server 2016, Windows 10 or newer on the host.')
+    MethodNotFound   = @('NOT_SUPPORTED', 'This needs Windows Server 2016, Windows 10 or newer on the host.')
+}
+
+function ConvertTo-CimFailure {
+    <#
+    .SYNOPSIS
+        The protocol's error for what a CIM cmdlet threw; nothing for other exceptions.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [Exception] $Exception)
+
+    $native = $Exception.PSObject.Properties['NativeErrorCode']
+    if (-not $native) { return $null }
+    $name = [string] $native.Value
+    $known = $script:CimFailures[$name]
+    $data = @{ cim = $name }
+    foreach ($field in 'MessageId', 'StatusCode') {
+        $property = $Exception.PSObject.Properties[$field]
+        if ($property -and $null -ne $property.Value) { $data[$field] = [string] $property.Value }
+    }
+    # A session that broke off has no CIM code of its own.
+    $lost = $script:CimTarget.Count -gt 0 -and $name -eq 'Failed' -and [string] $data['MessageId'] -match '^HRESULT 0x803|^HRESULT 0x800706b'
+    $code = if ($known) { $known[0] } elseif ($lost) { 'HOST_LOST' } else { 'HELPER_FAILED' }
+    $advice = if ($known) { $known[1] } elseif ($lost) { 'Check that the host is up and reachable through WinRM.' } else { '' }
+    return @{ code = $code; message = "WMI: $($Exception.Message)".TrimEnd(); advice = $advice; data = $data }
+}
+
+function Test-CimNotFound {
+    <#
+    .SYNOPSIS
+        Whether an error says that the instance is not there (any more).
+    #>
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param([Parameter(Mandatory)] [System.Management.Automation.ErrorRecord] $ErrorRecord)
+
+    for ($exception = $ErrorRecord.Exception; $exception; $exception = $exception.InnerException) {
+        $native = $exception.PSObject.Properties['NativeErrorCode']
+        if ($native) { return [string] $native.Value -eq 'NotFound' }
+    }
+    return $false
+}
+
+function Get-HvInstance {
+    <#
+    .SYNOPSIS
+        Instances of a class of the virtualisation namespace. -Filter is for constants and GUIDs only.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [string] $ClassName,
+        [string] $Filter
+    )
+
+    $arguments = @{ Namespace = $script:HyperVNamespace; ClassName = $ClassName; OperationTimeoutSec = $script:CimTimeout } + $script:CimTarget
+    if ($Filter) { $arguments['Filter'] = $Filter }
+    Get-CimInstance @arguments
+}
+
+function Get-HvFresh {
+    <#
+    .SYNOPSIS
+        An instance as it is now; a reference that a method gave carries keys only.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [object] $InputObject)
+
+    $target = $script:CimTarget
+    Get-CimInstance -InputObject $InputObject -OperationTimeoutSec $script:CimTimeout @target
+}
+
+function Get-HvAssociated {
+    <#
+    .SYNOPSIS
+        Instances that an association leads to.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [object] $InputObject,
+        [string] $ResultClassName,
+        [string] $Association
+    )
+
+    $arguments = @{ InputObject = $InputObject; OperationTimeoutSec = $script:CimTimeout } + $script:CimTarget
+    if ($ResultClassName) { $arguments['ResultClassName'] = $ResultClassName }
+    if ($Association) { $arguments['Association'] = $Association }
+    Get-CimAssociatedInstance @arguments
+}
+
+function Get-HvClass {
+    <#
+    .SYNOPSIS
+        Declaration of a class, asked for once.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [string] $ClassName)
+
+    if (-not $script:CimClassCache.ContainsKey($ClassName)) {
+        $target = $script:CimTarget
+        $script:CimClassCache[$ClassName] = Get-CimClass -Namespace $script:HyperVNamespace -ClassName $ClassName @target
+    }
+    return $script:CimClassCache[$ClassName]
+}
+
+function Test-HvProperty {
+    <#
+    .SYNOPSIS
+        Whether this host's version of a class declares a property.
+    #>
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param(
+        [Parameter(Mandatory)] [string] $ClassName,
+        [Parameter(Mandatory)] [string] $Name
+    )
+
+    return @((Get-HvClass -ClassName $ClassName).CimClassProperties | ForEach-Object -Process { $_.Name }) -contains $Name
+}
+
+function Get-HvService {
+    <#
+    .SYNOPSIS
+        The single instance of a service class.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [string] $ClassName)
+
+    $service = Get-HvInstance -ClassName $ClassName | Select-Object -First 1
+    if (-not $service) {
+        Deny-Request -Code 'HOST_NOT_FOUND' -Message "The host has no $ClassName." -Advice 'Start the Hyper-V Virtual Machine Management service (vmms) on the host.'
+    }
+    return $service
+}
+
+function Get-HvObjectPath {
+    <#
+    .SYNOPSIS
+        \\SERVER\namespace:Class.Key="value",... with backslashes and quotes in values escaped: what string parameters want.
+    #>
+    [CmdletBinding()]
+    [OutputType([string])]
+    param([Parameter(Mandatory)] [object] $InputObject)
+
+    $system = $InputObject.CimSystemProperties
+    $class = Get-HvClass -ClassName $system.ClassName
+    $keys = foreach ($property in $class.CimClassProperties) {
+        if (@($property.Qualifiers | ForEach-Object -Process { $_.Name }) -contains 'key') {
+            $value = ([string] $InputObject.($property.Name)).Replace('\', '\\').Replace('"', '\"')
+            '{0}="{1}"' -f $property.Name, $value
+        }
+    }
+    return '\\{0}\{1}:{2}.{3}' -f $system.ServerName.ToUpperInvariant(), $system.Namespace.Replace('/', '\'), $system.ClassName, (@($keys) -join ',')
+}
+
+function Get-HvValue {
+    <#
+    .SYNOPSIS
+        Chosen properties of an instance as plain values: dates as ISO 8601 UTC, arrays as arrays, what is missing as null.
+    #>
+    [CmdletBinding()]
+    [OutputType([hashtable])]
+    param(
+        [Parameter(Mandatory)] [object] $InputObject,
+        [Parameter(Mandatory)] [string[]] $Property
+    )
+
+    $values = @{ className = [string] $InputObject.CimSystemProperties.ClassName }
+    foreach ($name in $Property) {
+        $value = $InputObject.$name
+        if ($value -is [datetime]) { $value = $value.ToUniversalTime().ToString('o', [System.Globalization.CultureInfo]::InvariantCulture) }
+        $values[$name.Substring(0, 1).ToLowerInvariant() + $name.Substring(1)] = $value
+    }
+    return $values
+}

@@ -1,0 +1,44 @@
+<#
+.SYNOPSIS
+    The helper process of the backend: WMI (root\virtualization\v2) and virtdisk.dll, asked for one request at a time.
+.DESCRIPTION
+    The backend owns the PowerShell process and dot-sources this file in it (docs/helper-protocol.md). Each request is one call of
+    Invoke-HelperRequest with base64 of JSON; no value ever becomes script text. Windows PowerShell 5.1 and PowerShell 7.
+#>
+[CmdletBinding()]
+param()
+
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$WarningPreference = 'SilentlyContinue'
+$InformationPreference = 'SilentlyContinue'
+
+foreach ($part in 'Protocol', 'Cim', 'Embedded', 'Job', 'Session', 'System', 'Disk', 'VirtDisk', 'Snapshot', 'ReferencePoint', 'Change', 'Plan', 'Prerequisite') {
+    . (Join-Path -Path $PSScriptRoot -ChildPath "$part.ps1")
+}
+
+# Method of the protocol -> function. A request can call nothing else.
+$script:HelperMethods = @{
+    open                  = 'Open-HelperSession'
+    listSystems           = 'Get-HelperSystemList'
+    describe              = 'Get-HelperDescription'
+    diskFacts             = 'Get-HelperDiskFact'
+    listSnapshots         = 'Get-HelperSnapshotList'
+    createSnapshot        = 'Invoke-HelperSnapshotCreation'
+    adoptSnapshot         = 'Invoke-HelperSnapshotAdoption'
+    destroySnapshot       = 'Invoke-HelperSnapshotRemoval'
+    convertSnapshot       = 'Invoke-HelperSnapshotConversion'
+    listReferencePoints   = 'Get-HelperReferencePointList'
+    destroyReferencePoint = 'Invoke-HelperReferencePointRemoval'
+    configurationFiles    = 'Get-HelperConfigurationFile'
+    changeTracking        = 'Get-HelperChangeTracking'
+    queryChanges          = 'Get-HelperChange'
+    hostDefaults          = 'Get-HelperHostDefault'
+    listPlanned           = 'Get-HelperPlannedList'
+    importPlanned         = 'Invoke-HelperImport'
+    definePlanned         = 'Invoke-HelperDefinition'
+    configurePlanned      = 'Invoke-HelperPlanConfiguration'
+    realisePlanned        = 'Invoke-HelperRealisation'
+    destroySystem         = 'Invoke-HelperSystemRemoval'
+    prerequisites         = 'Get-HelperPrerequisite'
+}

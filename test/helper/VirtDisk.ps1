@@ -1,0 +1,36 @@
+# Stands in for module/Helper/VirtDisk.ps1 in tests: the same functions, answered by the double instead of virtdisk.dll.
+
+$script:ChangeAnswer = $null
+$script:ChangePageSize = if ($env:WMI_DOUBLE_PAGE) { [int] $env:WMI_DOUBLE_PAGE } else { 65536 }
+
+function Get-VirtDiskState {
+    param([bool] $Remote)
+
+    if ($Remote) { return @{ available = $false; reason = 'the host is another machine' } }
+    return @{ available = $true; reason = '' }
+}
+
+function Get-VirtDiskTracking {
+    param([string] $Path)
+
+    $state = Invoke-WmiDouble -Request @{ op = 'tracking'; path = $Path }
+    return @{ path = $Path; enabled = $state.enabled; newerChanges = $state.newerChanges; mostRecentId = $state.mostRecentId }
+}
+
+function Get-VirtDiskChangePage {
+    param([string] $Path, [string] $RctId, [uint64] $Offset, [uint64] $Length)
+
+    $null = $Length
+    $answer = $script:ChangeAnswer
+    if ($Offset -eq 0 -or -not $answer -or $answer.Path -ne $Path -or $answer.RctId -ne $RctId) {
+        $changes = Invoke-WmiDouble -Request @{ op = 'changes'; path = $Path; rctId = $RctId }
+        $pairs = [uint64[]] @($changes.ranges)
+        $bytes = New-Object -TypeName 'byte[]' -ArgumentList (8 * $pairs.Length)
+        [System.Buffer]::BlockCopy($pairs, 0, $bytes, 0, $bytes.Length)
+        $answer = @{ Path = $Path; RctId = $RctId; Bytes = $bytes; Count = $pairs.Length / 2; Size = $changes.size }
+        $script:ChangeAnswer = $answer
+    }
+    $from = [int] $Offset
+    $count = [Math]::Max(0, [Math]::Min($script:ChangePageSize, $answer.Count - $from))
+    return @{ ranges = [Convert]::ToBase64String($answer.Bytes, 16 * $from, 16 * $count); next = $from + $count; total = $answer.Count; size = $answer.Size }
+}

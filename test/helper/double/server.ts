@@ -1,0 +1,144 @@
+/**
+ * The double's process: lines of JSON on standard input and output, over the simulated host in the folder that WMI_DOUBLE_HOST names. The
+ * PowerShell modules CimDouble and the double of VirtDisk.ps1 are its clients.
+ */
+import { createInterface } from 'node:readline';
+import type { ChangedRange } from '../../../backend/src/disk/device.ts';
+import { openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
+import { HvError } from '../../../backend/src/support/errors.ts';
+import { CimFault } from './embedded.ts';
+import { allCheckpoints, type Instance, SERVER, type World } from './instances.ts';
+import { invoke, lookAtJob } from './methods.ts';
+import { associated, guidIn, instanceOf, instancesOf, matches } from './query.ts';
+import { CLASSES } from './schema.ts';
+import { type Reference, readBehaviour, readState, setBehaviour, writeState } from './state.ts';
+
+const directory = process.env.WMI_DOUBLE_HOST!;
+const host = await openSimulatedHost(directory);
+
+interface Request {
+  op: 'instances' | 'get' | 'associated' | 'invoke' | 'class' | 'tracking' | 'changes';
+  className?: string;
+  filter?: string;
+  reference?: Reference;
+  association?: string;
+  resultClass?: string;
+  method?: string;
+  args?: Record<string, unknown>;
+  path?: string;
+  rctId?: string;
+}
+
+/** Kills the helper (our parent), once, where a test asked for it. */
+function killAt(point: string): void {
+  const behaviour = readBehaviour(directory);
+  if (behaviour.kill !== point) return;
+  setBehaviour(directory, { ...behaviour, kill: undefined });
+  process.kill(process.ppid, 'SIGKILL');
+}
+
+async function answer(request: Request): Promise<unknown> {
+  const world: World = { host, state: readState(directory), behaviour: readBehaviour(directory) };
+  if (world.behaviour.accessDenied) throw new CimFault('AccessDenied', 'Access denied');
+  const outward = (instances: Instance[]) => ({ server: SERVER, instances });
+  switch (request.op) {
+    case 'class': {
+      const declared = CLASSES[request.className!];
+      if (!declared) throw new CimFault('InvalidClass', `Invalid class ${request.className}`);
+      return { name: request.className, ...declared };
+    }
+    case 'instances': {
+      // A filter on the id needs nobody else described.
+      const only = guidIn([/^(?:Name|InstanceID) = '([^']*)'$/.exec(request.filter ?? '')?.[1] ?? '']);
+      const all = await instancesOf({ ...world, only }, request.className!);
+      return outward(request.filter ? all.filter((instance) => matches(instance, request.filter!)) : all);
+    }
+    case 'get': {
+      if (request.reference!.className === 'Msvm_ConcreteJob') {
+        lookAtJob(world, request.reference!.keys.InstanceID!);
+        writeState(directory, world.state);
+      }
+      return outward([await instanceOf(world, request.reference!)]);
+    }
+    case 'associated':
+      return outward(await associated(world, request.reference!, request.association, request.resultClass));
+    case 'invoke': {
+      const method = request.method!;
+      if (world.behaviour.hangs?.includes(method)) await new Promise(() => setInterval(() => {}, 1000));
+      killAt(`${method}:before`);
+      const result =
+        method === 'GetVirtualDiskChanges'
+          ? await wmiChanges(world, request.args!)
+          : await invoke(world, request.reference!, method, request.args!);
+      writeState(directory, world.state);
+      killAt(`${method}:after`);
+      return result;
+    }
+    case 'tracking': {
+      const disk = await frozen(world, request.path!);
+      return { enabled: disk?.rctId != null, newerChanges: false, mostRecentId: disk?.rctId ?? null };
+    }
+    case 'changes': {
+      const ranges = await changed(world, request.path!, request.rctId!);
+      return { ranges: ranges.list.flatMap(({ offset, length }) => [offset, length]), size: ranges.size };
+    }
+  }
+}
+
+async function frozen(world: World, path: string) {
+  for (const checkpoint of await allCheckpoints(world)) {
+    const disk = checkpoint.disks.find((entry) => entry.path === path);
+    if (disk) return { ...disk, checkpoint };
+  }
+  return undefined;
+}
+
+async function changed(world: World, path: string, rctId: string): Promise<{ list: ChangedRange[]; size: number }> {
+  const disk = await frozen(world, path);
+  if (!disk) throw new HvError('TRACKING_ID_INVALID', `The disk is not frozen: ${path}`);
+  const list: ChangedRange[] = [];
+  for await (const page of host.queryChanges(disk.checkpoint, disk.index, rctId)) list.push(...page);
+  return { list, size: disk.size };
+}
+
+async function wmiChanges(world: World, args: Record<string, unknown>) {
+  const { refusesWholeLength, processedMost, processesNothing } = world.behaviour;
+  world.state.calls.push('GetVirtualDiskChanges');
+  let answer: { list: ChangedRange[]; size: number };
+  try {
+    answer = await changed(world, String(args.Path), String(args.LimitId));
+  } catch (error) {
+    if (error instanceof HvError) return { returnValue: 32768, out: {} };
+    throw error;
+  }
+  const [offset, length] = [Number(args.ByteOffset), Number(args.ByteLength)];
+  if (offset + length > answer.size || length <= 0) return { returnValue: 32773, out: {} };
+  if (refusesWholeLength && length >= answer.size) return { returnValue: 32773, out: {} };
+  const processed = processesNothing ? 0 : Math.min(length, processedMost ?? length);
+  const end = offset + processed;
+  const cut = answer.list
+    .map((range) => ({ from: Math.max(range.offset, offset), to: Math.min(range.offset + range.length, end) }))
+    .filter(({ from, to }) => to > from);
+  return {
+    returnValue: 0,
+    out: {
+      ProcessedByteLength: processed,
+      ChangedByteOffsets: cut.map(({ from }) => from),
+      ChangedByteLengths: cut.map(({ from, to }) => to - from),
+    },
+  };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let reply: unknown;
+  try {
+    reply = { ok: true, value: await answer(JSON.parse(line) as Request) };
+  } catch (error) {
+    if (error instanceof CimFault) reply = { ok: false, native: error.native, message: error.message };
+    else if (error instanceof HvError)
+      reply = { ok: false, code: error.code, message: error.message, advice: error.advice };
+    else reply = { ok: false, native: 'Failed', message: `the double broke: ${(error as Error).stack}` };
+  }
+  process.stdout.write(`${JSON.stringify(reply)}\n`);
+}
+await host.close();

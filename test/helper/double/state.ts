@@ -1,0 +1,100 @@
+/**
+ * What the double remembers beside the simulated host, in a file beside its folder: jobs, names of checkpoints, planned VMs. So that it
+ * outlives the process, as VMMS outlives its clients. And the behaviours that tests switch.
+ */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+
+export interface Reference {
+  className: string;
+  keys: Record<string, string>;
+}
+
+export interface Job {
+  id: string;
+  method: string;
+  /** States still to be passed through; the last one stays. */
+  states: number[];
+  errorCode: number;
+  error: string;
+  results: Reference[];
+  /** Looks that are left until the job goes away after its end; absent: it stays. */
+  looksLeft?: number;
+}
+
+export interface PlannedSystem {
+  id: string;
+  settings: Record<string, unknown>;
+  components: { className: string; properties: Record<string, unknown> }[];
+  next: number;
+}
+
+export interface DoubleState {
+  next: number;
+  jobs: Job[];
+  /** Checkpoint id → ElementName. */
+  names: Record<string, string>;
+  planned: PlannedSystem[];
+  /** Every call of a method, for tests that ask what was done. */
+  calls: string[];
+}
+
+/**
+ * Behaviours, each with its standing. What is assumed is run both ways.
+ */
+export interface Behaviour {
+  /** Methods that return 0 instead of a job (documented: either). */
+  synchronous?: string[];
+  /** Method → what its job ends with (documented codes). */
+  jobFails?: Record<string, { errorCode: number; error: string; count?: number }>;
+  /** Method → return value (documented). */
+  returns?: Record<string, number>;
+  /** Methods whose job is gone when it is looked at a second time (documented: after about 5 minutes). */
+  vanishes?: string[];
+  /** Jobs without an association to their result (assumed not to happen). */
+  unassociated?: boolean;
+  /** Msvm_VssComponent: the guest has no backup integration service (documented). */
+  noVss?: boolean;
+  /** The host takes VirtualSystemIdentifier of a definition (assumed). Default true. */
+  keepsId?: boolean;
+  /** GetVirtualDiskChanges refuses a length equal to the size (documented); default is to take it (observed). */
+  refusesWholeLength?: boolean;
+  /** Bytes that GetVirtualDiskChanges processes at most in one call (documented: may be less than asked). */
+  processedMost?: number;
+  /** GetVirtualDiskChanges processes nothing (a defect: must be an error). */
+  processesNothing?: boolean;
+  /** Reference points whose arrays differ in length (assumed not to happen). */
+  unequalArrays?: boolean;
+  /** Extra disks as the VM has them: pass-through. */
+  passThrough?: boolean;
+  /** Methods that never answer. */
+  hangs?: string[];
+  /** `METHOD:before` or `METHOD:after`: the helper process is killed there, once. */
+  kill?: string;
+  /** All calls are refused (rights). */
+  accessDenied?: boolean;
+  /** Configuration version to report. */
+  version?: string;
+}
+
+const read = <T>(file: string, empty: T): T => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch {
+    return empty;
+  }
+};
+
+export const stateFile = (directory: string): string => `${directory}.wmi.json`;
+export const behaviourFile = (directory: string): string => `${directory}.behaviour.json`;
+
+export const readState = (directory: string): DoubleState =>
+  read(stateFile(directory), { next: 1, jobs: [], names: {}, planned: [], calls: [] });
+
+export function writeState(directory: string, state: DoubleState): void {
+  writeFileSync(`${stateFile(directory)}.new`, JSON.stringify(state));
+  renameSync(`${stateFile(directory)}.new`, stateFile(directory));
+}
+
+export const readBehaviour = (directory: string): Behaviour => read(behaviourFile(directory), {});
+export const setBehaviour = (directory: string, behaviour: Behaviour): void =>
+  writeFileSync(behaviourFile(directory), JSON.stringify(behaviour));

@@ -1,0 +1,281 @@
+# The CIM cmdlets, as far as the helper uses them, over test/helper/double/server.ts. Strict where WMI is: names and types of parameters
+# and properties, read-only properties of fetched instances, references that carry keys only.
+
+class CimDoubleException : System.Exception {
+    [string] $NativeErrorCode
+    [string] $MessageId
+    CimDoubleException([string] $message, [string] $native) : base($message) {
+        $this.NativeErrorCode = $native
+        $this.MessageId = "DOUBLE $native"
+    }
+}
+
+$script:Server = $null
+$script:Classes = @{}
+
+function Invoke-WmiDouble {
+    <#
+    .SYNOPSIS
+        One request to the double's process, which is started with the first.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [hashtable] $Request)
+
+    if (-not $script:Server -or $script:Server.HasExited) {
+        $start = New-Object -TypeName 'System.Diagnostics.ProcessStartInfo' -ArgumentList $env:WMI_DOUBLE_NODE
+        $start.ArgumentList.Add($env:WMI_DOUBLE_SERVER)
+        $start.RedirectStandardInput = $true
+        $start.RedirectStandardOutput = $true
+        $start.UseShellExecute = $false
+        $script:Server = [System.Diagnostics.Process]::Start($start)
+    }
+    $script:Server.StandardInput.WriteLine((ConvertTo-Json -InputObject $Request -Depth 10 -Compress))
+    $script:Server.StandardInput.Flush()
+    $line = $script:Server.StandardOutput.ReadLine()
+    if ($null -eq $line) { throw 'the double ended' }
+    # As text: ConvertFrom-Json would make dates of names.
+    $reply = ConvertFrom-Json -InputObject $line -DateKind String
+    if ($reply.ok) { return $reply.value }
+    if ($reply.code) {
+        $exception = New-Object -TypeName 'System.InvalidOperationException' -ArgumentList $reply.message
+        $exception.Data['HelperCode'] = $reply.code
+        $exception.Data['HelperAdvice'] = $reply.advice
+        $exception.Data['HelperData'] = @{}
+        throw $exception
+    }
+    throw [CimDoubleException]::new($reply.message, $reply.native)
+}
+
+function Get-DoubleClass {
+    # Declaration of a class as the cmdlets show it.
+    param([string] $ClassName)
+
+    if (-not $script:Classes.ContainsKey($ClassName)) {
+        $declared = Invoke-WmiDouble -Request @{ op = 'class'; className = $ClassName }
+        $properties = foreach ($property in $declared.properties.PSObject.Properties) {
+            [pscustomobject]@{
+                Name       = $property.Name
+                CimType    = $property.Value
+                Qualifiers = @(if ($declared.keys -contains $property.Name) { [pscustomobject]@{ Name = 'key'; Value = $true } })
+            }
+        }
+        $script:Classes[$ClassName] = [pscustomobject]@{
+            CimClassName       = $declared.name
+            CimClassProperties = @($properties)
+            Declared           = $declared
+        }
+    }
+    return $script:Classes[$ClassName]
+}
+
+function ConvertTo-DoubleValue {
+    # A value with the type its property declares; refused where it does not fit.
+    param([string] $CimType, $Value, [string] $Name)
+
+    if ($null -eq $Value) { return $null }
+    try {
+        switch ($CimType) {
+            'String' {
+                if ($Value -isnot [string]) { throw "is $($Value.GetType().Name)" }
+                return $Value
+            }
+            'Boolean' {
+                if ($Value -isnot [bool]) { throw "is $($Value.GetType().Name)" }
+                return $Value
+            }
+            'DateTime' {
+                if ($Value -is [datetime]) { return $Value }
+                return [datetime]::Parse($Value, [cultureinfo]::InvariantCulture, 'RoundtripKind').ToLocalTime()
+            }
+            'UInt16' { return [uint16] $Value }
+            'UInt32' { return [uint32] $Value }
+            'UInt64' { return [uint64] $Value }
+            'StringArray' {
+                foreach ($item in $Value) { if ($item -isnot [string]) { throw "has a $($item.GetType().Name)" } }
+                return , [string[]] @($Value)
+            }
+            'UInt16Array' { return , [uint16[]] @($Value) }
+            'UInt32Array' { return , [uint32[]] @($Value) }
+            'UInt64Array' { return , [uint64[]] @($Value) }
+            default { return $Value }
+        }
+    } catch {
+        throw [CimDoubleException]::new("Type mismatch for '$Name': $($_.Exception.Message)", 'TypeMismatch')
+    }
+}
+
+function ConvertTo-DoubleInstance {
+    # An instance: its properties cannot be written, as those of fetched instances.
+    param([string] $ClassName, $Values, [string] $Server)
+
+    $class = Get-DoubleClass -ClassName $ClassName
+    $instance = New-Object -TypeName 'psobject'
+    $instance.PSTypeNames.Insert(0, 'CimDouble.Instance')
+    foreach ($property in $class.CimClassProperties) {
+        $field = $Values.PSObject.Properties[$property.Name]
+        $value = if ($field) { ConvertTo-DoubleValue -CimType $property.CimType -Value $field.Value -Name $property.Name } else { $null }
+        $variable = [psvariable]::new($property.Name, $value, [System.Management.Automation.ScopedItemOptions]::ReadOnly)
+        $instance.PSObject.Properties.Add([psvariableproperty]::new($variable))
+    }
+    $instance.PSObject.Properties.Add([psnoteproperty]::new('CimClass', $class))
+    $instance.PSObject.Properties.Add([psnoteproperty]::new('CimSystemProperties', [pscustomobject]@{ Namespace = 'root/virtualization/v2'; ServerName = $Server; ClassName = $ClassName }))
+    return $instance
+}
+
+function ConvertTo-DoubleReference {
+    # What identifies an instance. Only instances are references: no text, no table.
+    param($InputObject)
+
+    if ($InputObject.PSTypeNames -notcontains 'CimDouble.Instance') {
+        throw [CimDoubleException]::new('A reference must be an instance', 'TypeMismatch')
+    }
+    $keys = @{}
+    foreach ($key in $InputObject.CimClass.Declared.keys) { $keys[$key] = [string] $InputObject.$key }
+    return @{ className = $InputObject.CimSystemProperties.ClassName; keys = $keys }
+}
+
+function Get-DoubleAnswer {
+    param($Answer)
+
+    foreach ($instance in $Answer.instances) { ConvertTo-DoubleInstance -ClassName $instance.className -Values $instance.properties -Server $Answer.server }
+}
+
+function Get-CimInstance {
+    <#
+    .SYNOPSIS
+        Instances of a class, or one again.
+    #>
+    [CmdletBinding(DefaultParameterSetName = 'Class')]
+    param(
+        [Parameter(ParameterSetName = 'Class', Mandatory)] [string] $ClassName,
+        [Parameter(ParameterSetName = 'Class')] [string] $Filter,
+        [Parameter(ParameterSetName = 'Class')] [string] $Namespace = 'root/cimv2',
+        [Parameter(ParameterSetName = 'Instance', Mandatory, ValueFromPipeline)] $InputObject,
+        [uint32] $OperationTimeoutSec,
+        $CimSession
+    )
+
+    process {
+        $null = $OperationTimeoutSec, $CimSession
+        if ($InputObject) { return Get-DoubleAnswer -Answer (Invoke-WmiDouble -Request @{ op = 'get'; reference = (ConvertTo-DoubleReference -InputObject $InputObject) }) }
+        if ($Namespace -eq 'root\cimv2') { return }
+        if ($Namespace -ne 'root\virtualization\v2') { throw [CimDoubleException]::new('Invalid namespace', 'InvalidNamespace') }
+        $request = @{ op = 'instances'; className = $ClassName }
+        if ($Filter) { $request['filter'] = $Filter }
+        Get-DoubleAnswer -Answer (Invoke-WmiDouble -Request $request)
+    }
+}
+
+function Get-CimAssociatedInstance {
+    <#
+    .SYNOPSIS
+        Instances that an association leads to.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory, Position = 0, ValueFromPipeline)] $InputObject,
+        [string] $ResultClassName,
+        [string] $Association,
+        [uint32] $OperationTimeoutSec,
+        $CimSession
+    )
+
+    process {
+        $null = $OperationTimeoutSec, $CimSession
+        $request = @{ op = 'associated'; reference = (ConvertTo-DoubleReference -InputObject $InputObject) }
+        if ($ResultClassName) { $request['resultClass'] = $ResultClassName }
+        if ($Association) { $request['association'] = $Association }
+        Get-DoubleAnswer -Answer (Invoke-WmiDouble -Request $request)
+    }
+}
+
+function Get-CimClass {
+    <#
+    .SYNOPSIS
+        Declaration of a class.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [string] $ClassName, [string] $Namespace, $CimSession)
+
+    $null = $Namespace, $CimSession
+    Get-DoubleClass -ClassName $ClassName
+}
+
+function New-CimInstance {
+    <#
+    .SYNOPSIS
+        An instance in memory, from the declaration of its class.
+    #>
+    [Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '')]
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] $CimClass, [switch] $ClientOnly, [hashtable] $Property = @{})
+
+    if (-not $ClientOnly) { throw [CimDoubleException]::new('Only instances in memory', 'NotSupported') }
+    $declared = @($CimClass.CimClassProperties | ForEach-Object -Process { $_.Name })
+    foreach ($name in $Property.Keys) {
+        if ($declared -notcontains $name) { throw [CimDoubleException]::new("$($CimClass.CimClassName) has no property $name", 'NoSuchProperty') }
+    }
+    ConvertTo-DoubleInstance -ClassName $CimClass.CimClassName -Values ([pscustomobject] $Property) -Server 'SIMHOST'
+}
+
+function Invoke-CimMethod {
+    <#
+    .SYNOPSIS
+        Calls a method of an instance.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory, ValueFromPipeline)] $InputObject,
+        [Parameter(Mandatory)] [string] $MethodName,
+        [hashtable] $Arguments = @{},
+        [uint32] $OperationTimeoutSec,
+        $CimSession
+    )
+
+    process {
+        $null = $OperationTimeoutSec, $CimSession
+        $class = $InputObject.CimClass
+        $method = $class.Declared.methods.PSObject.Properties[$MethodName]
+        if (-not $method) { throw [CimDoubleException]::new("$($class.CimClassName) has no method $MethodName", 'MethodNotFound') }
+        $sent = @{}
+        foreach ($name in $Arguments.Keys) {
+            $declared = $method.Value.in.PSObject.Properties[$name]
+            if (-not $declared) { throw [CimDoubleException]::new("Unexpected parameter $name of $MethodName", 'InvalidParameter') }
+            $sent[$name] = switch ($declared.Value) {
+                'Reference' { ConvertTo-DoubleReference -InputObject $Arguments[$name] }
+                'ReferenceArray' { , @(foreach ($item in $Arguments[$name]) { ConvertTo-DoubleReference -InputObject $item }) }
+                default { ConvertTo-DoubleValue -CimType $declared.Value -Value $Arguments[$name] -Name $name }
+            }
+        }
+        $answer = Invoke-WmiDouble -Request @{ op = 'invoke'; reference = (ConvertTo-DoubleReference -InputObject $InputObject); method = $MethodName; args = $sent }
+        $result = [ordered]@{ ReturnValue = [uint32] $answer.returnValue }
+        foreach ($parameter in $method.Value.out.PSObject.Properties) {
+            $field = $answer.out.PSObject.Properties[$parameter.Name]
+            if (-not $field) {
+                $result[$parameter.Name] = $null
+                continue
+            }
+            # A reference that a method gives carries its keys only.
+            $result[$parameter.Name] = if ($parameter.Value -eq 'Reference') {
+                ConvertTo-DoubleInstance -ClassName $field.Value.className -Values $field.Value.keys -Server 'SIMHOST'
+            } else {
+                ConvertTo-DoubleValue -CimType $parameter.Value -Value $field.Value -Name $parameter.Name
+            }
+        }
+        [pscustomobject] $result
+    }
+}
+
+function New-CimSession {
+    <#
+    .SYNOPSIS
+        A session to a server: any name but those that begin with no- is one.
+    #>
+    [Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '')]
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [string] $ComputerName, [uint32] $OperationTimeoutSec)
+
+    $null = $OperationTimeoutSec
+    if ($ComputerName -like 'no-*') { throw [CimDoubleException]::new("WinRM cannot complete the operation: $ComputerName", 'Failed') }
+    [pscustomobject]@{ ComputerName = $ComputerName }
+}
