@@ -35,10 +35,22 @@ export async function cleanUpAfterCrash(
       const checkpoint = await findCheckpoint(host, job);
       if (checkpoint === null) continue;
     }
-    warnings.push(await finishJob(repository, host, job));
+    try {
+      warnings.push(await finishJob(repository, host, job));
+    } catch (error) {
+      if (!isHvError(error, ...HOST_REFUSES)) throw error;
+      // What an old job left must not keep every later backup from being made; its record stays open.
+      warnings.push(
+        `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted, and the host does not let its ` +
+          `checkpoint '${started.checkpointLabel}' be cleaned up (${error.code}: ${error.message}). The next backup tries again.`,
+      );
+    }
   }
   return warnings;
 }
+
+/** Errors of a host about one checkpoint, not about everything. */
+const HOST_REFUSES = ['CHECKPOINT_FAILED', 'CHECKPOINT_NOT_FOUND', 'HELPER_FAILED'] as const;
 
 async function finishJob(repository: Repository, host: Host, job: OpenJob): Promise<string> {
   const { started } = job;
@@ -47,17 +59,53 @@ async function finishJob(repository: Repository, host: Host, job: OpenJob): Prom
   let done: string;
   if (checkpoint === null) {
     if (sealed) await adoptReferencePoint(repository, host, started.pointId, sealed);
-    done = sealed ? 'its restore point was complete' : 'it left nothing on the host';
+    done = sealed ? 'its restore point was complete' : await nothingLeft(host, job);
   } else if (sealed) {
-    const reference = await host.convertToReferencePoint(checkpoint.id);
-    await appendChain(repository.records, chainRecord(started.pointId, sealed, reference));
-    done = 'its restore point was complete, its checkpoint became the reference point';
+    done = await convertOrRemove(repository, host, checkpoint, sealed, started.pointId);
   } else {
     await host.removeCheckpoint(checkpoint.id);
     done = 'its checkpoint was removed from the host';
   }
   await recordEnd(repository.records, started);
   return `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted: ${done}.`;
+}
+
+/** A checkpoint that was made while the job ran and bears no name of ours may be another product's: it is named, not touched. */
+async function nothingLeft(host: Host, { started, checkpointId }: OpenJob): Promise<string> {
+  const nothing = 'it left nothing on the host';
+  if (checkpointId !== null) return nothing;
+  const before = new Set(started.checkpointsBefore);
+  const unknown = (await host.listRecoveryCheckpoints(started.vmId)).filter(
+    (entry) => !before.has(entry.id) && !entry.label.startsWith(OUR_LABEL) && entry.createdAt >= started.startedAt,
+  );
+  if (unknown.length === 0) return nothing;
+  const names = unknown.map((entry) => `'${entry.label}' (${entry.id}, ${entry.createdAt})`).join(', ');
+  return `whether it left the checkpoint ${names} cannot be told; if no other backup product uses that, remove it`;
+}
+
+const OUR_LABEL = 'HyperVBackup ';
+
+/** The second try to make the reference point. A checkpoint that cannot become one must not stay for ever: it would only grow. */
+async function convertOrRemove(
+  repository: Repository,
+  host: Host,
+  checkpoint: RecoveryCheckpoint,
+  body: ManifestBody,
+  pointId: string,
+): Promise<string> {
+  let reference: ReferencePoint;
+  try {
+    reference = await host.convertToReferencePoint(checkpoint.id);
+  } catch (error) {
+    if (!isHvError(error, ...HOST_REFUSES)) throw error;
+    await host.removeCheckpoint(checkpoint.id);
+    return (
+      'its restore point was complete, but the host does not turn its checkpoint into a reference point ' +
+      `(${error.code}: ${error.message}); the checkpoint was removed`
+    );
+  }
+  await appendChain(repository.records, chainRecord(pointId, body, reference));
+  return 'its restore point was complete, its checkpoint became the reference point';
 }
 
 /** Ours by recorded id or by label; never one that was there before the job. */

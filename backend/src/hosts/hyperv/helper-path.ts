@@ -8,11 +8,10 @@ const FILE = 'HyperVHelper.ps1';
 /** From the folder of the running code. */
 const PLACES = ['Helper', '../Helper', '../module/Helper', '../../module/Helper', '../../../../module/Helper'];
 
-declare const __HVBACKUP_BUNDLE__: boolean | undefined;
-
+/** In the bundle, which is CommonJS, there is no import.meta. */
 function codeFolder(): string {
-  if (typeof __HVBACKUP_BUNDLE__ !== 'undefined' && __HVBACKUP_BUNDLE__) return __dirname;
-  return path.dirname(fileURLToPath(import.meta.url));
+  const url: string | undefined = import.meta.url;
+  return url === undefined ? __dirname : path.dirname(fileURLToPath(url));
 }
 
 /** @throws HELPER_FAILED when it is nowhere */

@@ -38,11 +38,11 @@ export class HyperVHost implements Host {
   readonly #helper: Helper;
   readonly #server: string | undefined;
 
-  /** Use openHyperVHost(). @param server other machine; undefined for this one */
-  constructor(helper: Helper, server: string | undefined) {
+  /** Use openHyperVHost(). @param server other machine; undefined for this one @param uri address to be recorded: names the machine */
+  constructor(helper: Helper, server: string | undefined, uri: string) {
     this.#helper = helper;
     this.#server = server;
-    this.uri = `hyperv:${server ?? ''}`;
+    this.uri = uri;
     // Start-up goes on while the caller opens the repository; its errors come with the first request.
     helper.state().catch(() => {});
   }

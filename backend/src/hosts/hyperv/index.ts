@@ -1,4 +1,5 @@
 /** The Hyper-V host adapter. */
+import { hostname } from 'node:os';
 import { Helper } from './helper.ts';
 import { helperPath } from './helper-path.ts';
 import { HyperVHost } from './host.ts';
@@ -21,13 +22,15 @@ export interface HyperVOptions {
  * @throws NOT_SUPPORTED where there is no PowerShell that could reach a Hyper-V host, USAGE, HELPER_FAILED
  */
 export function openHyperVHost(server: string | undefined, options: HyperVOptions = {}): HyperVHost {
+  // By its own name, this machine is this machine: asking it through WinRM would only be slower.
+  const other = server !== undefined && server.toLowerCase() !== hostname().toLowerCase() ? server : undefined;
   const traceFile = process.env.HVBACKUP_TRACE;
   const helper = new Helper({
     executable: options.executable ?? powerShellPath(),
     helper: options.helper ?? helperPath(),
-    server,
+    server: other,
     silenceMs: options.silenceMs,
     ...(traceFile ? { trace: fileTrace(traceFile) } : {}),
   });
-  return new HyperVHost(helper, server);
+  return new HyperVHost(helper, other, `hyperv:${(other ?? hostname()).toLowerCase()}`);
 }
