@@ -38,10 +38,12 @@ export async function findBases(
   // Ids sort by time. A point before the newest record has had its reference point, and that was retired.
   const newestRecorded = [...chain.keys()].reduce((newest, id) => (id > newest ? id : newest), '');
   const candidates: BaseCandidate[] = [];
-  let reason = 'the reference points of the remaining restore points are gone from the host';
+  let reason = 'the host has no reference point of the remaining restore points';
   for (const manifest of manifests) {
     const parsed = ManifestBody.safeParse(manifest.body);
     if (!parsed.success) continue;
+    // Its reference point belongs to the repository it was copied from, and comes and goes with that.
+    if (parsed.data.copiedFrom) continue;
     const record = chain.get(manifest.id) ?? null;
     // Without a record (the job died before it could write it) only the ids of the frozen disks speak, and only on the
     // host they were read on.

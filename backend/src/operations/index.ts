@@ -1,6 +1,7 @@
 /** Every operation, under the name that the protocol's table of methods gives it. */
 export { backupVm } from './backup.ts';
 export { backupVms } from './backup-several.ts';
+export { copyPoints } from './copy/copy.ts';
 export { diskCheck, diskInfo } from './disks.ts';
 export { exportPoint } from './export.ts';
 export { holdPoint } from './hold-point.ts';

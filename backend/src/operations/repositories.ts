@@ -1,5 +1,6 @@
 /** Repositories as a whole: create, statistics. */
 import type { Repository } from '../repository/port.ts';
+import { ManifestBody } from '../schema/manifest.ts';
 import type {
   CreateRepositoryParams,
   CreateRepositoryResult,
@@ -28,16 +29,34 @@ export async function repositoryStats(
   params: RepositoryStatsParams,
   _context: OperationContext,
 ): Promise<RepositoryStatsResult> {
-  return withRepository(params.repository, async (repository) => ({
-    ...info(repository),
-    ...(await repository.stats()),
-  }));
+  return withRepository(params.repository, async (repository) => {
+    const counts = await repository.stats();
+    const { blockBytes, blockPackBytes } = counts;
+    return {
+      ...info(repository),
+      ...counts,
+      ...(await contentCounts(repository)),
+      compressionRatio: blockPackBytes > 0 ? Math.round((blockBytes / blockPackBytes) * 100) / 100 : null,
+    };
+  });
 }
 
-const info = ({ id, location, blockSize, formatVersion, createdAt }: Repository): RepositoryInfo => ({
+/** What the restore points say; those that cannot be read are for check to find. */
+async function contentCounts(repository: Repository): Promise<{ vms: number; logicalBytes: number }> {
+  const groups = new Set<string>();
+  let logicalBytes = 0;
+  for (const { group, body } of await repository.listManifests(undefined, { onDamage: () => undefined })) {
+    groups.add(group);
+    for (const disk of ManifestBody.safeParse(body).data?.disks ?? []) if (disk.content) logicalBytes += disk.size;
+  }
+  return { vms: groups.size, logicalBytes };
+}
+
+const info = ({ id, location, blockSize, formatVersion, encrypted, createdAt }: Repository): RepositoryInfo => ({
   id,
   location,
   blockSize,
   formatVersion,
+  encrypted,
   createdAt,
 });

@@ -11,6 +11,7 @@ import { type BlockRun, blockRuns, runBytes } from './block-runs.ts';
 import { allocatedRuns, readRuns } from './disk-reading.ts';
 import { setHold } from './holds.ts';
 import { limitedDevice } from './limited-device.ts';
+import { writeWhole } from './write-whole.ts';
 
 export interface StorePointOptions {
   host: Host;
@@ -191,17 +192,7 @@ async function storeConfiguration(
   let bytes = 0;
   for (const file of await host.copyConfiguration(checkpoint)) {
     const data = await file.read();
-    const writer = await session.openContent(data.length);
-    const blocks = Math.ceil(data.length / repository.blockSize);
-    for (let block = 0; block < blocks; block += session.maxRun) {
-      const indices = Array.from({ length: Math.min(session.maxRun, blocks - block) }, (_, i) => block + i);
-      await writer.write(indices, async (buffer) => {
-        const part = data.subarray(block * repository.blockSize, (block + indices.length) * repository.blockSize);
-        buffer.set(part);
-        buffer.fill(0, part.length);
-      });
-    }
-    const { ref, stats } = await writer.finish();
+    const { ref, stats } = await writeWhole(session, repository.blockSize, data);
     bytes += stats.newBytes;
     files.push({ name: file.name, kind: file.kind, content: ref });
   }

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import * as backup from '../schema/backup.ts';
+import * as copy from '../schema/copy.ts';
 import * as disk from '../schema/disk.ts';
 import * as exports from '../schema/export.ts';
 import * as host from '../schema/host.ts';
@@ -169,6 +170,13 @@ export const METHODS = {
     'Holds a restore point, so that it is not removed, or releases it.',
     points.HoldPointParams,
     points.HoldPointResult,
+  ),
+  'point/copy': method(
+    'copyPoints',
+    'Copies restore points to another repository.',
+    copy.CopyPointsParams,
+    copy.CopyPointsResult,
+    true,
   ),
   'disk/info': method('diskInfo', 'Describes a disk image.', disk.DiskInfoParams, disk.DiskInfoResult),
   'disk/check': method(

@@ -171,6 +171,10 @@ export interface RepositoryStats {
   points: number;
   packs: number;
   packBytes: number;
+  /** Of packBytes: in packs of blocks, in packs of nodes, and in packs that no index names: of a running or dead writer. */
+  blockPackBytes: number;
+  nodePackBytes: number;
+  unindexedPackBytes: number;
   indexBytes: number;
   manifestBytes: number;
   /** Unique block records and their decoded size. */

@@ -4,6 +4,7 @@ import { HvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
+import { PackClass } from './format/constants.ts';
 import type { KeyStore } from './key-store.ts';
 import type {
   ContentReader,
@@ -64,12 +65,11 @@ export class StoredRepository implements Repository {
   get formatVersion(): number {
     return this.core.config.version;
   }
+  get encrypted(): boolean {
+    return this.core.config.encryption !== null;
+  }
   get createdAt(): string {
     return this.core.config.createdAt;
-  }
-
-  get encrypted(): boolean {
-    return this.core.keys !== null;
   }
 
   get memoryProblem(): string | null {
@@ -137,10 +137,18 @@ export class StoredRepository implements Repository {
     const bytes = async (prefix: string) =>
       (await core.storage.list(prefix, { sizes: true })).reduce((sum, object) => sum + (object.size ?? 0), 0);
     const packs = await core.storage.list('packs/', { sizes: true });
+    const classes = new Map(core.catalog.packs().map(({ id, packClass }) => [id, packClass]));
+    const inClass = (packClass: PackClass | undefined) =>
+      packs
+        .filter(({ name }) => classes.get(name.slice(name.lastIndexOf('/') + 1)) === packClass)
+        .reduce((sum, object) => sum + (object.size ?? 0), 0);
     return {
       points: (await core.manifests.names()).length,
       packs: packs.length,
       packBytes: packs.reduce((sum, object) => sum + (object.size ?? 0), 0),
+      blockPackBytes: inClass(PackClass.blocks),
+      nodePackBytes: inClass(PackClass.nodes),
+      unindexedPackBytes: inClass(undefined),
       indexBytes: await bytes('indexes/'),
       manifestBytes: await bytes('manifests/'),
       ...core.catalog.totals(),

@@ -9,6 +9,7 @@ export const RepositoryInfo = z
     location: z.string().describe('Absolute path of its folder.'),
     blockSize: ByteCount.describe('Size of its blocks, bytes; a power of two.'),
     formatVersion: z.number().int().describe('Version of its format.'),
+    encrypted: z.boolean().describe('Whether it is encrypted.'),
     createdAt: Timestamp.describe('When it was created, UTC.'),
   })
   .meta({ id: 'RepositoryInfo' });
@@ -77,13 +78,27 @@ export const PruneRepositoryResult = z.object({
 export const RepositoryStatsParams = z.strictObject({ repository: RepositoryLocation });
 export const RepositoryStatsResult = RepositoryInfo.extend({
   points: z.number().int().nonnegative().describe('Number of restore points.'),
+  vms: z.number().int().nonnegative().describe('Number of VMs that have restore points.'),
+  logicalBytes: ByteCount.describe('Virtual sizes of the disks of all restore points, summed, bytes.'),
   packs: z.number().int().nonnegative().describe('Number of packs.'),
-  packBytes: ByteCount.describe('Bytes in packs.'),
+  packBytes: ByteCount.describe('Bytes in packs: blockPackBytes, nodePackBytes and unindexedPackBytes.'),
+  blockPackBytes: ByteCount.describe('Bytes in packs of blocks.'),
+  nodePackBytes: ByteCount.describe('Bytes in packs of block map nodes.'),
+  unindexedPackBytes: ByteCount.describe(
+    'Bytes in packs that no index names yet: of a backup that runs, or that was interrupted and will be gone on with.',
+  ),
   indexBytes: ByteCount.describe('Bytes in indexes.'),
   manifestBytes: ByteCount.describe('Bytes in manifests.'),
   blocks: z.number().int().nonnegative().describe('Number of different blocks stored.'),
   blockBytes: ByteCount.describe('Size of these blocks before compression, bytes.'),
   nodes: z.number().int().nonnegative().describe('Number of block map nodes stored.'),
+  compressionRatio: z
+    .number()
+    .nonnegative()
+    .nullable()
+    .describe(
+      'How many times smaller the blocks are stored than they are: blockBytes by blockPackBytes; null without blocks.',
+    ),
 });
 
 export type RepositoryInfo = z.infer<typeof RepositoryInfo>;

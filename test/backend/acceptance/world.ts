@@ -10,10 +10,10 @@ export class World {
   readonly state: string;
   #number = 0;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, repository = join(folder, 'repository')) {
     this.folder = folder;
     this.host = `sim:${join(folder, 'host')}`;
-    this.repository = join(folder, 'repository');
+    this.repository = repository;
     this.state = join(folder, 'state');
   }
 
@@ -24,6 +24,14 @@ export class World {
     const size = options.blockSize ? ['--block-size', String(options.blockSize)] : [];
     ok(['repository', 'create', world.repository, ...size], world);
     return world;
+  }
+
+  /** The same host with another repository. */
+  with(repository: string): World {
+    const other = new World(this.folder, repository);
+    // Their scratch files lie in one folder.
+    other.#number = this.#number + 1000;
+    return other;
   }
 
   /** Creates a VM from images. */

@@ -135,7 +135,14 @@ describe('hosts and VMs', () => {
 });
 
 describe('repositories and restore points', () => {
-  const info = { id: 'r1', location: repository, blockSize: 262144, formatVersion: 1, createdAt: POINT.createdAt };
+  const info = {
+    id: 'r1',
+    location: repository,
+    blockSize: 262144,
+    formatVersion: 1,
+    encrypted: false,
+    createdAt: POINT.createdAt,
+  };
 
   it('repository create', async () => {
     const createRepository = recorder({ repository: info });
@@ -201,8 +208,14 @@ describe('repositories and restore points', () => {
     expect(pruneRepository.calls).toEqual([{ repository, dryRun: true }]);
     const counts = {
       points: 1,
+      vms: 1,
+      logicalBytes: GIB,
       packs: 1,
       packBytes: 2048,
+      blockPackBytes: 2048,
+      nodePackBytes: 0,
+      unindexedPackBytes: 0,
+      compressionRatio: 2,
       indexBytes: 1,
       manifestBytes: 1,
       blocks: 1,
@@ -213,7 +226,9 @@ describe('repositories and restore points', () => {
     expect((await run(['stats', '--repository', 'backups', '--json'], { repositoryStats })).json.blockSize).toBe(
       262144,
     );
-    expect((await run(['stats', '--repository', 'backups'], { repositoryStats })).stdout).toContain('2.00 times');
+    expect((await run(['stats', '--repository', 'backups'], { repositoryStats })).stdout).toMatch(
+      /Compression\s+2.00 : 1/,
+    );
   });
 
   it('check and verify end with 4 when they find damage, and name it', async () => {

@@ -1,6 +1,7 @@
 /** Every command, in the order of the help. */
 import type { Command } from '../command.ts';
 import { backup } from './backup.ts';
+import { copy } from './copy.ts';
 import { diskCheck, diskInfo } from './disks.ts';
 import { hostCreate, hostFault } from './hosts.ts';
 import { hold, listCommand, remove, show } from './points.ts';
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   verify,
   restore,
   exportCommand,
+  copy,
   hold,
   remove,
   prune,

@@ -54,14 +54,20 @@ export const stats = command({
   examples: ['stats --repository D:\\Backups'],
   run: async (values, context) => {
     const result = await context.call('repository/stats', { repository: context.absolute(values.repository) });
-    const ratio = result.packBytes > 0 ? ` (${(result.blockBytes / result.packBytes).toFixed(2)} times the packs)` : '';
     return {
       json: result,
       lines: [
         ...infoLines(result),
         ...properties([
-          ['Points', result.points],
-          ['Blocks', `${result.blocks}, ${formatBytes(result.blockBytes)}${ratio}`],
+          ['VMs', result.vms],
+          ['Points', `${result.points}, ${formatBytes(result.logicalBytes)} of disks`],
+          [
+            'Blocks',
+            `${result.blocks} different, ${formatBytes(result.blockBytes)} in ${formatBytes(result.blockPackBytes)}`,
+          ],
+          ['Compression', result.compressionRatio === null ? undefined : `${result.compressionRatio.toFixed(2)} : 1`],
+          ['Block maps', `${result.nodes} nodes in ${formatBytes(result.nodePackBytes)}`],
+          ['Unindexed', result.unindexedPackBytes > 0 ? formatBytes(result.unindexedPackBytes) : undefined],
           ['Packs', `${result.packs}, ${formatBytes(result.packBytes)}`],
           ['Indexes', formatBytes(result.indexBytes)],
           ['Manifests', formatBytes(result.manifestBytes)],
@@ -78,4 +84,5 @@ const infoLines = (info: RepositoryInfo): string[] =>
     ['Created', formatTime(info.createdAt)],
     ['Block size', formatBytes(info.blockSize)],
     ['Format', info.formatVersion],
+    ['Encrypted', info.encrypted ? 'yes' : 'no'],
   ]);

@@ -1,0 +1,119 @@
+/** Copies one restore point: its contents through a write session of the target, then its manifest under the same id. */
+import type { ContentRef, Repository, WriteSession } from '../../repository/port.ts';
+import type { Compression } from '../../schema/backup.ts';
+import type { ManifestBody, ManifestDisk, ManifestFile } from '../../schema/manifest.ts';
+import { isHvError } from '../../support/errors.ts';
+import type { OperationContext } from '../../support/progress.ts';
+import type { Point } from '../points.ts';
+import { readWhole } from '../read-whole.ts';
+import { writeWhole } from '../write-whole.ts';
+import { copyContent, type SharedContent } from './copy-content.ts';
+
+/** One restore point in both repositories: its disks are the same content there and here. */
+export interface CopiedPoint {
+  source: Point;
+  target: Point;
+}
+
+export interface PointCopier {
+  from: Repository;
+  to: Repository;
+  compression: Compression;
+  context: OperationContext;
+}
+
+/**
+ * @param bases restore points of the same VM that both have, the best first
+ * @returns the manifest as it is in the target now; bytes read (decoded) and stored
+ * @throws REPOSITORY_DAMAGED, FILE_EXISTS when another copy was quicker, DISK_FULL, …: nothing is listed then
+ */
+export async function copyPoint(
+  copier: PointCopier,
+  point: Point,
+  bases: readonly CopiedPoint[],
+): Promise<{ copied: Point; basePointId: string | null; readBytes: number; newBytes: number }> {
+  const { from, to, context } = copier;
+  const { body, manifest } = point;
+  const session = await to.beginSession({
+    compression: copier.compression,
+    owner: `copy of ${body.vm.name}`,
+    signal: context.signal,
+    warn: context.warn,
+  });
+  try {
+    let readBytes = 0;
+    let basePointId: string | null = null;
+    const disks: ManifestDisk[] = [];
+    for (const disk of body.disks) {
+      if (disk.content === null) {
+        disks.push(disk);
+        continue;
+      }
+      const done = await copyDisk(copier, session, point, disk, bases);
+      readBytes += done.readBytes;
+      basePointId ??= done.basePointId;
+      disks.push({ ...disk, content: done.ref, newBytes: done.stats.newBytes });
+    }
+    const configuration: ManifestFile[] = [];
+    let configurationBytes = 0;
+    for (const file of body.configuration) {
+      const { ref, stats } = await writeWhole(session, to.blockSize, await readWhole(from, file.content));
+      configurationBytes += stats.newBytes;
+      readBytes += ref.size;
+      configuration.push({ ...file, content: ref });
+    }
+    const copiedBody: ManifestBody = {
+      ...body,
+      disks,
+      configuration,
+      configurationBytes,
+      copiedFrom: { repositoryId: from.id, location: from.location, copiedAt: new Date().toISOString() },
+    };
+    const { id, group, createdAt } = manifest;
+    const contents = [...disks.map((disk) => disk.content), ...configuration.map((file) => file.content)].filter(
+      (content): content is ContentRef => content !== null,
+    );
+    const envelope = { id, group, createdAt, contents, body: copiedBody };
+    const { manifestBytes, indexBytes } = await session.publish(envelope);
+    const newBytes = disks.reduce((sum, disk) => sum + (disk.content ? disk.newBytes : 0), configurationBytes);
+    return {
+      copied: { manifest: envelope, body: copiedBody },
+      basePointId,
+      readBytes,
+      newBytes: newBytes + manifestBytes + indexBytes,
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+/** Over the first base that serves; one that was removed from the target meanwhile, or is damaged, does not. */
+async function copyDisk(
+  { from, to, context }: PointCopier,
+  session: WriteSession,
+  { body }: Point,
+  disk: ManifestDisk,
+  bases: readonly CopiedPoint[],
+) {
+  const progress = (doneBytes: number, totalBytes: number) =>
+    context.progress?.({ phase: 'copy', vmName: body.vm.name, disk: disk.index, doneBytes, totalBytes });
+  const copy = (base: SharedContent | null) =>
+    copyContent(from, session, to.blockSize, disk.content!, base, { signal: context.signal, progress });
+  const base = bases.map((candidate) => ({ candidate, shared: sharedDisk(candidate, disk) })).find((b) => b.shared);
+  if (base) {
+    try {
+      return { ...(await copy(base.shared)), basePointId: base.candidate.source.manifest.id };
+    } catch (error) {
+      if (!isHvError(error, 'POINT_NOT_FOUND', 'REPOSITORY_DAMAGED')) throw error;
+    }
+  }
+  return { ...(await copy(null)), basePointId: null };
+}
+
+/** The disk in a restore point that both have; null when it is not in it, or had another size. */
+function sharedDisk({ source, target }: CopiedPoint, disk: ManifestDisk): SharedContent | null {
+  const contentIn = ({ body }: Point) =>
+    body.disks.find((entry) => entry.id === disk.id && entry.size === disk.size)?.content ?? null;
+  const [there, here] = [contentIn(source), contentIn(target)];
+  return there && here && there.size === here.size ? { source: there, target: here } : null;
+}

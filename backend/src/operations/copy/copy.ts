@@ -1,0 +1,130 @@
+/**
+ * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each over
+ * the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
+ */
+import type { Repository } from '../../repository/port.ts';
+import type { CopiedPointResult, CopyPointsParams, CopyPointsResult } from '../../schema/copy.ts';
+import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
+import type { OperationContext } from '../../support/progress.ts';
+import { rateLimiter } from '../../support/rate-limiter.ts';
+import { checkedPoint, type Point, readPoint } from '../points.ts';
+import { selectVms } from '../select-vms.ts';
+import { withRepository } from '../with.ts';
+import { type CopiedPoint, copyPoint, type PointCopier } from './copy-point.ts';
+
+/** Failures after which the next restore point would fare no better. */
+const FATAL = ['CANCELLED', 'DISK_FULL', 'ACCESS_DENIED', 'REPOSITORY_SESSION_EXPIRED', 'INTERNAL'] as const;
+
+/**
+ * @throws USAGE when both are the same repository, POINT_NOT_FOUND, VM_NOT_FOUND, DISK_FULL, CANCELLED, …: what was copied
+ *   before stays. A restore point that cannot be read does not stop the others.
+ */
+export async function copyPoints(params: CopyPointsParams, context: OperationContext): Promise<CopyPointsResult> {
+  const clock = performance.now();
+  const limited = { limiter: rateLimiter(params.limitRate), signal: context.signal };
+  return withRepository(
+    params.repository,
+    (from) =>
+      withRepository(params.to, async (to) => {
+        requireTwo(from, to);
+        const wanted = await selectPoints(from, params);
+        const points = await copyAll({ from, to, compression: params.compression, context }, wanted);
+        const count = (action: CopiedPointResult['action']) => points.filter((p) => p.action === action).length;
+        const sum = (pick: (point: CopiedPointResult) => number) => points.reduce((total, p) => total + pick(p), 0);
+        return {
+          points,
+          copied: count('copied'),
+          skipped: count('skipped'),
+          failed: count('failed'),
+          readBytes: sum((point) => point.readBytes),
+          newBytes: sum((point) => point.newBytes),
+          durationMs: Math.round(performance.now() - clock),
+        };
+      }),
+    limited,
+  );
+}
+
+function requireTwo(from: Repository, to: Repository): void {
+  if (from.id !== to.id) return;
+  throw new HvError('USAGE', `${from.location} and ${to.location} are the same repository.`, {
+    advice: 'Create another repository to copy to: a copied folder is no second repository.',
+    data: { repositoryId: from.id },
+  });
+}
+
+async function selectPoints(from: Repository, { point, vm }: CopyPointsParams): Promise<Point[]> {
+  const points = point === undefined ? (await from.listManifests()).map(checkedPoint) : [await readPoint(from, point)];
+  return selectVms(points, vm, from.location).sort(byTime);
+}
+
+const byTime = (a: Point, b: Point): number =>
+  Date.parse(a.manifest.createdAt) - Date.parse(b.manifest.createdAt) || (a.manifest.id < b.manifest.id ? -1 : 1);
+
+async function copyAll(copier: PointCopier, wanted: readonly Point[]): Promise<CopiedPointResult[]> {
+  const shared = new SharedPoints(copier);
+  const results: CopiedPointResult[] = [];
+  for (const point of wanted) {
+    throwIfCancelled(copier.context.signal);
+    results.push(await copyOne(copier, point, shared));
+  }
+  return results;
+}
+
+async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints): Promise<CopiedPointResult> {
+  const { manifest, body } = point;
+  const { id, createdAt } = manifest;
+  const about = { id, vmId: body.vm.id, vmName: body.vm.name, createdAt, readBytes: 0, newBytes: 0 };
+  const { there, bases } = await shared.of(point);
+  if (there) return { ...about, action: 'skipped', reason: 'it is there already' };
+  const tombstone = await copier.to.tombstone(id);
+  if (tombstone) return { ...about, action: 'skipped', reason: `it was removed there (${tombstone.reason})` };
+  try {
+    const { copied, ...done } = await copyPoint(copier, point, bases);
+    shared.add({ source: point, target: copied });
+    return { ...about, ...done, basePointId: done.basePointId ?? undefined, action: 'copied' };
+  } catch (caught) {
+    if (isHvError(caught, 'FILE_EXISTS')) return { ...about, action: 'skipped', reason: 'it is there already' };
+    if (isHvError(caught, ...FATAL)) throw caught;
+    const error = toHvError(caught);
+    copier.context.warn?.(`Restore point ${id} of ${body.vm.name} was not copied: ${error.message}`);
+    return { ...about, action: 'failed', error: error.toJSON() };
+  }
+}
+
+/** Which restore points both repositories have, by VM; looked up when a VM is first met. */
+class SharedPoints {
+  readonly #copier: PointCopier;
+  readonly #groups = new Map<string, CopiedPoint[]>();
+
+  constructor(copier: PointCopier) {
+    this.#copier = copier;
+  }
+
+  /** @returns whether the point is in the target, and what it can be built on: the one before it first, younger ones last */
+  async of({ manifest }: Point): Promise<{ there: boolean; bases: CopiedPoint[] }> {
+    const known = this.#groups.get(manifest.group) ?? (await this.#load(manifest.group));
+    const older = known.filter(({ source }) => source.manifest.createdAt <= manifest.createdAt).reverse();
+    const younger = known.filter(({ source }) => source.manifest.createdAt > manifest.createdAt);
+    const there = known.some(({ source }) => source.manifest.id === manifest.id);
+    return { there, bases: [...older, ...younger] };
+  }
+
+  add(point: CopiedPoint): void {
+    const group = this.#groups.get(point.source.manifest.group)!;
+    group.push(point);
+    group.sort((a, b) => byTime(a.source, b.source));
+  }
+
+  async #load(group: string): Promise<CopiedPoint[]> {
+    const { from, to } = this.#copier;
+    const here = new Map((await to.listManifests(group)).map((manifest) => [manifest.id, manifest]));
+    const both = (await from.listManifests(group)).flatMap((manifest) => {
+      const twin = here.get(manifest.id);
+      return twin ? [{ source: checkedPoint(manifest), target: checkedPoint(twin) }] : [];
+    });
+    both.sort((a, b) => byTime(a.source, b.source));
+    this.#groups.set(group, both);
+    return both;
+  }
+}

@@ -1,0 +1,49 @@
+/** Copying restore points between repositories. */
+import { z } from 'zod';
+import { Compression } from './backup.ts';
+import { ByteCount, DurationMs, PointSelector, RateLimit, RepositoryLocation, Timestamp } from './common.ts';
+import { ErrorObject } from './errors.ts';
+import { Guid } from './vm.ts';
+
+export const CopyPointsParams = z.strictObject({
+  repository: RepositoryLocation.describe('The repository to copy from.'),
+  to: RepositoryLocation.describe('The repository to copy to; it must exist. Block size and encryption may differ.'),
+  point: PointSelector.optional().describe('Only this restore point; all when absent.'),
+  vm: z.string().min(1).optional().describe('Only restore points of the VM of this name (case-insensitive) or id.'),
+  compression: Compression.default('default').describe('How hard new blocks are compressed.'),
+  limitRate: RateLimit.optional().describe(
+    'Read at most so many bytes a second from the repository; no limit when absent.',
+  ),
+});
+
+export const CopiedPointResult = z
+  .object({
+    id: z.string().describe('Id of the restore point, the same in both.'),
+    vmId: Guid.describe('Id of its VM.'),
+    vmName: z.string().describe('Name of its VM at the time of the backup.'),
+    createdAt: Timestamp.describe('When the content was frozen, UTC.'),
+    action: z.enum(['copied', 'skipped', 'failed']).describe('What was done.'),
+    reason: z.string().optional().describe('Why it was skipped.'),
+    error: ErrorObject.optional().describe('Why it failed.'),
+    basePointId: z
+      .string()
+      .optional()
+      .describe('Restore point that both had and that only the difference to was read; absent when it was read whole.'),
+    readBytes: ByteCount.describe('Bytes of disks and configuration read, decoded.'),
+    newBytes: ByteCount.describe('Bytes stored in the target: data, block maps and metadata.'),
+  })
+  .meta({ id: 'CopiedPointResult' });
+
+export const CopyPointsResult = z.object({
+  points: z.array(CopiedPointResult).describe('One entry a restore point, oldest first.'),
+  copied: z.number().int().nonnegative().describe('Restore points copied.'),
+  skipped: z.number().int().nonnegative().describe('Restore points that are there already, or were removed there.'),
+  failed: z.number().int().nonnegative().describe('Restore points that could not be copied.'),
+  readBytes: ByteCount.describe('Bytes of disks and configuration read, decoded.'),
+  newBytes: ByteCount.describe('Bytes stored in the target.'),
+  durationMs: DurationMs.describe('Duration, ms.'),
+});
+
+export type CopyPointsParams = z.infer<typeof CopyPointsParams>;
+export type CopiedPointResult = z.infer<typeof CopiedPointResult>;
+export type CopyPointsResult = z.infer<typeof CopyPointsResult>;

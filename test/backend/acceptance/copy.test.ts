@@ -1,0 +1,138 @@
+/** Copying restore points to another repository, through the command line. */
+import { createHash } from 'node:crypto';
+import { readdirSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { noise } from '../../../build/fixtures/content.ts';
+import { cli, ok, start } from '../support/cli.ts';
+import { scratchForEach } from '../support/scratch.ts';
+import { World } from './world.ts';
+
+const MIB = 1024 * 1024;
+const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
+
+describe('copying to another repository', () => {
+  const scratch = scratchForEach('copy');
+
+  /** Two VMs; the first has three restore points that differ by a megabyte each. */
+  async function prepared(blockSize: number, targetBlockSize: number) {
+    const world = await World.create(await scratch(), { blockSize });
+    const vault = join(world.folder, 'vault');
+    ok(['repository', 'create', vault, '--block-size', String(targetBlockSize)], world);
+    const model = noise(24 * MIB + 512 * 1024, 1);
+    model.fill(0, 8 * MIB, 12 * MIB);
+    world.vm('web', await world.rawImage(model));
+    world.vm('db', await world.rawImage(noise(6 * MIB, 2)));
+    const points = new Map<string, string>();
+    for (let round = 0; round < 3; round++) {
+      points.set(world.backup('web').restorePointId, sha256(model));
+      const data = noise(MIB, 10 + round);
+      await world.write('web', 0, (6 + round * 3) * MIB, data);
+      data.copy(model, (6 + round * 3) * MIB);
+    }
+    points.set(world.backup('db').restorePointId, sha256(noise(6 * MIB, 2)));
+    const there = world.with(vault);
+    const copy = (...more: string[]) => ok(['copy', '--repository', world.repository, '--to', vault, ...more], world);
+    return { world, there, vault, points, copy };
+  }
+
+  const complete = async (there: World, points: Map<string, string>): Promise<void> => {
+    expect(there.points().map((point) => point.id)).toEqual([...points.keys()].sort());
+    expect(there.verify()).toBe(true);
+    for (const [id, hash] of points) expect(await there.hashes(id)).toEqual([hash]);
+  };
+
+  it.each([
+    [65536, 65536],
+    [65536, 1048576],
+    [262144, 65536],
+  ])('with blocks of %i and %i', async (blockSize, targetBlockSize) => {
+    const { world, there, points, copy } = await prepared(blockSize, targetBlockSize);
+    const result = copy();
+    expect(result).toMatchObject({ copied: 4, skipped: 0, failed: 0 });
+    const [first, second] = result.points;
+    expect(first.readBytes).toBeGreaterThan(20 * MIB);
+    // Only what changed is read: a megabyte, rounded out to blocks, and the configuration files.
+    expect(second.basePointId).toBe(first.id);
+    expect(second.readBytes).toBeLessThan(3.5 * MIB);
+    expect(second.newBytes).toBeLessThan(3.5 * MIB);
+    await complete(there, points);
+    const again = copy();
+    expect(again).toMatchObject({ copied: 0, skipped: 4, newBytes: 0 });
+    const { point } = ok(['show', '--repository', there.repository, '--point', first.id], world);
+    expect(point.copiedFrom.location).toBe(world.repository);
+    expect(point.createdAt).toBe(first.createdAt);
+  });
+
+  it('one point, one VM, and not what was removed there', async () => {
+    const { world, there, vault, points, copy } = await prepared(65536, 65536);
+    const [one, two, three, db] = [...points.keys()];
+    expect(copy('--point', two!).points).toMatchObject([{ id: two, action: 'copied' }]);
+    // An older one is built on what is there just as well.
+    expect(copy('--vm', 'WEB').points).toMatchObject([
+      { id: one, action: 'copied', basePointId: two },
+      { id: two, action: 'skipped' },
+      { id: three, action: 'copied', basePointId: two },
+    ]);
+    ok(['remove', '--repository', vault, '--point', one!], world);
+    const rest = copy();
+    expect(rest.points.map((point: { action: string }) => point.action)).toEqual([
+      'skipped',
+      'skipped',
+      'skipped',
+      'copied',
+    ]);
+    expect(rest.points[0].reason).toContain('removed there');
+    points.delete(one!);
+    await complete(there, points);
+    expect(rest.points[3].id).toBe(db);
+    const self = cli(['copy', '--repository', vault, '--to', vault], world);
+    expect(self.json.error.code).toBe('USAGE');
+    const none = cli(['copy', '--repository', vault, '--to', world.repository, '--vm', 'x'], world);
+    expect(none.json.error.code).toBe('VM_NOT_FOUND');
+  });
+
+  it('restores and backs up there: a copied point is no base of the host', async () => {
+    const { world, there, copy } = await prepared(65536, 65536);
+    copy('--vm', 'db');
+    const result = there.backup('db');
+    expect(result.mode).toBe('full');
+    expect(result.disks[0].newBytes).toBeLessThan(MIB);
+    expect(there.backup('db').mode).toBe('incremental');
+    expect(world.backup('db').mode).toBe('incremental');
+    expect(there.verify()).toBe(true);
+  });
+
+  it('killed at many moments, goes on where it stopped', async () => {
+    const { world, there, vault, points } = await prepared(65536, 262144);
+    const command = ['copy', '--repository', world.repository, '--to', vault];
+    for (let round = 0; round < 6; round++) {
+      const victim = start(command, world);
+      await sleep(350 + round * 150);
+      victim.kill('SIGKILL');
+      await victim.done;
+      for (const { id } of there.points()) expect(await there.hashes(id)).toEqual([points.get(id)]);
+    }
+    ok(command, world);
+    await complete(there, points);
+  });
+
+  it('goes past a damaged restore point and says which', async () => {
+    const { world, there, points, copy } = await prepared(65536, 65536);
+    const db = [...points.keys()].at(-1)!;
+    // The newest pack of blocks is the last VM's.
+    const packs = readdirSync(join(world.repository, 'packs'), { recursive: true, encoding: 'utf8' })
+      .map((name) => join(world.repository, 'packs', name))
+      .filter((path) => statSync(path).isFile() && statSync(path).size > 5 * MIB)
+      .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+    truncateSync(packs[0]!, 2 * MIB);
+    const answer = cli(['copy', '--repository', world.repository, '--to', there.repository], world);
+    expect(answer.status).toBe(3);
+    expect(answer.json).toMatchObject({ copied: 3, failed: 1 });
+    expect(answer.json.points[3]).toMatchObject({ id: db, action: 'failed', error: { code: 'REPOSITORY_DAMAGED' } });
+    points.delete(db);
+    await complete(there, points);
+    expect(copy('--vm', 'web')).toMatchObject({ skipped: 3 });
+  });
+});
