@@ -31,7 +31,7 @@ export async function findBases(
   host: Host,
   vm: VmDescription,
 ): Promise<{ candidates: BaseCandidate[]; reason: string }> {
-  const manifests = (await repository.listManifests(vm.id)).slice(-POINTS_CONSIDERED).reverse();
+  const manifests = (await repository.listManifests(vm.id, { newest: POINTS_CONSIDERED })).reverse();
   if (manifests.length === 0) return { candidates: [], reason: 'first backup of this VM in this repository' };
   const present = new Set((await host.listReferencePoints(vm.id)).map((point) => point.id));
   const chain = new Map((await readChain(repository.records, vm.id)).map((record) => [record.pointId, record]));

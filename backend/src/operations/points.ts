@@ -1,5 +1,5 @@
 /** Restore points as people see them: list, show, remove. */
-import type { ManifestEnvelope, Repository } from '../repository/port.ts';
+import type { ManifestDigest, ManifestEnvelope, Repository } from '../repository/port.ts';
 import { ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
 import type {
   ListPointsParams,
@@ -44,16 +44,15 @@ export async function listPoints(params: ListPointsParams, _context: OperationCo
   return withRepository(params.repository, async (repository) => {
     const wanted = params.vm?.toLowerCase();
     const group = wanted && /^[0-9a-f-]{36}$/.test(wanted) ? wanted : undefined;
-    const points: PointSummary[] = [];
     const held = await heldPoints(repository.records);
-    for (const manifest of await repository.listManifests(group)) {
-      if (params.cursor && manifest.id <= params.cursor) continue;
-      const point = checkedPoint(manifest);
-      if (wanted && point.body.vm.id !== wanted && point.body.vm.name.toLowerCase() !== wanted) continue;
-      if (points.length === params.limit) return { points, nextCursor: points.at(-1)?.id };
-      points.push(summary(point, held.has(manifest.id)));
-    }
-    return { points };
+    // One more than asked for tells whether there is another page.
+    const limit = wanted && !group ? undefined : params.limit + 1;
+    const listed = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit });
+    const found = wanted
+      ? listed.filter(({ vmId, vmName }) => vmId === wanted || vmName.toLowerCase() === wanted)
+      : listed;
+    const points = found.slice(0, params.limit).map((point) => ({ ...point, held: held.has(point.id) }));
+    return found.length > points.length ? { points, nextCursor: points.at(-1)?.id } : { points };
   });
 }
 
@@ -89,6 +88,12 @@ export async function removePoint(params: RemovePointParams, context: OperationC
     return { pointId: id, freedBytes, pendingBytes };
   });
 }
+
+/** What lists show of a restore point, but for what may change. */
+const SUMMARY: ManifestDigest<PointSummary> = {
+  kind: 'summary-1',
+  make: (manifest) => summary(checkedPoint(manifest), false),
+};
 
 function summary({ manifest, body }: Point, held: boolean): PointSummary {
   const sum = (pick: (disk: ManifestDisk) => number) => body.disks.reduce((total, disk) => total + pick(disk), 0);

@@ -5,7 +5,7 @@ import type { Catalog } from './catalog-port.ts';
 import type { DocumentStore } from './document-store.ts';
 import { hiddenName, type RepositoryKeys } from './format/keys.ts';
 import type { PointWatch } from './point-watch.ts';
-import type { Damage, ManifestEnvelope } from './port.ts';
+import type { Damage, ManifestDigest, ManifestEnvelope } from './port.ts';
 import { damaged, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
 
@@ -14,6 +14,9 @@ function pointOf(name: string): string | null {
   const id = /^manifests\/[^/]+\/([^/]+)$/.exec(name)?.[1];
   return id !== undefined && isUlid(id) ? id : null;
 }
+
+/** From so many on, all digests are read at once. */
+const MANY_DIGESTS = 1000;
 
 export class ManifestStore {
   readonly #storage: Storage;
@@ -58,7 +61,10 @@ export class ManifestStore {
 
   /** Names of the manifests of a group (of all groups), ascending by point id. One with a tombstone is not listed. */
   async names(group?: string): Promise<string[]> {
-    const names = await this.present(group);
+    return this.#withoutRemoved(await this.present(group));
+  }
+
+  async #withoutRemoved(names: string[]): Promise<string[]> {
     const removed = names.length > 0 ? await this.#tombstones.ids() : new Set();
     const hidden = new Set<string>();
     // Not by its name alone: whoever can write to the storage could take a restore point off the list with it.
@@ -68,7 +74,10 @@ export class ManifestStore {
 
   /** Like names(), with those whose removal was begun and is not finished. */
   async present(group?: string): Promise<string[]> {
-    const prefix = group === undefined ? 'manifests/' : `${this.#folderOf(group)}/`;
+    return this.#presentIn(group === undefined ? 'manifests/' : `${this.#folderOf(group)}/`);
+  }
+
+  async #presentIn(prefix: string): Promise<string[]> {
     const expected = this.#watch.expect(prefix.split('/')[1] || undefined);
     const listed = (await this.#storage.list(prefix)).map(({ name }) => name);
     const found = listed.flatMap((name) => pointOf(name) ?? []).length;
@@ -77,10 +86,31 @@ export class ManifestStore {
     return names.sort((a, b) => (idOf(a) < idOf(b) ? -1 : idOf(a) > idOf(b) ? 1 : 0));
   }
 
-  /** @param onDamage goes on without an unreadable manifest; without it the first one is thrown */
-  async list(group?: string, onDamage?: (damage: Damage) => void): Promise<ManifestEnvelope[]> {
+  /**
+   * Those of `names` that are listed: only the folders they are in are looked at.
+   * @param options.unfinished with those whose removal was begun and is not finished
+   */
+  async listed(names: readonly string[], options: { unfinished?: boolean } = {}): Promise<string[]> {
+    const found: string[] = [];
+    for (const folder of new Set(names.map((name) => name.slice(0, name.lastIndexOf('/') + 1)))) {
+      const there = new Set(await this.#presentIn(folder));
+      found.push(...names.filter((name) => there.has(name)));
+    }
+    return options.unfinished ? found : this.#withoutRemoved(found);
+  }
+
+  /**
+   * @param options.onDamage goes on without an unreadable manifest; without it the first one is thrown
+   * @param options.newest only so many, the last ones
+   */
+  async list(
+    group?: string,
+    options: { onDamage?: (damage: Damage) => void; newest?: number } = {},
+  ): Promise<ManifestEnvelope[]> {
+    const { onDamage, newest } = options;
     const found: ManifestEnvelope[] = [];
-    for (const name of await this.names(group)) {
+    const names = await this.names(group);
+    for (const name of newest === undefined ? names : names.slice(-newest)) {
       try {
         found.push(await this.get(name));
       } catch (error) {
@@ -92,6 +122,43 @@ export class ManifestStore {
     }
     this.#watch.flush();
     return found;
+  }
+
+  /**
+   * What `digest` makes of each manifest, by ascending id; made once and kept in the catalog.
+   * @param options.after leaves out ids up to this one; @param options.limit at most so many
+   */
+  async digests<T>(
+    digest: ManifestDigest<T>,
+    options: { group?: string; after?: string; limit?: number } = {},
+  ): Promise<T[]> {
+    const { group, after, limit } = options;
+    let names = await this.names(group);
+    if (after !== undefined) names = names.filter((name) => idOf(name) > after);
+    const many = Math.min(names.length, limit ?? names.length) > MANY_DIGESTS;
+    const known = many ? this.#catalog.digests(digest.kind) : null;
+    const added = new Map<string, string>();
+    const found: T[] = [];
+    for (const name of names) {
+      if (found.length === limit) break;
+      const text = known === null ? this.#catalog.digest(digest.kind, name) : known.get(name);
+      const value = text === undefined ? await this.#makeDigest(name, digest, added) : (JSON.parse(text) as T);
+      if (value !== null) found.push(value);
+    }
+    if (added.size > 0) this.#catalog.addDigests(digest.kind, added);
+    return found;
+  }
+
+  async #makeDigest<T>(name: string, digest: ManifestDigest<T>, added: Map<string, string>): Promise<T | null> {
+    try {
+      const value = digest.make(await this.get(name));
+      added.set(name, JSON.stringify(value));
+      return value;
+    } catch (error) {
+      // Removed since the listing.
+      if (isHvError(error, 'FILE_NOT_FOUND')) return null;
+      throw error;
+    }
   }
 
   /** @param fresh reads the object itself. @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED */
@@ -114,6 +181,11 @@ export class ManifestStore {
    */
   async find(prefix: string, options: { unfinished?: boolean } = {}): Promise<string> {
     const wanted = prefix.toUpperCase();
+    if (isUlid(wanted)) {
+      // A whole id that the catalog knows: no need to look through all groups.
+      const [known] = await this.listed(this.#catalog.manifestsOf(wanted), options);
+      if (known !== undefined) return known;
+    }
     const listed = wanted.length < 4 ? [] : await (options.unfinished ? this.present() : this.names());
     const names = listed.filter((name) => idOf(name).startsWith(wanted));
     if (names.length === 1) return names[0]!;

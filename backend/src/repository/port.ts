@@ -87,6 +87,14 @@ export interface ManifestEnvelope {
   body: unknown;
 }
 
+/** Something derived from a manifest; the repository keeps it beside the manifest on this machine. */
+export interface ManifestDigest<T> {
+  /** Names what is derived, and how: another way needs another name. */
+  kind: string;
+  /** @returns what JSON can hold */
+  make(manifest: ManifestEnvelope): T;
+}
+
 export interface Damage {
   /** `config`, `manifest`, `index`, `pack`, `node`, `block`, … */
   object: string;
@@ -212,7 +220,12 @@ export interface Repository {
   readonly encrypted: boolean;
   readonly records: RecordStore;
   /** Restore points, ascending by id (so by time); all groups when none is given. */
-  listManifests(group?: string, options?: { onDamage?: (damage: Damage) => void }): Promise<ManifestEnvelope[]>;
+  listManifests(
+    group?: string,
+    options?: { onDamage?: (damage: Damage) => void; newest?: number },
+  ): Promise<ManifestEnvelope[]>;
+  /** What `digest` makes of each restore point, ascending by id; manifests are read for it only once. */
+  listDigests<T>(digest: ManifestDigest<T>, options?: { group?: string; after?: string; limit?: number }): Promise<T[]>;
   /** @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
   readManifest(id: string): Promise<ManifestEnvelope>;
   beginSession(options?: SessionOptions): Promise<WriteSession>;

@@ -11,6 +11,7 @@ import type {
   ContentRef,
   Damage,
   KeyInfo,
+  ManifestDigest,
   ManifestEnvelope,
   PruneResult,
   RecordStore,
@@ -76,8 +77,18 @@ export class StoredRepository implements Repository {
     return this.core.memory?.problem ?? null;
   }
 
-  listManifests(group?: string, options: { onDamage?: (damage: Damage) => void } = {}): Promise<ManifestEnvelope[]> {
-    return this.core.manifests.list(group, options.onDamage);
+  listManifests(
+    group?: string,
+    options: { onDamage?: (damage: Damage) => void; newest?: number } = {},
+  ): Promise<ManifestEnvelope[]> {
+    return this.core.manifests.list(group, options);
+  }
+
+  listDigests<T>(
+    digest: ManifestDigest<T>,
+    options: { group?: string; after?: string; limit?: number } = {},
+  ): Promise<T[]> {
+    return this.core.manifests.digests(digest, options);
   }
 
   async readManifest(id: string): Promise<ManifestEnvelope> {

@@ -7,6 +7,9 @@ import { formatBytes, formatTime } from '../units.ts';
 import { vmLines } from '../vm-lines.ts';
 import { pendingLines } from './prune.ts';
 
+/** Restore points asked for at once: each page looks through the repository anew. */
+const PAGE = 10_000;
+
 export const listCommand = command({
   words: 'list',
   summary: 'List restore points, oldest first.',
@@ -21,7 +24,7 @@ export const listCommand = command({
     const points: PointSummary[] = [];
     let cursor: string | undefined;
     do {
-      const page = await context.call('point/list', { repository, vm: values.vm, cursor });
+      const page = await context.call('point/list', { repository, vm: values.vm, cursor, limit: PAGE });
       for (const point of page.points) points.push(point);
       cursor = page.nextCursor;
     } while (cursor !== undefined);

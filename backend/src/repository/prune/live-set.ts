@@ -18,13 +18,18 @@ export interface PackState {
 
 export class LiveSet {
   readonly packs = new Map<string, PackState>();
+  readonly #sessions = new Map<string, string>();
   #bits = new Uint8Array(0);
   #count = 0;
 
   /** Makes a pack known; later calls for the same pack change nothing. */
   add(pack: Pick<PackState, 'id' | 'length' | 'sessionId' | 'records' | 'loose'>): void {
     if (this.packs.has(pack.id)) return;
-    this.packs.set(pack.id, { ...pack, first: this.#count, liveBytes: 0, liveRecords: 0 });
+    const { id, length, records, loose } = pack;
+    // Many packs of few sessions: one string a session.
+    const sessionId = this.#sessions.get(pack.sessionId) ?? pack.sessionId;
+    this.#sessions.set(sessionId, sessionId);
+    this.packs.set(id, { id, length, sessionId, records, loose, first: this.#count, liveBytes: 0, liveRecords: 0 });
     this.#count += pack.records;
   }
 

@@ -10,6 +10,8 @@ import { readPackContents } from '../records/pack-tail.ts';
 /** Every small incremental leaves an index of a pack or two; from this many on they are put together. */
 const MANY_SMALL_INDEXES = 32;
 const SMALL_INDEX_PACKS = 16;
+/** Of one index: 10 MB. */
+const MAX_INDEX_RECORDS = 200_000;
 
 /**
  * Publishes an index that names what the affected indexes name, less `leaving`, and `added`.
@@ -25,28 +27,60 @@ export async function replaceIndexes(
 ): Promise<number> {
   const affected = [...new Set([...core.catalog.indexesOf(leaving), ...smallIndexes(core)])];
   if (affected.length === 0 && added.length === 0 && unreadable.length === 0) return 0;
-  const packs = new Map<string, IndexedPack>();
-  for (const name of affected) {
-    for (const pack of await packsOf(core, name)) if (!leaving.has(pack.id)) packs.set(pack.id, pack);
-  }
+  const writer = new IndexBatches(core, sessionId);
+  for (const name of affected)
+    for (const pack of await packsOf(core, name)) if (!leaving.has(pack.id)) await writer.add(pack);
   for (const pack of added) {
     await core.storage.settle(packName(pack.id));
-    packs.set(pack.id, pack);
+    await writer.add(pack);
   }
   // What the affected ones supersede may still be listed: it must not come back to life without them.
   const known = core.catalog.indexes();
   const older = affected.flatMap((name) => known.get(name) ?? []);
   const supersedes = [...new Set([...affected, ...older, ...unreadable])].sort();
-  const index = { sessionId, supersedes, packs: [...packs.values()] };
-  let bytes = 0;
-  const name = await publishIndex(core.storage, core.config.id, core.keys, index, (length) => {
-    bytes = length;
-  });
-  core.catalog.addIndex(name, index);
+  await writer.publish(supersedes);
   core.catalog.removeIndexes(affected);
   core.index.invalidate();
   for (const pack of added) core.index.removeLoose(pack.id);
-  return bytes;
+  return writer.bytes;
+}
+
+/**
+ * Indexes of a bounded size: a prune of a large repository touches most of its indexes. All but the last supersede
+ * nothing, so whenever it is killed every pack is named.
+ */
+class IndexBatches {
+  /** Published so far. */
+  bytes = 0;
+  readonly #core: RepositoryCore;
+  readonly #sessionId: string;
+  readonly #seen = new Set<string>();
+  #packs: IndexedPack[] = [];
+  #records = 0;
+
+  constructor(core: RepositoryCore, sessionId: string) {
+    this.#core = core;
+    this.#sessionId = sessionId;
+  }
+
+  async add(pack: IndexedPack): Promise<void> {
+    if (this.#seen.has(pack.id)) return;
+    this.#seen.add(pack.id);
+    if (this.#records > 0 && this.#records + pack.records.length > MAX_INDEX_RECORDS) await this.publish([]);
+    this.#packs.push(pack);
+    this.#records += pack.records.length;
+  }
+
+  async publish(supersedes: string[]): Promise<void> {
+    const index = { sessionId: this.#sessionId, supersedes, packs: this.#packs };
+    const { storage, config, keys, catalog } = this.#core;
+    const name = await publishIndex(storage, config.id, keys, index, (length) => {
+      this.bytes += length;
+    });
+    catalog.addIndex(name, index);
+    this.#packs = [];
+    this.#records = 0;
+  }
 }
 
 function smallIndexes(core: RepositoryCore): string[] {

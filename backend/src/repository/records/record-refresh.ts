@@ -4,7 +4,7 @@ import { indexName, isHash } from '../format/ids.ts';
 import { type IndexObject, parseIndex } from '../format/index-format.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import type { Mark, MarkStore } from '../marks.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { ObjectInfo, Storage } from '../storage/storage.ts';
 import { readPackContents } from './pack-tail.ts';
 import type { RecordIndex } from './record-index.ts';
 
@@ -17,6 +17,8 @@ export interface RefreshResult {
 }
 
 const MAX_ATTEMPTS = 5;
+
+const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
 export class RecordRefresh {
   readonly #storage: Storage;
@@ -90,10 +92,21 @@ export class RecordRefresh {
    */
   async findLoose(): Promise<string[]> {
     const indexed = new Set(this.#index.catalog.packs().map((pack) => pack.id));
+    const isUnknown = ({ name }: ObjectInfo): boolean => !this.#index.knowsPack(idOf(name), indexed);
+    // Sizes cost a question each: only of folders with packs that are not known.
+    const folders = new Set<string>();
+    for (const object of await this.#storage.list('packs/'))
+      if (isUnknown(object)) folders.add(object.name.slice(0, object.name.lastIndexOf('/') + 1));
     const found: string[] = [];
-    for (const { name, size } of await this.#storage.list('packs/', { sizes: true })) {
-      const id = name.slice(name.lastIndexOf('/') + 1);
-      if (size === undefined || this.#index.knowsPack(id, indexed)) continue;
+    for (const folder of folders) await this.#readLoose(folder, isUnknown, found);
+    return found;
+  }
+
+  async #readLoose(folder: string, isUnknown: (object: ObjectInfo) => boolean, found: string[]): Promise<void> {
+    for (const object of await this.#storage.list(folder, { sizes: true })) {
+      const { name, size } = object;
+      const id = idOf(name);
+      if (size === undefined || !isUnknown(object)) continue;
       try {
         this.#index.addLoose(await readPackContents(this.#storage, this.#repositoryId, id, size));
         found.push(id);
@@ -101,7 +114,6 @@ export class RecordRefresh {
         if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) throw error;
       }
     }
-    return found;
   }
 
   async #load(name: string, unreadable: RefreshResult['unreadable']): Promise<IndexObject | null> {

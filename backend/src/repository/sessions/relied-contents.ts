@@ -33,17 +33,21 @@ export class ReliedContents {
 
   /** @throws POINT_NOT_FOUND when no listed restore point has this content: it may be incomplete */
   async requireListed(base: ContentRef): Promise<void> {
-    const { manifests } = this.#core;
-    for (const name of (await manifests.names()).reverse()) {
-      const manifest = await manifests.get(name).catch(() => null);
-      if (!manifest?.contents.some((ref) => ref.root === base.root && ref.size === base.size)) continue;
-      this.#bases.add(name);
-      return;
-    }
+    const { manifests, catalog } = this.#core;
+    for (const name of await manifests.listed(catalog.manifestsWith(base.root ?? '')))
+      if (await this.#isBase(name, base)) return;
+    for (const name of (await manifests.names()).reverse()) if (await this.#isBase(name, base)) return;
     throw new HvError('POINT_NOT_FOUND', `No restore point has the content ${base.root} that is to be built on`, {
       advice: 'The restore point was removed meanwhile: take a full backup.',
       data: { root: base.root },
     });
+  }
+
+  async #isBase(name: string, base: ContentRef): Promise<boolean> {
+    const manifest = await this.#core.manifests.get(name).catch(() => null);
+    const found = manifest?.contents.some((ref) => ref.root === base.root && ref.size === base.size) ?? false;
+    if (found) this.#bases.add(name);
+    return found;
   }
 
   /**
@@ -52,8 +56,10 @@ export class ReliedContents {
    */
   async storeAgain(contents: readonly ContentRef[]): Promise<boolean> {
     const fresh = [...this.#core.index.doomed].filter((id) => !this.#before.has(id));
-    const indexed = new Set(this.#core.catalog.packs().map((pack) => pack.id));
-    const gone = [...this.#store.relied].filter((id) => !this.#core.index.knowsPack(id, indexed));
+    const { catalog, index } = this.#core;
+    const gone = [...this.#store.relied].filter(
+      (id) => !index.loosePacks.has(id) && catalog.packById(id) === undefined,
+    );
     const concerned = gone.length > 0 || fresh.some((id) => this.#bases.size > 0 || this.#store.relied.has(id));
     if (!concerned) return false;
     // The doomed packs have left the indexes; their own tables say what is in them.

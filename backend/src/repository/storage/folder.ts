@@ -22,6 +22,8 @@ import {
 } from './storage.ts';
 
 const TEMPORARY = 'tmp';
+/** Questions to the file system under way at once, while listing. */
+const AT_ONCE = 16;
 /** A temporary file of another machine is left alone this long: no backup holds one pack open for days. */
 const FOREIGN_LEFTOVER_MS = 3 * 24 * 3600 * 1000;
 
@@ -153,22 +155,20 @@ export class FolderStorage implements Storage {
 
   async #listFolder(prefix: string, depth: number, sizes: boolean, found: ObjectInfo[]): Promise<void> {
     const folder = prefix === '' ? this.location : this.#path(prefix.slice(0, -1));
+    const files: ObjectInfo[] = [];
+    const folders: string[] = [];
     for (const entry of await this.#files.entries(folder)) {
       const name = prefix + entry.name;
       if (name === TEMPORARY || entry.name.startsWith('.')) continue;
-      if (entry.kind === 'folder') {
-        if (depth < 8) await this.#listFolder(`${name}/`, depth + 1, sizes, found);
-      } else if (entry.kind === 'file') {
-        found.push({ name });
-      }
+      if (entry.kind === 'folder') folders.push(`${name}/`);
+      else if (entry.kind === 'file') files.push({ name });
     }
-    if (!sizes) return;
-    await Promise.all(
-      found.map(async (object) => {
-        if (object.size !== undefined) return;
+    if (sizes)
+      await inTurns(files, async (object) => {
         object.size = (await this.#files.stat(this.#path(object.name)))?.size;
-      }),
-    );
+      });
+    for (const object of files) found.push(object);
+    if (depth < 8) await inTurns(folders, (below) => this.#listFolder(below, depth + 1, sizes, found));
   }
 
   /** Makes what was named and removed in a folder durable; calls that come together share one flush. */
@@ -184,6 +184,11 @@ export class FolderStorage implements Storage {
     this.#syncs.set(folder, sync);
     return sync;
   }
+}
+
+/** A few at a time: a folder may hold hundred thousands of files. */
+async function inTurns<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += AT_ONCE) await Promise.all(items.slice(at, at + AT_ONCE).map(action));
 }
 
 class FolderPut implements PutStream {
