@@ -46,7 +46,7 @@ async function sampleIds(wanted: number): Promise<Buffer[]> {
   const each = Math.ceil(wanted / Math.min(names.length, 200));
   for (let i = 0; i < names.length && ids.length < wanted; i += Math.ceil(names.length / 200)) {
     const name = indexName(names[i]!);
-    const index = parseIndex(await core.storage.get(name), name, core.config.id);
+    const index = parseIndex(await core.storage.get(name), name, core.config.id, core.keys);
     const blocks = index.packs.flatMap((pack) => pack.records).filter(({ kind }) => kind === RecordKind.block);
     for (let k = 0; k < each && blocks.length > 0; k++)
       ids.push(Buffer.from(blocks[Math.floor(Math.random() * blocks.length)]!.id));

@@ -25,7 +25,6 @@ import {
   renderRecordHeader,
   renderToc,
 } from '../../backend/src/repository/format/pack-format.ts';
-import { manifestName } from '../../backend/src/repository/manifests.ts';
 import type { ContentRef } from '../../backend/src/repository/port.ts';
 import { newGuid } from '../../backend/src/support/guid.ts';
 import { ulid } from '../../backend/src/support/ulid.ts';
@@ -158,8 +157,8 @@ class Writer {
   }
 
   manifest(manifest: { id: string; group: string } & Record<string, unknown>): void {
-    const name = manifestName(manifest.group, manifest.id);
-    this.#write(name, renderDocument(manifest, name, this.#options.repositoryId));
+    const name = `manifests/${manifest.group}/${manifest.id}`;
+    this.#write(name, renderDocument(manifest, name, this.#options.repositoryId, null));
   }
 
   end(): Simulated {
@@ -214,7 +213,7 @@ class Writer {
   #writeIndex(): void {
     if (this.#unindexed.length === 0) return;
     const index = { sessionId: this.#sessionId, supersedes: [], packs: this.#unindexed };
-    const { name, bytes } = renderIndex(index, this.#options.repositoryId);
+    const { name, bytes } = renderIndex(index, this.#options.repositoryId, null);
     this.#write(indexName(name), bytes);
     this.#unindexed = [];
     this.#result.indexes += 1;
