@@ -196,14 +196,15 @@ export class SqliteCatalog implements Catalog {
   digests(kind: string): Map<string, string> {
     return this.#run(() => {
       const found = new Map<string, string>();
-      for (const row of this.#sql.digests.iterate(kind) as Iterable<Row>) found.set(String(row.path), String(row.json));
+      for (const [path, json] of this.#sql.digests.iterate(kind) as unknown as Iterable<[string, string]>)
+        found.set(path, json);
       return found;
     });
   }
 
   digest(kind: string, path: string): string | undefined {
     return this.#run(() => {
-      const row = this.#sql.digest.get(kind, path) as Row | undefined;
+      const row = this.#sql.digest.get(path, kind) as Row | undefined;
       return row && String(row.json);
     });
   }

@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 /** Another version is thrown away and loaded anew. */
-export const CATALOG_VERSION = 3;
+export const CATALOG_VERSION = 4;
 
 /**
  * Records themselves lie in segments; their entries name packs by number, and those whose pack is not in `packs` are
@@ -26,7 +26,7 @@ export const CATALOG_SCHEMA = `
   CREATE TABLE IF NOT EXISTS manifests (path TEXT PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS manifests_by_id ON manifests (id);
   CREATE TABLE IF NOT EXISTS contents (root TEXT, path TEXT, PRIMARY KEY (root, path)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS digests (kind TEXT, path TEXT, json TEXT NOT NULL, PRIMARY KEY (kind, path)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS digests (kind TEXT, path TEXT, json TEXT NOT NULL, PRIMARY KEY (path, kind)) WITHOUT ROWID;
   CREATE TRIGGER IF NOT EXISTS pack_goes_stale AFTER DELETE ON packs
     BEGIN INSERT OR REPLACE INTO stale VALUES (old.number, old.records); END;
 `;
@@ -71,13 +71,18 @@ const QUERIES = {
   contentPaths: 'SELECT path FROM contents WHERE root = ?',
   removeContent: 'DELETE FROM contents WHERE root = ? AND path = ?',
   digests: 'SELECT path, json FROM digests WHERE kind = ?',
-  digest: 'SELECT json FROM digests WHERE kind = ? AND path = ?',
-  addDigest: 'INSERT OR REPLACE INTO digests VALUES (?, ?, ?)',
+  digest: 'SELECT json FROM digests WHERE path = ? AND kind = ?',
+  addDigest: 'INSERT OR REPLACE INTO digests (kind, path, json) VALUES (?, ?, ?)',
   removeDigests: 'DELETE FROM digests WHERE path = ?',
 } as const;
 
 export type Statements = Record<keyof typeof QUERIES, StatementSync>;
 
 /** Prepared once: a lookup then costs microseconds. */
-export const prepareStatements = (database: DatabaseSync): Statements =>
-  Object.fromEntries(Object.entries(QUERIES).map(([name, text]) => [name, database.prepare(text)])) as Statements;
+export function prepareStatements(database: DatabaseSync): Statements {
+  const prepared = Object.entries(QUERIES).map(([name, text]) => [name, database.prepare(text)]);
+  const statements = Object.fromEntries(prepared) as Statements;
+  // Read by the ten thousand.
+  statements.digests.setReturnArrays(true);
+  return statements;
+}

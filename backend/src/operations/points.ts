@@ -46,8 +46,9 @@ export async function listPoints(params: ListPointsParams, _context: OperationCo
     const group = wanted && /^[0-9a-f-]{36}$/.test(wanted) ? wanted : undefined;
     const held = await heldPoints(repository.records);
     // One more than asked for tells whether there is another page.
+    const containing = wanted && !group ? JSON.stringify(wanted) : undefined;
     const limit = wanted && !group ? undefined : params.limit + 1;
-    const listed = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit });
+    const listed = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, containing });
     const found = wanted
       ? listed.filter(({ vmId, vmName }) => vmId === wanted || vmName.toLowerCase() === wanted)
       : listed;

@@ -76,6 +76,14 @@ export class PointWatch {
     this.flush();
   }
 
+  /** Whether its manifest has to be read for it to be remembered. */
+  isNew(name: string): boolean {
+    if (this.#memory === null) return false;
+    const [, folder, id] = name.split('/') as [string, string, string];
+    this.#load(folder);
+    return !this.#folder(folder).has(id);
+  }
+
   /** A manifest was read. Written by the next flush(). */
   read(name: string, manifest: ManifestEnvelope): void {
     if (this.#memory === null) return;

@@ -95,6 +95,16 @@ export interface ManifestDigest<T> {
   make(manifest: ManifestEnvelope): T;
 }
 
+export interface DigestOptions {
+  group?: string;
+  /** Leaves out ids up to this one. */
+  after?: string;
+  /** At most so many. */
+  limit?: number;
+  /** May leave out what does not have this text, in any case, in its JSON: to be given in lower case. */
+  containing?: string;
+}
+
 export interface Damage {
   /** `config`, `manifest`, `index`, `pack`, `node`, `block`, … */
   object: string;
@@ -225,7 +235,7 @@ export interface Repository {
     options?: { onDamage?: (damage: Damage) => void; newest?: number },
   ): Promise<ManifestEnvelope[]>;
   /** What `digest` makes of each restore point, ascending by id; manifests are read for it only once. */
-  listDigests<T>(digest: ManifestDigest<T>, options?: { group?: string; after?: string; limit?: number }): Promise<T[]>;
+  listDigests<T>(digest: ManifestDigest<T>, options?: DigestOptions): Promise<T[]>;
   /** @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
   readManifest(id: string): Promise<ManifestEnvelope>;
   beginSession(options?: SessionOptions): Promise<WriteSession>;

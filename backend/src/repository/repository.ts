@@ -10,6 +10,7 @@ import type {
   ContentReader,
   ContentRef,
   Damage,
+  DigestOptions,
   KeyInfo,
   ManifestDigest,
   ManifestEnvelope,
@@ -84,10 +85,7 @@ export class StoredRepository implements Repository {
     return this.core.manifests.list(group, options);
   }
 
-  listDigests<T>(
-    digest: ManifestDigest<T>,
-    options: { group?: string; after?: string; limit?: number } = {},
-  ): Promise<T[]> {
+  listDigests<T>(digest: ManifestDigest<T>, options: DigestOptions = {}): Promise<T[]> {
     return this.core.manifests.digests(digest, options);
   }
 

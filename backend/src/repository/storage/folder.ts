@@ -167,6 +167,8 @@ export class FolderStorage implements Storage {
       await inTurns(files, async (object) => {
         object.size = (await this.#files.stat(this.#path(object.name)))?.size;
       });
+    // Sorting all of it in the end is then little work.
+    files.sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const object of files) found.push(object);
     if (depth < 8) await inTurns(folders, (below) => this.#listFolder(below, depth + 1, sizes, found));
   }
