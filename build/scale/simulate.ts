@@ -7,18 +7,12 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { nodeId } from '../../backend/src/repository/format/block-scheme.ts';
 import { PackClass, RECORD_HEADER_LENGTH, RecordKind } from '../../backend/src/repository/format/constants.ts';
 import { renderDocument } from '../../backend/src/repository/format/document.ts';
 import { indexName, packName, randomId } from '../../backend/src/repository/format/ids.ts';
 import { type IndexedPack, renderIndex } from '../../backend/src/repository/format/index-format.ts';
-import {
-  emptyNode,
-  heightFor,
-  nodeId,
-  renderNode,
-  setChild,
-  type TreeNode,
-} from '../../backend/src/repository/format/node.ts';
+import { emptyNode, heightFor, renderNode, setChild, type TreeNode } from '../../backend/src/repository/format/node.ts';
 import {
   type RecordEntry,
   renderPackHeader,
@@ -145,7 +139,7 @@ class Writer {
   }
 
   node(raw: Buffer): Buffer {
-    const id = nodeId(raw);
+    const id = nodeId({ blockSize: this.#options.blockSize, pageSize: 0, idKey: null }, raw);
     this.#nodes.push({ id, raw });
     return id;
   }
@@ -183,7 +177,7 @@ class Writer {
     const records = this.#nodes.splice(0).map(({ id, raw }, sequence): RecordEntry => {
       const run = Buffer.alloc(RECORD_HEADER_LENGTH + raw.length);
       const record = { kind: RecordKind.node, encoding: 0 as const, rawLength: raw.length, storedLength: raw.length };
-      renderRecordHeader(run, 0, { ...record, sequence }, id);
+      renderRecordHeader(run, 0, { ...record, sequence, id });
       raw.copy(run, RECORD_HEADER_LENGTH);
       parts.push(run);
       offset += run.length;
@@ -198,7 +192,14 @@ class Writer {
     const id = randomId();
     const { repositoryId } = this.#options;
     const salt = randomFillSync(Buffer.alloc(32));
-    const header = renderPackHeader({ repositoryId, packId: id, sessionId: this.#sessionId, packClass, salt });
+    const header = renderPackHeader({
+      repositoryId,
+      packId: id,
+      sessionId: this.#sessionId,
+      packClass,
+      salt,
+      encrypted: false,
+    });
     const toc = renderToc(records, tocOffset);
     const file = openSync(this.#path(packName(id)), 'wx');
     writeSync(file, content === null ? header : Buffer.concat([header, content]), 0, undefined, 0);
