@@ -15,6 +15,7 @@
         'Get-VMBackup'
         'New-VMBackupRepository'
         'Remove-VMBackup'
+        'Repair-VMBackupRepository'
         'Restore-VMBackup'
         'Test-VMBackup'
     )

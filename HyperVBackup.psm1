@@ -21,6 +21,7 @@ Export-ModuleMember -Function @(
     'Get-VMBackup'
     'New-VMBackupRepository'
     'Remove-VMBackup'
+    'Repair-VMBackupRepository'
     'Restore-VMBackup'
     'Test-VMBackup'
 )

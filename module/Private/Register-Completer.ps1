@@ -15,5 +15,5 @@ function Register-Completer {
     Register-ArgumentCompleter -CommandName 'Get-VMBackup' -ParameterName 'Name' -ScriptBlock $backedUp
     $withPoint = 'Get-VMBackup', 'Test-VMBackup', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup'
     Register-ArgumentCompleter -CommandName $withPoint -ParameterName 'Id' -ScriptBlock $point
-    Register-ArgumentCompleter -CommandName ($withPoint + 'Backup-VMRct') -ParameterName 'Repository' -ScriptBlock $repository
+    Register-ArgumentCompleter -CommandName ($withPoint + 'Backup-VMRct' + 'Repair-VMBackupRepository') -ParameterName 'Repository' -ScriptBlock $repository
 }

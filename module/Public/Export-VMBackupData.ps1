@@ -18,6 +18,9 @@ function Export-VMBackupData {
         Numbers of the disks to export, from 0; all when left out.
     .PARAMETER Base
         Export only what differs from this restore point. This version refuses it.
+    .PARAMETER AllowHoles
+        Take what can be read of a damaged restore point: what cannot is filled with zeros and reported in Holes. Without it
+        damage is an error.
     .EXAMPLE
         Export-VMBackupData -Repository D:\Backups -Id 01JD9QK4T4W6 -Path E:\Images -Format Vhdx
 
@@ -27,7 +30,8 @@ function Export-VMBackupData {
 
         Exports the first disk of the newest restore point as a raw image.
     .OUTPUTS
-        HyperVBackup.ExportedFile, one for each image: DiskNumber, Path, Format, Size, FileSize, WrittenBytes, VMName, RestorePointId.
+        HyperVBackup.ExportedFile, one for each image: DiskNumber, Path, Format, Size, FileSize, WrittenBytes, Holes, VMName,
+        RestorePointId.
     .LINK
         about_HyperVBackup
     #>
@@ -55,7 +59,9 @@ function Export-VMBackupData {
         [int[]] $DiskNumber,
 
         [ValidateNotNullOrEmpty()]
-        [string] $Base
+        [string] $Base,
+
+        [switch] $AllowHoles
     )
 
     process {
@@ -71,10 +77,12 @@ function Export-VMBackupData {
                     format     = ConvertTo-ProtocolValue -Value $Format
                     disks      = $DiskNumber
                     base       = if ($Base) { $Base } else { $null }
+                    allowHoles = [bool]$AllowHoles
                 }
                 $call = @{ Method = 'point/export'; Parameters = $parameters; Activity = "Exporting $point"; TargetObject = $point }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
+                Write-HoleWarning -Result $result -Target "Restore point $point"
                 foreach ($file in $result.files) {
                     [pscustomobject]@{
                         PSTypeName     = 'HyperVBackup.ExportedFile'
@@ -84,6 +92,7 @@ function Export-VMBackupData {
                         Size           = [long]$file.size
                         FileSize       = [long]$file.fileSize
                         WrittenBytes   = [long]$file.writtenBytes
+                        Holes          = @(ConvertTo-Hole -Hole ($result.holes | Where-Object -Property disk -EQ -Value $file.disk))
                         VMName         = [string]$result.vmName
                         RestorePointId = [string]$result.restorePointId
                     }

@@ -27,6 +27,9 @@ function Restore-VMBackup {
         Numbers of the disks to restore, from 0; all when left out.
     .PARAMETER Path
         Folder for the files of the virtual machine. This version refuses it: the host's default folders are used.
+    .PARAMETER AllowHoles
+        Take what can be read of a damaged restore point: what cannot is filled with zeros and reported in Holes. Without it
+        damage is an error, and nothing is restored or replaced.
     .PARAMETER Force
         With -Replace: do not ask.
     .EXAMPLE
@@ -42,7 +45,8 @@ function Restore-VMBackup {
 
         Says what would be restored.
     .OUTPUTS
-        HyperVBackup.RestoreResult: VMName, VMId, VMHost, Kind, Replaced, Disks, Duration, Warnings, RestorePointId.
+        HyperVBackup.RestoreResult: VMName, VMId, VMHost, Kind, Replaced, Disks, Damaged, Holes,
+        HoleBytes, Duration, Warnings, RestorePointId.
     .LINK
         about_HyperVBackup
     #>
@@ -77,6 +81,8 @@ function Restore-VMBackup {
         [ValidateNotNullOrEmpty()]
         [string] $Path,
 
+        [switch] $AllowHoles,
+
         [switch] $Force
     )
 
@@ -100,11 +106,13 @@ function Restore-VMBackup {
                     replace    = [bool]$Replace
                     kind       = ConvertTo-ProtocolValue -Value $Kind
                     disks      = $DiskNumber
+                    allowHoles = [bool]$AllowHoles
                     path       = if ($Path) { Resolve-BackupPath -Path $Path } else { $null }
                 }
                 $call = @{ Method = 'point/restore'; Parameters = $parameters; Activity = "Restoring $point"; TargetObject = $point }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
+                Write-HoleWarning -Result $result -Target "Restore point $point"
                 $disks = foreach ($disk in $result.disks) {
                     [pscustomobject]@{
                         PSTypeName   = 'HyperVBackup.RestoredDisk'
@@ -122,6 +130,9 @@ function Restore-VMBackup {
                     Kind           = ConvertTo-EnumName -Value $result.kind
                     Replaced       = [bool]$result.replaced
                     Disks          = @($disks)
+                    Damaged        = [bool]$result.damaged
+                    Holes          = @(ConvertTo-Hole -Hole $result.holes)
+                    HoleBytes      = [long]$result.holeBytes
                     Duration       = [timespan]::FromMilliseconds($result.durationMs)
                     Warnings       = @(foreach ($warning in $result.warnings) { [string]$warning })
                     RestorePointId = [string]$result.restorePointId

@@ -26,7 +26,8 @@ function Test-VMBackup {
 
         Verifies a sample, for a script.
     .OUTPUTS
-        HyperVBackup.TestResult: Healthy, RestorePointId, VerifiedBytes, ReadBytes, Damage, Duration, Repository.
+        HyperVBackup.TestResult: Healthy, RestorePointId, VerifiedBytes, ReadBytes, Damage, Losses, Duration,
+        Repository.
     .LINK
         about_HyperVBackup
     #>
@@ -57,7 +58,7 @@ function Test-VMBackup {
                 $call = @{ Method = 'repository/verify'; Parameters = $parameters; Activity = "Verifying $target"; TargetObject = $target }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
-                if (-not $result.ok) { Write-Warning -Message "${target}: $(@($result.damages).Count) damaged. The result's Damage names what." }
+                if (-not $result.ok) { Write-Warning -Message "${target}: $(@($result.damages).Count + [int]$result.moreDamages) damaged. The result's Damage and Losses name what." }
                 [pscustomobject]@{
                     PSTypeName     = 'HyperVBackup.TestResult'
                     Healthy        = [bool]$result.ok
@@ -65,6 +66,7 @@ function Test-VMBackup {
                     VerifiedBytes  = [long]$result.verifiedBytes
                     ReadBytes      = [long]$result.readBytes
                     Damage         = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })
+                    Losses         = @(ConvertTo-Loss -Loss $result.losses)
                     Duration       = [timespan]::FromMilliseconds($result.durationMs)
                     Repository     = $location
                 }

@@ -227,7 +227,7 @@ Describe 'Test-VMBackup' {
     AfterEach { Assert-Contract }
 
     It 'verifies a repository, or what comes through the pipeline' {
-        $result = @{ ok = $true; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @(); durationMs = 100 }
+        $result = @{ ok = $true; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @(); moreDamages = 0; losses = @(); moreLosses = 0; durationMs = 100 }
         Assert-Canned -Method 'repository/verify' -Result $result
         Use-FakeBackend -Folder $fake -Script @{
             'repository/verify' = @(@{ result = $result })
@@ -248,13 +248,50 @@ Describe 'Test-VMBackup' {
             object = 'block'; path = 'packs/ab/cd'; offset = 8192; message = 'wrong hash'
             affects = @(@{ pointId = $pointId; vmName = 'web01'; disk = 0; offset = 65536; length = 262144 })
         }
-        $result = @{ ok = $false; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @($damage); durationMs = 100 }
+        $loss = @{
+            pointId = $pointId; vmId = $vmId; vmName = 'web01'; createdAt = '2026-11-21T04:05:06.000Z'; disk = 0; lostBytes = 262144
+            ranges = @(@{ offset = 65536; length = 262144 }); moreRanges = 0
+        }
+        $result = @{
+            ok = $false; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @($damage); moreDamages = 2; losses = @($loss); moreLosses = 0
+            durationMs = 100
+        }
+        Assert-Canned -Method 'repository/verify' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'repository/verify' = @(@{ result = $result }) }
         $tested = Test-VMBackup -Repository $repository -WarningVariable warnings -WarningAction SilentlyContinue
         $tested.Healthy | Should -BeFalse
         $tested.Damage[0].Path | Should -Be 'packs/ab/cd'
         $tested.Damage[0].Affects[0].Offset | Should -Be 65536
+        $tested.Losses[0].DiskNumber | Should -Be 0
+        $tested.Losses[0].Ranges[0].Offset | Should -Be 65536
         $warnings.Count | Should -Be 1
+        "$warnings" | Should -Match '3 damaged'
+    }
+}
+
+Describe 'Repair-VMBackupRepository' {
+    AfterEach { Assert-Contract }
+
+    It 'repairs, and says what stays lost' {
+        $loss = @{
+            pointId = $pointId; vmId = $vmId; vmName = 'web01'; createdAt = '2026-11-21T04:05:06.000Z'; configuration = 'a.vmcx'; lostBytes = 1
+            ranges = @(); moreRanges = 1
+        }
+        $result = @{
+            ok = $false; objects = 9; indexesWritten = 1; packsIndexed = 3; quarantined = @('indexes/ab'); healed = 2; damages = @(); moreDamages = 0
+            losses = @($loss); moreLosses = 0; dryRun = $false; durationMs = 100
+        }
+        Assert-Canned -Method 'repository/repair' -Result $result
+        Use-FakeBackend -Folder $fake -Script @{ 'repository/repair' = @(@{ result = $result }) }
+        $repaired = Repair-VMBackupRepository -Repository $repository -WarningVariable warnings -WarningAction SilentlyContinue
+        (Get-Received).params.repository | Should -Be $repository
+        $repaired.Healthy | Should -BeFalse
+        $repaired.PacksIndexed | Should -Be 3
+        $repaired.Quarantined | Should -Be @('indexes/ab')
+        $repaired.Losses[0].ConfigurationFile | Should -Be 'a.vmcx'
+        $warnings.Count | Should -Be 1
+        Repair-VMBackupRepository -Repository $repository -WhatIf | Should -BeNullOrEmpty
+        @(Get-Received).Count | Should -Be 1
     }
 }
 
@@ -265,6 +302,7 @@ Describe 'Restore-VMBackup' {
         $result = @{
             restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @('No switch.')
             disks = @(@{ index = 0; path = '/lab/copy.vhdx'; size = 136365211648; writtenBytes = 4096 })
+            damaged = $false; holes = @(); moreHoles = 0; holeBytes = 0
         }
         Assert-Canned -Method 'point/restore' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/restore' = @(@{ result = $result }) }
@@ -282,6 +320,21 @@ Describe 'Restore-VMBackup' {
         $restored.VMName | Should -Be 'copy'
         $restored.Disks[0].Path | Should -Be '/lab/copy.vhdx'
         $warnings | Should -Be @('No switch.')
+    }
+
+    It 'restores with holes, and names them' {
+        $result = @{
+            restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @(); disks = @()
+            damaged = $true; holes = @(@{ disk = 1; offset = 65536; length = 262144 }); moreHoles = 0; holeBytes = 262144
+        }
+        Assert-Canned -Method 'point/restore' -Result $result
+        Use-FakeBackend -Folder $fake -Script @{ 'point/restore' = @(@{ result = $result }) }
+        $restored = Restore-VMBackup -Id '01JD' -Repository $repository -AllowHoles -WarningVariable warnings -WarningAction SilentlyContinue
+        (Get-Received).params.allowHoles | Should -BeTrue
+        $restored.Damaged | Should -BeTrue
+        $restored.Holes[0].DiskNumber | Should -Be 1
+        $restored.Holes[0].Offset | Should -Be 65536
+        "$warnings" | Should -Match '256 KiB could not be read'
     }
 
     It 'takes restore points from the pipeline, not their names' {
@@ -308,16 +361,19 @@ Describe 'Export-VMBackupData' {
 
     It 'exports with every option, and gives one object a file' {
         $files = @(foreach ($number in 0, 2) { @{ disk = $number; path = "/out/$number.vhdx"; format = 'vhdx'; size = 136365211648; fileSize = 4096; writtenBytes = 2048 } })
-        $result = @{ restorePointId = $pointId; vmName = 'web01'; files = $files; durationMs = 100; warnings = @() }
+        $result = @{ restorePointId = $pointId; vmName = 'web01'; files = $files; damaged = $true; holes = @(@{ disk = 2; offset = 0; length = 512 }); moreHoles = 0; holeBytes = 512; durationMs = 100; warnings = @() }
         Assert-Canned -Method 'point/export' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/export' = @(@{ result = $result }) }
         $options = @{ Path = (Join-Path -Path $TestDrive -ChildPath 'out'); Format = 'Vhdx'; DiskNumber = 0, 2; Base = '01JC' }
-        $exported = @(Export-VMBackupData -Id '01JD' -Repository $repository @options)
+        $exported = @(Export-VMBackupData -Id '01JD' -Repository $repository @options -AllowHoles -WarningAction SilentlyContinue)
         $sent = (Get-Received).params
         $sent.directory | Should -Be $options.Path
         $sent.format | Should -BeExactly 'vhdx'
         $sent.disks | Should -Be @(0, 2)
         $sent.base | Should -Be '01JC'
+        $sent.allowHoles | Should -BeTrue
+        $exported[0].Holes.Count | Should -Be 0
+        $exported[1].Holes[0].Length | Should -Be 512
         $exported.DiskNumber | Should -Be @(0, 2)
         $exported[1].Path | Should -Be '/out/2.vhdx'
         $exported[1].VMName | Should -Be 'web01'

@@ -52,8 +52,9 @@ Describe 'Parameters' {
         @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression AsJob' }
         @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository' }
         @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample' }
-        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path Force' }
-        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base' }
+        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force' }
+        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles' }
+        @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository' }
         @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force' }
     ) {
         $common = [System.Management.Automation.PSCmdlet]::CommonParameters + [System.Management.Automation.PSCmdlet]::OptionalCommonParameters
@@ -61,7 +62,7 @@ Describe 'Parameters' {
         $actual | Should -Be ($Expected -split ' ' | Sort-Object)
     }
 
-    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup' {
+    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Repair-VMBackupRepository', 'Remove-VMBackup' {
         (Get-Command -Name $_).Parameters.Keys | Should -Contain 'WhatIf'
     }
 

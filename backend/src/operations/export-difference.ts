@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageWriter } from '../disk/device.ts';
 import { createDifferencingVhdxWriter, inspectDisk } from '../disk/index.ts';
-import type { ContentRef, Repository } from '../repository/port.ts';
+import type { ContentReader, ContentRef, Repository } from '../repository/port.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
 import { HvError, isHvError, throwIfCancelled } from '../support/errors.ts';
 import type { OperationContext, ProgressEvent } from '../support/progress.ts';
@@ -71,11 +71,12 @@ export async function writeDifference(
   target: { path: string; parent: string },
   context: OperationContext,
   about: Pick<ProgressEvent, 'phase' | 'vmName' | 'disk'>,
+  onHole?: (offset: number, length: number) => void,
 ): Promise<number> {
   const options = { dataWriteGuid: imageIdentity(content) };
   const writer = await createDifferencingVhdxWriter(target.path, target.parent, options);
   try {
-    const writtenBytes = await copyDifference(repository, base, content, writer, context, about);
+    const writtenBytes = await copyDifference(repository, base, content, writer, context, about, onHole);
     await writer.finish();
     return writtenBytes;
   } catch (error) {
@@ -91,6 +92,7 @@ async function copyDifference(
   writer: ImageWriter,
   context: OperationContext,
   about: Pick<ProgressEvent, 'phase' | 'vmName' | 'disk'>,
+  onHole?: (offset: number, length: number) => void,
 ): Promise<number> {
   const reader = await repository.openContent(content);
   try {
@@ -100,7 +102,7 @@ async function copyDifference(
       for (let at = 0; at < length; at += CHUNK) {
         throwIfCancelled(context.signal);
         const part = buffer.subarray(0, Math.min(CHUNK, length - at));
-        await reader.read(offset + at, part);
+        await readOver(reader, repository.blockSize, offset + at, part, onHole);
         await writer.write(offset + at, part);
         writtenBytes += part.length;
         context.progress?.({ ...about, doneBytes: offset + at + part.length, totalBytes: content.size });
@@ -109,5 +111,31 @@ async function copyDifference(
     return writtenBytes;
   } finally {
     await reader.close();
+  }
+}
+
+/** Reads a part; where holes are allowed, block by block around them, as zeros: the parent's data must not show through. */
+async function readOver(
+  reader: ContentReader,
+  blockSize: number,
+  offset: number,
+  part: Buffer,
+  onHole?: (offset: number, length: number) => void,
+): Promise<void> {
+  try {
+    await reader.read(offset, part);
+    return;
+  } catch (error) {
+    if (onHole === undefined || !isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+  }
+  for (let at = 0; at < part.length; at += blockSize) {
+    const block = part.subarray(at, at + blockSize);
+    try {
+      await reader.read(offset + at, block);
+    } catch (error) {
+      if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+      block.fill(0);
+      onHole(offset + at, block.length);
+    }
   }
 }

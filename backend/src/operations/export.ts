@@ -6,10 +6,11 @@ import { createQcow2Writer, createRawWriter, createVhdWriter, createVhdxWriter }
 import type { ContentRef, Repository } from '../repository/port.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../schema/export.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
-import { HvError, toHvError } from '../support/errors.ts';
+import { HvError, isHvError, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
 import { baseContent, findImage, imageIdentity, writeDifference } from './export-difference.ts';
+import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { selectDisks } from './restore.ts';
 import { type Image, requireRoom } from './target-room.ts';
@@ -37,7 +38,8 @@ export async function exportPoint(params: ExportPointParams, context: OperationC
       const directory = resolve(params.directory);
       const targets = await planTargets(repository, point, directory, params);
       const files: ExportedFile[] = [];
-      for (const target of targets) files.push(await exportDisk(repository, point, target, params.format, context));
+      const holes = new HoleReport();
+      for (const target of targets) files.push(await exportDisk(repository, point, target, params, context, holes));
       const warnings = point.body.disks
         .filter((disk) => disk.content === null)
         .map((disk) => `Disk ${disk.index} is not in the restore point: ${disk.skipped}.`);
@@ -45,6 +47,7 @@ export async function exportPoint(params: ExportPointParams, context: OperationC
         restorePointId: point.manifest.id,
         vmName: point.body.vm.name,
         files,
+        ...holes.result,
         durationMs: Math.round(performance.now() - clock),
         warnings,
       };
@@ -77,43 +80,62 @@ async function planTargets(
     const image = content && (await findImage(directory, content, base.manifest.id));
     targets.push({ disk, path, base: content && image ? { content, image } : undefined });
   }
-  await requireRoom(directory, await Promise.all(targets.map((target) => sizeUp(repository, target, params.format))));
+  const sizes = targets.map((target) =>
+    sizeUp(repository, target, params).catch((error) => {
+      throw namingDamage(error, point, target.disk.index);
+    }),
+  );
+  await requireRoom(directory, await Promise.all(sizes));
   return targets;
 }
 
 /** What an image will take, to the repository's block: its data, and for a raw one the length of the disk. */
-async function sizeUp(repository: Repository, { disk, path, base }: Target, format: ExportFormat): Promise<Image> {
+async function sizeUp(
+  repository: Repository,
+  { disk, path, base }: Target,
+  { format, allowHoles }: ExportPointParams,
+): Promise<Image> {
   const whole = [{ offset: 0, length: disk.size }];
   const reader = await repository.openContent(disk.content!);
+  let dataBytes = 0;
   try {
-    let dataBytes = 0;
     for await (const range of base ? repository.differences(base.content, disk.content!) : whole) {
       for await (const { kind, length } of reader.extents(range.offset, range.length)) {
         if (kind === 'data') dataBytes += length;
       }
     }
-    return { path, dataBytes, fileBytes: format === 'raw' ? disk.size : dataBytes };
+  } catch (error) {
+    // What cannot be read takes no room; how much lies behind it is then not known before.
+    if (!allowHoles || !isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
   } finally {
     await reader.close();
   }
+  return { path, dataBytes, fileBytes: format === 'raw' ? disk.size : dataBytes };
 }
 
 async function exportDisk(
   repository: Repository,
-  { body }: Point,
+  point: Point,
   { disk, path, base }: Target,
-  format: ExportFormat,
+  { format, allowHoles }: ExportPointParams,
   context: OperationContext,
+  holes: HoleReport,
 ): Promise<ExportedFile> {
+  const { body } = point;
+  const onHole = allowHoles ? (offset: number, length: number) => holes.add(disk.index, offset, length) : undefined;
   const about = { phase: 'export', vmName: body.vm.name, disk: disk.index };
   let writtenBytes: number;
-  if (base) {
-    const target = { path, parent: base.image };
-    writtenBytes = await writeDifference(repository, base.content, disk.content!, target, context, about);
-  } else {
-    const hardware = body.vm.disks.find((entry) => entry.index === disk.index);
-    const writer = await openWriter(path, format, disk, hardware);
-    writtenBytes = await writeDisk(repository, disk.content!, writer, context, about);
+  try {
+    if (base) {
+      const target = { path, parent: base.image };
+      writtenBytes = await writeDifference(repository, base.content, disk.content!, target, context, about, onHole);
+    } else {
+      const hardware = body.vm.disks.find((entry) => entry.index === disk.index);
+      const writer = await openWriter(path, format, disk, hardware);
+      writtenBytes = await writeDisk(repository, disk.content!, writer, context, about, onHole);
+    }
+  } catch (error) {
+    throw namingDamage(error, point, disk.index);
   }
   const fileSize = (await stat(path)).size;
   return { disk: disk.index, path, format, size: disk.size, fileSize, writtenBytes, parent: base?.image };

@@ -11,4 +11,4 @@ export { createRepository, repositoryStats } from './repositories.ts';
 export { restorePoint } from './restore.ts';
 export { pruneRepository } from './retention/apply.ts';
 export { addDisk, hostFault, removeDisk, removeVm, replaceDisk, resizeDisk, setVmState } from './simulated-host.ts';
-export { checkRepository, verifyRepository } from './verify.ts';
+export { checkRepository, repairRepository, verifyRepository } from './verify.ts';

@@ -5,9 +5,10 @@ import type { Repository } from '../repository/port.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
 import type { RestoredDisk, RestorePointParams, RestorePointResult } from '../schema/restore.ts';
 import type { VmDescription } from '../schema/vm.ts';
-import { HvError } from '../support/errors.ts';
+import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
+import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { readWhole } from './read-whole.ts';
 import { withHost, withRepository } from './with.ts';
@@ -40,8 +41,8 @@ async function restore(
   context: OperationContext,
 ): Promise<Omit<RestorePointResult, 'durationMs'>> {
   const { body } = point;
-  const kind = params.kind ?? body.kind;
-  if (kind === 'vm' && body.kind === 'data') {
+  const holes = new HoleReport();
+  if (params.kind === 'vm' && body.kind === 'data') {
     throw new HvError(
       'POINT_INCOMPLETE',
       `Restore point ${point.manifest.id} holds disks only, no configuration files.`,
@@ -55,6 +56,11 @@ async function restore(
   const warnings = body.disks
     .filter((disk) => !selected.includes(disk))
     .map((disk) => `Disk ${disk.index} is not attached: ${disk.skipped ?? 'it was not asked for'}.`);
+  const configuration = await readConfiguration(repository, point, params, (warning) => {
+    holes.damaged = true;
+    warnings.push(warning);
+  });
+  const kind = configuration ? 'vm' : 'data';
   const replaced = params.replace && !params.newId && (await exists(host, body.vm.id));
   const vm: VmDescription = {
     ...body.vm,
@@ -66,12 +72,20 @@ async function restore(
     newId: params.newId,
     replace: params.replace,
     kind,
-    configuration: kind === 'vm' ? await readConfiguration(repository, point) : undefined,
+    configuration,
   });
   try {
     const written = new Map<number, number>();
     for (const disk of selected) {
-      const bytes = await restoreDisk(repository, point, disk, planned, context);
+      const onHole = (offset: number, length: number) => holes.add(disk.index, offset, length);
+      const bytes = await restoreDisk(
+        repository,
+        point,
+        disk,
+        planned,
+        context,
+        params.allowHoles ? onHole : undefined,
+      );
       written.set(disk.index, bytes);
     }
     context.progress?.({ phase: 'realise', vmName: planned.name });
@@ -90,6 +104,7 @@ async function restore(
       kind,
       replaced,
       disks,
+      ...holes.result,
       warnings: [...warnings, ...planned.warnings],
     };
   } catch (error) {
@@ -100,11 +115,13 @@ async function restore(
 
 async function restoreDisk(
   repository: Repository,
-  { body }: Point,
+  point: Point,
   disk: ManifestDisk,
   planned: PlannedVm,
   context: OperationContext,
+  onHole: ((offset: number, length: number) => void) | undefined,
 ): Promise<number> {
+  const { body } = point;
   const hardware = body.vm.disks.find((entry) => entry.index === disk.index);
   const writer = await createVhdxWriter(planned.diskPath(disk.index), {
     size: disk.size,
@@ -113,7 +130,11 @@ async function restoreDisk(
     physicalSectorSize: hardware?.physicalSectorSize,
   });
   const about = { phase: 'restore', vmName: planned.name, disk: disk.index };
-  return writeDisk(repository, disk.content!, writer, context, about);
+  try {
+    return await writeDisk(repository, disk.content!, writer, context, about, onHole);
+  } catch (error) {
+    throw namingDamage(error, point, disk.index);
+  }
 }
 
 /** The disks that were asked for, or all the restore point holds, by index. @throws VM_DISK_NOT_FOUND, POINT_INCOMPLETE */
@@ -139,14 +160,32 @@ export function selectDisks({ manifest, body }: Point, indexes: readonly number[
   });
 }
 
-async function readConfiguration(repository: Repository, { body }: Point) {
-  return Promise.all(
-    body.configuration.map(async ({ name, kind, content }) => ({
-      name,
-      kind,
-      data: await readWhole(repository, content),
-    })),
-  );
+/**
+ * The configuration files; undefined when the VM is to be defined anew. Half a configuration is none: where holes are
+ * allowed and a file cannot be read, the VM is defined from its description.
+ */
+async function readConfiguration(
+  repository: Repository,
+  point: Point,
+  { kind, allowHoles }: RestorePointParams,
+  onLoss: (warning: string) => void,
+) {
+  const { body } = point;
+  if ((kind ?? body.kind) === 'data') return undefined;
+  try {
+    return await Promise.all(
+      body.configuration.map(async ({ name, kind, content }) => ({
+        name,
+        kind,
+        data: await readWhole(repository, content),
+      })),
+    );
+  } catch (error) {
+    const problem = namingDamage(error, point);
+    if (!allowHoles || !isHvError(problem, 'REPOSITORY_DAMAGED')) throw problem;
+    onLoss(`The configuration files cannot be read: the VM is defined anew from its description. ${problem.message}`);
+    return undefined;
+  }
 }
 
 async function exists(host: Host, vmId: string): Promise<boolean> {

@@ -1,14 +1,18 @@
-/** Check looks at structure, verify reads content. Damage is the result, named down to VM, disk and offset. */
-import type { ContentRef, Damage, Repository } from '../repository/port.ts';
+/** Check looks at structure, verify reads content, repair mends. Damage is the result, named down to VM, disk and offset. */
+import type { Repository } from '../repository/port.ts';
 import type {
   AffectedPoint,
   CheckRepositoryParams,
   CheckRepositoryResult,
   DamageReport,
+  RepairRepositoryParams,
+  RepairRepositoryResult,
   VerifyRepositoryParams,
   VerifyRepositoryResult,
 } from '../schema/verify.ts';
+import { isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { checkedPoint, type Point, readPoint } from './points.ts';
 import { withRepository } from './with.ts';
 
@@ -18,18 +22,42 @@ export async function checkRepository(
 ): Promise<CheckRepositoryResult> {
   const clock = performance.now();
   return withRepository(params.repository, async (repository) => {
-    const { damages, objects } = await repository.check(context);
+    const { damages, moreDamages, objects } = await repository.check(context);
+    const lost = await lossesOf(repository, damages.length > 0, context);
     const durationMs = Math.round(performance.now() - clock);
-    return { ok: damages.length === 0, objects, damages, durationMs };
+    return { ok: damages.length === 0, objects, damages, moreDamages, ...lost, durationMs };
   });
 }
 
-/** A content of a restore point, and which one it is. */
-interface Use {
-  content: ContentRef;
-  point: Point;
-  /** Absent for a configuration file. */
-  disk?: number;
+/** Makes whole what the packs can give back; what stays lost is in the result. @throws REPOSITORY_BUSY */
+export async function repairRepository(
+  params: RepairRepositoryParams,
+  context: OperationContext,
+): Promise<RepairRepositoryResult> {
+  const clock = performance.now();
+  return withRepository(params.repository, async (repository) => {
+    const result = await repository.repair({ ...context, dryRun: params.dryRun });
+    const lost = await lossesOf(repository, result.damages.length > 0, context);
+    const durationMs = Math.round(performance.now() - clock);
+    return { ...result, ...lost, ok: result.damages.length === 0, dryRun: params.dryRun, durationMs };
+  });
+}
+
+/** The restore points that can be read are asked what they lose. */
+async function lossesOf(repository: Repository, damaged: boolean, context: OperationContext) {
+  if (!damaged) return { losses: [], moreLosses: 0 };
+  const points = (await repository.listManifests(undefined, { onDamage: () => undefined })).flatMap(knownPoint);
+  return structuralLosses(repository, points, context);
+}
+
+/** One that this version does not know is another matter than damage. */
+function knownPoint(manifest: Point['manifest']): Point[] {
+  try {
+    return [checkedPoint(manifest)];
+  } catch (error) {
+    if (isHvError(error, 'REPOSITORY_VERSION')) return [];
+    throw error;
+  }
 }
 
 export async function verifyRepository(
@@ -39,15 +67,26 @@ export async function verifyRepository(
   const clock = performance.now();
   return withRepository(params.repository, async (repository) => {
     const damages: DamageReport[] = [];
-    const points = await pointsToVerify(repository, params.point, damages);
+    let moreDamages = 0;
+    const add = (damage: DamageReport): void => {
+      if (damages.length < MAX_DAMAGES) damages.push(damage);
+      else moreDamages += 1;
+    };
+    const points = await pointsToVerify(repository, params.point, add);
     const uses = points.flatMap(usesOf);
+    const report = new LossReport(uses);
     const { verifiedBytes, readBytes } = await repository.verify(
       uses.map((use) => use.content),
       {
         ...context,
         samplePercent: params.sample,
-        onDamage: (damage, places) =>
-          damages.push({ ...damage, affects: places.map((place) => affected(uses[place.content]!, place)) }),
+        onDamage: (damage, places, more) =>
+          add({
+            ...damage,
+            affects: places.map((place) => affected(uses[place.content]!, place)),
+            ...(more > 0 ? { moreAffects: more } : {}),
+          }),
+        onLoss: report.add,
       },
     );
     return {
@@ -56,21 +95,21 @@ export async function verifyRepository(
       verifiedBytes,
       readBytes,
       damages,
+      moreDamages,
+      ...report.result,
       durationMs: Math.round(performance.now() - clock),
     };
   });
 }
 
 /** Manifests that cannot be read are damage too; the others are verified all the same. */
-async function pointsToVerify(repository: Repository, id: string | undefined, damages: Damage[]): Promise<Point[]> {
+async function pointsToVerify(
+  repository: Repository,
+  id: string | undefined,
+  onDamage: (damage: DamageReport) => void,
+): Promise<Point[]> {
   if (id !== undefined) return [await readPoint(repository, id)];
-  const manifests = await repository.listManifests(undefined, { onDamage: (damage) => damages.push(damage) });
-  return manifests.map(checkedPoint);
-}
-
-function usesOf(point: Point): Use[] {
-  const disks = point.body.disks.flatMap(({ content, index }) => (content ? [{ content, point, disk: index }] : []));
-  return [...disks, ...point.body.configuration.map(({ content }) => ({ content, point }))];
+  return (await repository.listManifests(undefined, { onDamage })).map(checkedPoint);
 }
 
 function affected({ point, disk }: Use, { offset, length }: { offset: number; length: number }): AffectedPoint {

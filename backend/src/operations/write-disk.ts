@@ -1,11 +1,12 @@
 /** Streams a disk of a restore point into a new disk image. */
 import type { ImageWriter } from '../disk/device.ts';
-import type { ContentRef, Repository } from '../repository/port.ts';
+import type { ContentRef, Damage, Repository } from '../repository/port.ts';
 import { throwIfCancelled } from '../support/errors.ts';
 import type { OperationContext, ProgressEvent } from '../support/progress.ts';
 
 /**
  * Writes the content and completes the image. When anything fails nothing is left under the image's name.
+ * @param onHole told of what cannot be read, and stays zeros; without it that is an error
  * @returns bytes written; the rest of the disk is zeros
  */
 export async function writeDisk(
@@ -14,12 +15,14 @@ export async function writeDisk(
   writer: ImageWriter,
   context: OperationContext,
   about: Pick<ProgressEvent, 'phase' | 'vmName' | 'disk'>,
+  onHole?: (offset: number, length: number) => void,
 ): Promise<number> {
   let writtenBytes = 0;
+  const onDamage = onHole && ((_damage: Damage, offset: number, length: number) => onHole(offset, length));
   try {
     const reader = await repository.openContent(content);
     try {
-      for await (const { offset, data } of reader.stream({ signal: context.signal })) {
+      for await (const { offset, data } of reader.stream({ signal: context.signal, onDamage })) {
         throwIfCancelled(context.signal);
         await writer.write(offset, data);
         writtenBytes += data.length;

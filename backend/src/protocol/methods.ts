@@ -124,6 +124,13 @@ export const METHODS = {
     verify.VerifyRepositoryResult,
     true,
   ),
+  'repository/repair': method(
+    'repairRepository',
+    'Makes whole what the packs of a repository can give back: catalog, indexes, damage records.',
+    verify.RepairRepositoryParams,
+    verify.RepairRepositoryResult,
+    true,
+  ),
   'repository/prune': method(
     'pruneRepository',
     'Removes the restore points that no keep rule keeps, and gives back the space of what none needs.',

@@ -7,10 +7,10 @@ import { CONFIG_NAME, RecordKind } from './format/constants.ts';
 import { indexName, packName } from './format/ids.ts';
 import { type IndexedPack, parseIndex } from './format/index-format.ts';
 import { childId, parseNode } from './format/node.ts';
+import { isReadable } from './losses.ts';
 import type { ContentRef, Damage } from './port.ts';
 import { LiveSet } from './prune/live-set.ts';
 import { readPackTail } from './records/pack-tail.ts';
-import { damageKey } from './records/record-index.ts';
 import { toDamage } from './tree/content-stream.ts';
 import { requireRef } from './tree/tree-walk.ts';
 
@@ -22,7 +22,7 @@ const DOCUMENT_FOLDERS = ['chains/', 'jobs/', 'holds/', 'sessions/', 'marks/', '
 export async function checkRepository(
   core: RepositoryCore,
   context: OperationContext = {},
-): Promise<{ damages: Damage[]; objects: number }> {
+): Promise<{ damages: Damage[]; moreDamages: number; objects: number }> {
   return new Check(core, context).run();
 }
 
@@ -32,14 +32,18 @@ class Check {
   readonly #damages: Damage[] = [];
   readonly #seen = new LiveSet();
   readonly #sizes = new Map<string, number>();
+  /** Damage that is not in the list any more. */
+  #more = 0;
   #objects = 0;
+  /** Packs that no index names and restore points need. */
+  readonly #nameless = new Set<string>();
 
   constructor(core: RepositoryCore, context: OperationContext) {
     this.#core = core;
     this.#context = context;
   }
 
-  async run(): Promise<{ damages: Damage[]; objects: number }> {
+  async run(): Promise<{ damages: Damage[]; moreDamages: number; objects: number }> {
     const { storage, index } = this.#core;
     await this.#try(CONFIG_NAME, async () => {
       parseConfig(await storage.get(CONFIG_NAME), storage.location);
@@ -55,7 +59,26 @@ class Check {
     for (const folder of DOCUMENT_FOLDERS)
       for (const { name } of await storage.list(folder)) await this.#try(name, () => this.#core.documents.get(name));
     for (const name of manifests) await this.#manifest(name);
-    return { damages: this.#damages, objects: this.#objects };
+    await this.#reportNameless();
+    return { damages: this.#damages, moreDamages: this.#more, objects: this.#objects };
+  }
+
+  /**
+   * What a restore point needs is indexed before it is published (docs/format.md §5, rule 3): an index was lost. Packs that
+   * nobody needs may well have none; whoever was killed left them.
+   */
+  async #reportNameless(): Promise<void> {
+    if (this.#nameless.size === 0) return;
+    // Published meanwhile, with their index.
+    await this.#core.refresh();
+    const indexed = new Set(this.#core.catalog.packs().map((pack) => pack.id));
+    const packs = [...this.#nameless].filter((id) => !indexed.has(id));
+    if (packs.length === 0) return;
+    this.#add({
+      object: 'index',
+      path: 'indexes',
+      message: `No index names ${packs.length} packs that restore points need, ${packName(packs[0]!)} for one: indexes were lost. Everything can be read all the same. Run "hvbackup repair".`,
+    });
   }
 
   async #manifest(name: string): Promise<void> {
@@ -123,8 +146,10 @@ class Check {
 
   async #node(manifest: string, id: Buffer, level: number): Promise<void> {
     throwIfCancelled(this.#context.signal);
-    const [location] = this.#core.index.findAll(RecordKind.node, id);
+    const all = this.#core.index.findAll(RecordKind.node, id);
+    const [location] = all;
     if (location !== undefined && !this.#seen.mark(location)) return;
+    if (location !== undefined && all.every((one) => one.packNumber < 0)) this.#nameless.add(location.packId);
     await this.#try(manifest, async () => {
       const raw = await this.#core.reader.read(RecordKind.node, id);
       const node = parseNode(raw, level, manifest, 0);
@@ -141,10 +166,14 @@ class Check {
   #block(manifest: string, id: Buffer): void {
     this.#objects += 1;
     const all = this.#core.index.findAll(RecordKind.block, id);
-    const there = all.filter((location) => this.#sizes.has(packName(location.packId)));
-    if (there.some((location) => !this.#core.index.damaged.has(damageKey(location)))) return;
+    const sound = all.filter((location) => isReadable(this.#core, this.#sizes, location));
+    if (sound.length > 0) {
+      if (sound.every((location) => location.packNumber < 0)) this.#nameless.add(sound[0]!.packId);
+      return;
+    }
     const [location] = all;
-    const why = there.length > 0 ? 'its record was found damaged' : 'no pack holds it';
+    const there = all.some(({ packId }) => this.#sizes.has(packName(packId)));
+    const why = there ? 'its record, or the one it is a delta over, was found damaged' : 'no pack holds it';
     this.#add({
       object: 'block',
       path: location === undefined ? manifest : packName(location.packId),
@@ -172,6 +201,7 @@ class Check {
 
   #add(found: Damage): void {
     if (this.#damages.length < MAX_DAMAGES) this.#damages.push(found);
+    else this.#more += 1;
   }
 }
 

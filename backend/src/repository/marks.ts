@@ -1,4 +1,5 @@
 /** Deletion marks (docs/format.md §6): which packs are about to go, and whose end their deletion waits for. */
+import { isHvError } from '../support/errors.ts';
 import { ulid } from '../support/ulid.ts';
 import type { DocumentStore } from './document-store.ts';
 import type { Environment } from './environment.ts';
@@ -61,13 +62,26 @@ export class MarkStore {
   async #read(id: string, hasWaiting: boolean): Promise<Mark | null> {
     const seen = this.#seen.get(id);
     if (seen && (seen.waiting !== null || !hasWaiting)) return seen;
-    const body = (await this.#documents.find(`marks/${id}/packs`)) as Omit<Mark, 'waiting'> | null;
+    const body = (await this.#readable(`marks/${id}/packs`)) as Omit<Mark, 'waiting'> | null;
     if (body === null) return null;
     const waiting = hasWaiting
-      ? ((await this.#documents.find(`marks/${id}/waiting`)) as { sessions: string[] } | null)
+      ? ((await this.#readable(`marks/${id}/waiting`)) as { sessions: string[] } | null)
       : null;
     const mark: Mark = { id, createdAt: body.createdAt, packs: body.packs, waiting: waiting?.sessions ?? null };
     this.#seen.set(id, mark);
     return mark;
+  }
+
+  /**
+   * A mark that cannot be read does nothing: nobody deletes on its word, and what it names has left the indexes. Without its
+   * second part it waits for the sessions of today, which are all that can be left of those of then.
+   */
+  async #readable(name: string): Promise<unknown> {
+    try {
+      return await this.#documents.find(name);
+    } catch (error) {
+      if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
+      throw error;
+    }
   }
 }

@@ -204,8 +204,33 @@ export interface RepositoryStats {
 export interface VerifyOptions extends OperationContext {
   /** Check only this share of the blocks, percent; all nodes are read all the same. */
   samplePercent?: number;
-  /** Called once for each damaged record, with every place that needs it: index into `contents`, bytes. */
-  onDamage?: (damage: Damage, places: { content: number; offset: number; length: number }[]) => void;
+  /**
+   * Called once for each damaged record, with places that need it (index into `contents`, bytes), at most 100, and the
+   * number of further ones.
+   */
+  onDamage?: (damage: Damage, places: { content: number; offset: number; length: number }[], more: number) => void;
+  /** When damage was found: what each content loses. */
+  onLoss?: OnLoss;
+}
+
+/** Told of every range that a content loses, coalesced, ascending: index into `contents`, bytes. */
+export type OnLoss = (content: number, offset: number, length: number) => void;
+
+export interface RepairResult {
+  /** Objects looked at: indexes, packs, damage records, sessions and marks. */
+  objects: number;
+  /** Indexes published for packs that none named. */
+  indexesWritten: number;
+  /** Packs that are named by an index again. */
+  packsIndexed: number;
+  /** Unreadable objects that were put aside, by their old paths; their bytes are kept below `quarantine/`. */
+  quarantined: string[];
+  /** Records that were called damaged and read fine again. */
+  healed: number;
+  /** What stays damaged and this could not mend. */
+  damages: Damage[];
+  /** Further ones that are not in the list. */
+  moreDamages: number;
 }
 
 /** A small record that is neither content nor manifest: chain records and the crash journal. JSON, put-if-absent. */
@@ -277,7 +302,19 @@ export interface Repository {
     options?: VerifyOptions,
   ): Promise<{ verifiedBytes: number; readBytes: number }>;
   /** Structure: every manifest, index, node and pack header decodes and refers to something that is there. */
-  check(options?: OperationContext): Promise<{ damages: Damage[]; objects: number }>;
+  check(options?: OperationContext): Promise<{ damages: Damage[]; moreDamages: number; objects: number }>;
+  /**
+   * What `contents` lose, as far as structure and known damage tell: reads block maps, no blocks.
+   * @throws IO_ERROR when the storage itself fails
+   */
+  losses(contents: readonly ContentRef[], options: { signal?: AbortSignal; onLoss: OnLoss }): Promise<void>;
+  /**
+   * Makes whole what can be made from the packs alone: the catalog is loaded anew, packs that no index names are indexed,
+   * unreadable indexes, sessions and marks are put aside, damage records of what reads fine again are dropped. Deletes nothing else.
+   * Safe beside writers; safe to kill.
+   * @throws REPOSITORY_BUSY when a prune or repair is at work
+   */
+  repair(options?: OperationContext & { dryRun?: boolean }): Promise<RepairResult>;
   stats(): Promise<RepositoryStats>;
   /**
    * Handles for `count` pieces of work at once, this one among them: they share worker threads and the memory that one

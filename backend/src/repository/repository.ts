@@ -6,6 +6,7 @@ import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
 import { PackClass } from './format/constants.ts';
 import type { KeyStore } from './key-store.ts';
+import { findLosses, structuralLoss } from './losses.ts';
 import type {
   ContentReader,
   ContentRef,
@@ -14,8 +15,10 @@ import type {
   KeyInfo,
   ManifestDigest,
   ManifestEnvelope,
+  OnLoss,
   PruneResult,
   RecordStore,
+  RepairResult,
   Repository,
   RepositoryStats,
   SessionOptions,
@@ -26,6 +29,7 @@ import type {
 } from './port.ts';
 import { type PruneOptions, prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
+import { repairRepository } from './repair.ts';
 import { RepositoryWriteSession } from './sessions/write-session.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
 import { differingBlocks } from './tree/tree-diff.ts';
@@ -127,8 +131,18 @@ export class StoredRepository implements Repository {
     return prune(this.core, options);
   }
 
-  check(options: OperationContext = {}): Promise<{ damages: Damage[]; objects: number }> {
+  check(options: OperationContext = {}): Promise<{ damages: Damage[]; moreDamages: number; objects: number }> {
     return checkRepository(this.core, options);
+  }
+
+  async losses(contents: readonly ContentRef[], options: { signal?: AbortSignal; onLoss: OnLoss }): Promise<void> {
+    await this.core.refresh();
+    await this.core.findLoose();
+    await findLosses(this.core, contents, { ...options, isLost: await structuralLoss(this.core) });
+  }
+
+  repair(options: OperationContext & { dryRun?: boolean } = {}): Promise<RepairResult> {
+    return repairRepository(this.core, options);
   }
 
   async verify(

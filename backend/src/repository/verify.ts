@@ -6,6 +6,7 @@ import { isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { RepositoryCore } from './core.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from './format/constants.ts';
 import type { RecordEntry } from './format/pack-format.ts';
+import { findLosses } from './losses.ts';
 import type { ContentRef, Damage, VerifyOptions } from './port.ts';
 import { LiveSet, type PackState } from './prune/live-set.ts';
 import { readPackTail } from './records/pack-tail.ts';
@@ -13,6 +14,9 @@ import type { RecordLocation } from './records/record-index.ts';
 import { toDamage } from './tree/content-stream.ts';
 import { requireRef, walkBlocks } from './tree/tree-walk.ts';
 import { BlockChecker } from './verify-blocks.ts';
+
+/** Of one damaged record; the contents' own ranges are told all. */
+const MAX_PLACES = 100;
 
 /** Where a content is concerned by a damage. */
 interface Place {
@@ -201,30 +205,23 @@ async function reportDamage(
   found: ReadonlyMap<string, Damage>,
   options: VerifyOptions,
 ): Promise<void> {
-  const { blockSize } = core.config;
-  const places = new Map<string, Place[]>();
-  const add = (key: string, content: number, first: number, count: number) => {
-    const offset = first * blockSize;
-    const length = Math.min(count * blockSize, contents[content]!.size - offset);
-    const list = places.get(key) ?? [];
-    const last = list.at(-1);
-    if (last && last.content === content && last.offset + last.length === offset) last.length += length;
-    else list.push({ content, offset, length });
-    places.set(key, list);
-  };
-  for (const [content, ref] of contents.entries()) {
-    const { blocks } = requireRef(ref, blockSize);
-    const load = core.nodes.load.bind(core.nodes);
-    const lost = (error: unknown, first: number, count: number) => {
-      const damage = toDamage(toHvError(error));
-      add(damage.id ?? damage.path, content, first, count);
-    };
-    for await (const run of walkBlocks(ref, blockSize, load, { from: 0, to: blocks }, lost)) {
-      for (let i = 0; i < run.count; i++) {
-        const key = run.ids.toString('hex', i * ID_LENGTH, (i + 1) * ID_LENGTH);
-        if (found.has(key)) add(key, content, run.first + i, 1);
-      }
-    }
+  const places = new Map<string, { list: Place[]; more: number }>();
+  await findLosses(core, contents, {
+    signal: options.signal,
+    isLost: (id) => found.has(id.toString('hex')),
+    onLoss: options.onLoss,
+    onPlace: ({ key, ...place }) => {
+      const known = places.get(key) ?? { list: [], more: 0 };
+      places.set(key, known);
+      const last = known.list.at(-1);
+      if (last && last.content === place.content && last.offset + last.length === place.offset)
+        last.length += place.length;
+      else if (known.list.length < MAX_PLACES) known.list.push(place);
+      else known.more += 1;
+    },
+  });
+  for (const [key, damage] of found) {
+    const { list, more } = places.get(key) ?? { list: [], more: 0 };
+    options.onDamage?.(damage, list, more);
   }
-  for (const [key, damage] of found) options.onDamage?.(damage, places.get(key) ?? []);
 }

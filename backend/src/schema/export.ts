@@ -1,6 +1,7 @@
 /** Exporting disks of a restore point as disk images. */
 import { z } from 'zod';
 import { ByteCount, DiskIndex, DurationMs, PointSelector, RateLimit, RepositoryLocation, Warnings } from './common.ts';
+import { AllowHoles, holeFields } from './holes.ts';
 
 export const ExportFormat = z.enum(['vhdx', 'vhd', 'raw', 'qcow2']);
 export type ExportFormat = z.infer<typeof ExportFormat>;
@@ -18,6 +19,7 @@ export const ExportPointParams = z.strictObject({
   limitRate: RateLimit.optional().describe(
     'Read at most so many bytes a second from the repository; no limit when absent.',
   ),
+  allowHoles: AllowHoles,
 });
 
 export const ExportedFile = z
@@ -36,6 +38,7 @@ export const ExportPointResult = z.object({
   restorePointId: z.string().describe('Id of the restore point that was exported.'),
   vmName: z.string().describe('Name of its VM.'),
   files: z.array(ExportedFile).describe('The images written, by disk.'),
+  ...holeFields,
   durationMs: DurationMs.describe('Duration, ms.'),
   warnings: Warnings,
 });

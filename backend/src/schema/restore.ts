@@ -11,6 +11,7 @@ import {
   RepositoryLocation,
   Warnings,
 } from './common.ts';
+import { AllowHoles, holeFields } from './holes.ts';
 import { Guid } from './vm.ts';
 
 export const RestorePointParams = z.strictObject({
@@ -27,6 +28,7 @@ export const RestorePointParams = z.strictObject({
   limitRate: RateLimit.optional().describe(
     'Read at most so many bytes a second from the repository; no limit when absent.',
   ),
+  allowHoles: AllowHoles,
 });
 
 export const RestoredDisk = z
@@ -46,6 +48,7 @@ export const RestorePointResult = z.object({
   kind: BackupKind.describe('How it was restored.'),
   replaced: z.boolean().describe('Whether an existing VM was replaced.'),
   disks: z.array(RestoredDisk).describe('Its disks.'),
+  ...holeFields,
   durationMs: DurationMs.describe('Duration, ms.'),
   warnings: Warnings,
 });

@@ -1,6 +1,6 @@
 /** Check looks at structure; verify reads every byte, or a sample. Damage is a result, not an error. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, DurationMs, PointSelector, RepositoryLocation } from './common.ts';
+import { ByteCount, DiskIndex, DurationMs, PointSelector, RepositoryLocation, Timestamp } from './common.ts';
 
 export const AffectedPoint = z
   .object({
@@ -19,16 +19,49 @@ export const DamageReport = z
     offset: ByteCount.optional().describe('Where in the object, bytes.'),
     id: z.string().optional().describe('Id of the block or node.'),
     message: z.string().describe('What is wrong with it.'),
-    affects: z.array(AffectedPoint).optional().describe('What cannot be restored whole because of it, where known.'),
+    affects: z
+      .array(AffectedPoint)
+      .optional()
+      .describe('What cannot be restored whole because of it, where known; at most 100 places.'),
+    moreAffects: z.number().int().nonnegative().optional().describe('Further places that are not in the list.'),
   })
   .meta({ id: 'DamageReport' });
 
+export const LostRange = z
+  .object({
+    offset: ByteCount.describe('Where on the disk (in the file) it starts, bytes.'),
+    length: ByteCount.describe('Bytes.'),
+  })
+  .meta({ id: 'LostRange' });
+
+export const PointLoss = z
+  .object({
+    pointId: z.string().describe('Id of the restore point.'),
+    vmId: z.string().describe('Id of its VM.'),
+    vmName: z.string().describe('Name of its VM.'),
+    createdAt: Timestamp.describe('When its content was frozen, UTC.'),
+    disk: DiskIndex.optional().describe('Index of the disk, from 0; absent for a configuration file.'),
+    configuration: z.string().optional().describe('Name of the configuration file; absent for a disk.'),
+    lostBytes: ByteCount.describe('How much of it cannot be read, bytes.'),
+    ranges: z.array(LostRange).describe('What cannot be read, ascending, neighbours joined; at most 100.'),
+    moreRanges: z.number().int().nonnegative().describe('Further ranges that are not in the list.'),
+  })
+  .meta({ id: 'PointLoss' });
+
+/** What both report of damage. */
+const findings = {
+  ok: z.boolean().describe('Whether no damage was found.'),
+  damages: z.array(DamageReport).describe('The damage found, by object; at most 1000.'),
+  moreDamages: z.number().int().nonnegative().describe('Further damage that is not in the list.'),
+  losses: z.array(PointLoss).describe('What restore points lose by it, by disk or file; at most 1000.'),
+  moreLosses: z.number().int().nonnegative().describe('Further disks and files that are not in the list.'),
+  durationMs: DurationMs.describe('Duration, ms.'),
+};
+
 export const CheckRepositoryParams = z.strictObject({ repository: RepositoryLocation });
 export const CheckRepositoryResult = z.object({
-  ok: z.boolean().describe('Whether no damage was found.'),
+  ...findings,
   objects: z.number().int().nonnegative().describe('Objects looked at.'),
-  damages: z.array(DamageReport).describe('The damage found.'),
-  durationMs: DurationMs.describe('Duration, ms.'),
 });
 
 export const VerifyRepositoryParams = z.strictObject({
@@ -42,12 +75,27 @@ export const VerifyRepositoryParams = z.strictObject({
     .describe('Read only this share of the blocks, percent; all when absent.'),
 });
 export const VerifyRepositoryResult = z.object({
-  ok: z.boolean().describe('Whether no damage was found.'),
+  ...findings,
   points: z.array(z.string()).describe('Ids of the restore points verified.'),
   verifiedBytes: ByteCount.describe('Bytes of disks and configuration whose blocks were read and compared.'),
   readBytes: ByteCount.describe('Bytes read from the repository.'),
-  damages: z.array(DamageReport).describe('The damage found.'),
-  durationMs: DurationMs.describe('Duration, ms.'),
+});
+
+export const RepairRepositoryParams = z.strictObject({
+  repository: RepositoryLocation,
+  dryRun: z.boolean().default(false).describe('Change nothing; only say what would be done.'),
+});
+export const RepairRepositoryResult = z.object({
+  ...findings,
+  ok: z.boolean().describe('Whether everything is whole now (with dryRun: is whole as it is).'),
+  objects: z.number().int().nonnegative().describe('Objects looked at.'),
+  indexesWritten: z.number().int().nonnegative().describe('Indexes written for packs that none named.'),
+  packsIndexed: z.number().int().nonnegative().describe('Packs that are named by an index again.'),
+  quarantined: z
+    .array(z.string())
+    .describe('Paths of unreadable objects that were put aside; their bytes are kept below `quarantine/`.'),
+  healed: z.number().int().nonnegative().describe('Records that were found damaged once and read fine again.'),
+  dryRun: z.boolean().describe('Whether nothing was changed.'),
 });
 
 export type AffectedPoint = z.infer<typeof AffectedPoint>;
@@ -56,3 +104,6 @@ export type CheckRepositoryParams = z.infer<typeof CheckRepositoryParams>;
 export type CheckRepositoryResult = z.infer<typeof CheckRepositoryResult>;
 export type VerifyRepositoryParams = z.infer<typeof VerifyRepositoryParams>;
 export type VerifyRepositoryResult = z.infer<typeof VerifyRepositoryResult>;
+export type PointLoss = z.infer<typeof PointLoss>;
+export type RepairRepositoryParams = z.infer<typeof RepairRepositoryParams>;
+export type RepairRepositoryResult = z.infer<typeof RepairRepositoryResult>;

@@ -239,7 +239,18 @@ describe('repositories and restore points', () => {
       message: 'the hash is another one',
       affects: [{ pointId: POINT.id, vmName: 'web01', disk: 0, offset: 65536, length: 262144 }],
     };
-    const common = { ok: false, damages: [damage], durationMs: 5 };
+    const loss = {
+      pointId: POINT.id,
+      vmId: VM.id,
+      vmName: 'web01',
+      createdAt: '2026-11-21T04:05:06.000Z',
+      disk: 0,
+      lostBytes: 262144,
+      ranges: [{ offset: 65536, length: 262144 }],
+      moreRanges: 2,
+    };
+    const found = { damages: [damage], moreDamages: 7, losses: [loss], moreLosses: 0 };
+    const common = { ok: false, ...found, durationMs: 5 };
     const checkRepository = recorder({ ...common, objects: 3 });
     const verifyRepository = recorder({ ...common, points: [POINT.id], verifiedBytes: 1, readBytes: 1 });
     const checked = await run(['check', '--repository', 'backups', '--json'], { checkRepository });
@@ -249,6 +260,15 @@ describe('repositories and restore points', () => {
     expect(verified.code).toBe(4);
     expect(verified.stdout).toContain('packs/ab/abcdef at 0x2000: the hash is another one');
     expect(verified.stdout).toContain(`concerns web01, restore point ${POINT.id} disk 0 from 0x10000, 256 KiB`);
+    expect(verified.stdout).toContain('8 damaged');
+    expect(verified.stdout).toContain(
+      `web01, restore point ${POINT.id}, disk 0: 256 KiB (256 KiB from 0x10000, 2 more)`,
+    );
+    const mended = { indexesWritten: 1, packsIndexed: 3, quarantined: ['indexes/ab'], healed: 1, objects: 9 };
+    const repairRepository = recorder({ ...common, ...mended, dryRun: true });
+    const repaired = await run(['repair', '--repository', 'backups', '--dry-run'], { repairRepository });
+    expect([repaired.code, repairRepository.calls]).toEqual([4, [{ repository, dryRun: true }]]);
+    expect(repaired.stdout).toMatch(/3 would be named.*1 unreadable would be kept/s);
     expect(verifyRepository.calls).toEqual([{ repository, point: '01JD', sample: 10 }]);
     expect((await run(['verify', '--repository', 'b', '--sample', '0'])).code).toBe(2);
   });
@@ -262,6 +282,10 @@ describe('repositories and restore points', () => {
       kind: 'data' as const,
       replaced: false,
       disks: [{ index: 0, path: '/lab/copy.vhdx', size: 127 * GIB, writtenBytes: GIB }],
+      damaged: true,
+      holes: [{ disk: 0, offset: 65536, length: 262144 }],
+      moreHoles: 4,
+      holeBytes: 300000,
       durationMs: 100,
       warnings: ['The network switch is not there.'],
     });
@@ -277,13 +301,16 @@ describe('repositories and restore points', () => {
       '--name',
       'copy',
     ];
-    const { stdout, stderr } = await run([...args, '--kind', 'data', '--disk', '0'], { restorePoint });
+    const more = ['--kind', 'data', '--disk', '0', '--allow-holes'];
+    const { code, stdout, stderr } = await run([...args, ...more], { restorePoint });
+    expect(code).toBe(4);
+    expect(stdout).toMatch(/could not be read and are zeros:\n\s+disk 0 from 0x10000: 256 KiB\n\s+… and 4 more/);
     expect(stdout).toContain(`Next: hvbackup vm show --host "sim:/lab" --vm ${VM.id}`);
     expect(stdout).toContain('/lab/copy.vhdx');
     expect(stderr).toBe('Warning: The network switch is not there.\n');
     const from = { repository, point: '01JD', host: 'sim:lab' };
     expect(restorePoint.calls).toEqual([
-      { ...from, name: 'copy', newId: true, replace: false, kind: 'data', disks: [0] },
+      { ...from, name: 'copy', newId: true, replace: false, kind: 'data', disks: [0], allowHoles: true },
     ]);
   });
 
@@ -292,6 +319,10 @@ describe('repositories and restore points', () => {
       restorePointId: POINT.id,
       vmName: 'web01',
       files: [{ disk: 1, path: '/out/1.raw', format: 'raw' as const, size: GIB, fileSize: GIB, writtenBytes: 4096 }],
+      damaged: false,
+      holes: [],
+      moreHoles: 0,
+      holeBytes: 0,
       durationMs: 100,
       warnings: [],
     });
@@ -311,7 +342,7 @@ describe('repositories and restore points', () => {
     const { json } = await run([...args, '--json'], { exportPoint });
     expect(json.files).toHaveLength(1);
     expect(exportPoint.calls).toEqual([
-      { repository, point: '01JD', directory: resolve('out'), format: 'raw', disks: [1] },
+      { repository, point: '01JD', directory: resolve('out'), format: 'raw', disks: [1], allowHoles: false },
     ]);
   });
 

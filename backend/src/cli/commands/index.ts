@@ -8,7 +8,7 @@ import { hold, listCommand, remove, show } from './points.ts';
 import { prune } from './prune.ts';
 import { repositoryCreate, stats } from './repositories.ts';
 import { exportCommand, restore } from './restore.ts';
-import { check, verify } from './verify.ts';
+import { check, repair, verify } from './verify.ts';
 import { vmChanges } from './vm-changes.ts';
 import { vmCreate, vmList, vmShow, vmWrite } from './vms.ts';
 
@@ -26,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   show,
   check,
   verify,
+  repair,
   restore,
   exportCommand,
   copy,

@@ -1,4 +1,7 @@
 /** `hvbackup restore` and `export`: getting VMs and disks back. */
+import type { Hole } from '../../schema/holes.ts';
+import { EXIT_CODE } from '../../support/error-codes.ts';
+import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import {
   diskIndex,
@@ -34,6 +37,9 @@ export const restore = command({
     ),
     disk: list('I', 'Only this disk, from 0.', diskIndex),
     'limit-rate': limitRateOption,
+    'allow-holes': flag(
+      'Take what can be read of a damaged restore point; the rest is zeros, and reported (exit code 4).',
+    ),
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -51,6 +57,7 @@ export const restore = command({
       kind: values.kind,
       disks: values.disk.length > 0 ? values.disk : undefined,
       limitRate: values['limit-rate'],
+      allowHoles: values['allow-holes'],
     });
     const rows = table(result.disks, [
       { title: '  DISK', value: (disk) => String(disk.index), align: 'right' },
@@ -65,8 +72,10 @@ export const restore = command({
         `Restored ${result.restorePointId} as ${result.vmName} on ${result.host} (${how})`,
         `  Id ${result.vmId}${result.replaced ? '; the VM that had it was replaced' : ''}`,
         ...rows,
+        ...holeLines(result),
         `Next: hvbackup vm show --host "${result.host}" --vm ${result.vmId}, check it, and start it.`,
       ],
+      exitCode: exitCode(result),
     };
   },
 });
@@ -86,6 +95,9 @@ export const exportCommand = command({
       text,
     ),
     'limit-rate': limitRateOption,
+    'allow-holes': flag(
+      'Take what can be read of a damaged restore point; the rest is zeros, and reported (exit code 4).',
+    ),
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -101,6 +113,7 @@ export const exportCommand = command({
       base: values.base,
       disks: values.disk.length > 0 ? values.disk : undefined,
       limitRate: values['limit-rate'],
+      allowHoles: values['allow-holes'],
     });
     const rows = table(result.files, [
       { title: '  DISK', value: (file) => String(file.disk), align: 'right' },
@@ -113,8 +126,33 @@ export const exportCommand = command({
       lines: [
         `Exported ${result.restorePointId} of ${result.vmName} (${formatDuration(result.durationMs)})`,
         ...rows,
+        ...holeLines(result),
         ...result.files.slice(0, 1).map((file) => `Next: hvbackup disk info "${file.path}"`),
       ],
+      exitCode: exitCode(result),
     };
   },
 });
+
+interface Holes {
+  damaged: boolean;
+  holes: Hole[];
+  moreHoles: number;
+  holeBytes: number;
+}
+
+/** Lines for people; --json has more. */
+const MAX_HOLE_LINES = 20;
+
+const exitCode = ({ damaged }: Holes): number => (damaged ? EXIT_CODE.damage : 0);
+
+function holeLines({ holes, moreHoles, holeBytes }: Holes): string[] {
+  if (holes.length === 0) return [];
+  const shown = holes.slice(0, MAX_HOLE_LINES);
+  const rest = holes.length - shown.length + moreHoles;
+  return [
+    `  DAMAGED: ${formatBytes(holeBytes)} could not be read and are zeros:`,
+    ...shown.map(({ disk, offset, length }) => `    disk ${disk} from ${hex(offset)}: ${formatBytes(length)}`),
+    ...(rest > 0 ? [`    … and ${rest} more`] : []),
+  ];
+}

@@ -1,10 +1,10 @@
-/** `hvbackup check` and `verify`: damage found is exit code 4. */
-import type { DamageReport } from '../../schema/verify.ts';
+/** `hvbackup check`, `verify` and `repair`: damage found is exit code 4. */
+import type { DamageReport, PointLoss } from '../../schema/verify.ts';
 import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
-import { number, optional, passphraseOption, repositoryOption, text } from '../options.ts';
-import { printable } from '../table.ts';
+import { flag, number, optional, passphraseOption, repositoryOption, text } from '../options.ts';
+import { printable, properties } from '../table.ts';
 import { counted, formatBytes, formatDuration } from '../units.ts';
 
 export const check = command({
@@ -40,21 +40,88 @@ export const verify = command({
   },
 });
 
+export const repair = command({
+  words: 'repair',
+  summary: 'Make a damaged repository whole as far as its packs can give it back; delete nothing.',
+  options: {
+    repository: repositoryOption,
+    'dry-run': flag('Change nothing; only say what would be done.'),
+    'passphrase-file': passphraseOption,
+  },
+  examples: ['repair --repository D:\\Backups --dry-run', 'repair --repository D:\\Backups'],
+  run: async (values, context) => {
+    const result = await context.call('repository/repair', {
+      repository: context.absolute(values.repository),
+      dryRun: values['dry-run'],
+    });
+    const would = result.dryRun ? 'would be ' : '';
+    return {
+      json: result,
+      lines: [
+        `Looked at ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}: ${verdict(result)}`,
+        ...properties([
+          [
+            'Packs indexed',
+            `${result.packsIndexed} ${would}named by ${counted(result.indexesWritten, 'new index object')}`,
+          ],
+          ['Put aside', `${result.quarantined.length} unreadable ${would}kept below quarantine/`],
+          ['Healed', `${result.healed} found damaged before, read fine again`],
+        ]),
+        ...damageLines(result),
+        ...(result.losses.length > 0
+          ? ['Lost content comes back with the next backup that sees it: run a full backup of these VMs.']
+          : []),
+      ],
+      exitCode: exitCode(result),
+    };
+  },
+});
+
 interface Findings {
   ok: boolean;
   damages: DamageReport[];
+  moreDamages: number;
+  losses: PointLoss[];
+  moreLosses: number;
 }
 
-const exitCode = ({ ok }: Findings): number => (ok ? 0 : EXIT_CODE.damage);
-const verdict = ({ ok, damages }: Findings): string => (ok ? 'no damage' : `${damages.length} damaged`);
+/** Lines of each kind for people; --json has more. */
+const MAX_LINES = 100;
+const MAX_AFFECTS = 3;
 
-const damageLines = ({ damages }: Findings): string[] =>
-  damages.flatMap((damage) => {
+const exitCode = ({ ok }: Findings): number => (ok ? 0 : EXIT_CODE.damage);
+const verdict = ({ ok, damages, moreDamages }: Findings): string =>
+  ok ? 'no damage' : `${damages.length + moreDamages} damaged`;
+
+function damageLines({ damages, moreDamages, losses, moreLosses }: Findings): string[] {
+  const objects = damages.flatMap((damage) => {
     const where = damage.offset === undefined ? damage.path : `${damage.path} at ${hex(damage.offset)}`;
-    const affected = (damage.affects ?? []).map((point) => {
+    const affects = damage.affects ?? [];
+    const shown = affects.slice(0, MAX_AFFECTS).map((point) => {
       const disk = point.disk === undefined ? '' : ` disk ${point.disk}`;
       const range = point.offset === undefined ? '' : ` from ${hex(point.offset)}, ${formatBytes(point.length ?? 0)}`;
       return printable(`    concerns ${point.vmName}, restore point ${point.pointId}${disk}${range}`);
     });
-    return [printable(`  ${damage.object} ${where}: ${damage.message}`), ...affected];
+    const rest = affects.length - shown.length + (damage.moreAffects ?? 0);
+    const more = rest > 0 ? [`    … and ${rest} more places`] : [];
+    return [printable(`  ${damage.object} ${where}: ${damage.message}`), ...shown, ...more];
   });
+  return [
+    ...bounded(objects, moreDamages),
+    ...(losses.length > 0 ? ['What restore points lose by it:'] : []),
+    ...bounded(losses.flatMap(lossLines), moreLosses),
+  ];
+}
+
+function lossLines({ pointId, vmName, disk, configuration, lostBytes, ranges, moreRanges }: PointLoss): string[] {
+  const what = disk === undefined ? `configuration file ${configuration}` : `disk ${disk}`;
+  const shown = ranges.slice(0, 5).map(({ offset, length }) => `${formatBytes(length)} from ${hex(offset)}`);
+  const more = ranges.length - shown.length + moreRanges;
+  const places = [...shown, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+  return [printable(`  ${vmName}, restore point ${pointId}, ${what}: ${formatBytes(lostBytes)} (${places})`)];
+}
+
+function bounded(lines: string[], more: number): string[] {
+  const rest = lines.length - MAX_LINES + more;
+  return rest > 0 ? [...lines.slice(0, MAX_LINES), `  … and ${rest} more`] : lines;
+}

@@ -64,6 +64,17 @@ export class RecordReader {
     return (await this.#readAny(kind, id, false)).plain;
   }
 
+  /** Whether one record reads right, its base too when it is a delta. Records no damage. @throws IO_ERROR */
+  async isSound(kind: IdClass, id: Buffer, location: RecordLocation): Promise<boolean> {
+    try {
+      (await this.#readAt(kind, id, location)).free();
+      return true;
+    } catch (error) {
+      if (isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) return false;
+      throw error;
+    }
+  }
+
   async #readAny(kind: IdClass, id: Buffer, onlyWhole: boolean): Promise<DecodedWhole> {
     let problem: HvError | undefined;
     for (const effort of ['refresh', 'catalog', null] as const) {
