@@ -7,7 +7,9 @@ import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import type { RateLimiter } from '../support/rate-limiter.ts';
 import { type BaseCandidate, type DiskPlan, planDisk } from './base.ts';
-import { type BlockRun, blockRuns, runBytes } from './block-runs.ts';
+import { runBytes } from './block-runs.ts';
+import { readChanges } from './change-reading.ts';
+import { changeSteps } from './change-steps.ts';
 import { allocatedRuns, readRuns } from './disk-reading.ts';
 import { setHold } from './holds.ts';
 import { limitedDevice } from './limited-device.ts';
@@ -141,27 +143,35 @@ async function readDisk(options: StorePointOptions, session: WriteSession, disk:
   const { plan, writer, damaged } = await openWriter(session, disk, wanted);
   const device = limitedDevice(await host.openDisk(checkpoint, disk.index), options.limiter, context.signal);
   try {
-    let runs: BlockRun[];
-    let changedBytes: number;
-    if (plan.mode === 'incremental') {
-      const heal = damaged.map((block) => ({ offset: block * blockSize, length: blockSize }));
-      runs = blockRuns([...plan.changes, ...heal], blockSize, disk.size);
-      changedBytes = plan.changes.reduce((sum, range) => sum + range.length, 0);
-    } else {
-      ({ runs, bytes: changedBytes } = await allocatedRuns(device, blockSize));
-    }
     let doneBytes = 0;
-    const totalBytes = runBytes(runs, blockSize, disk.size);
+    let expected = 0;
     const report = (bytes: number) => {
       doneBytes += bytes;
+      const totalBytes = Math.max(expected, doneBytes);
       context.progress?.({ phase: 'read', vmName: checkpoint.vm.name, disk: disk.index, doneBytes, totalBytes });
     };
-    report(0);
     const reading = { blockSize, maxRun: session.maxRun, signal: context.signal, onRead: report };
-    const readBytes = await readRuns(device, runs, writer, reading);
+    let readBytes: () => number;
+    let changedBytes: number;
+    if (plan.mode === 'incremental') {
+      changedBytes = plan.changes.reduce((sum, range) => sum + range.length, 0);
+      expected = changedBytes + damaged.length * blockSize;
+      report(0);
+      const steps = changeSteps(plan.changes, damaged, blockSize, disk.size);
+      readBytes = await readChanges(device, steps, writer, reading);
+    } else {
+      const { runs, bytes } = await allocatedRuns(device, blockSize);
+      changedBytes = bytes;
+      expected = runBytes(runs, blockSize, disk.size);
+      report(0);
+      const read = await readRuns(device, runs, writer, reading);
+      readBytes = () => read;
+    }
     const { ref, stats } = await writer.finish();
-    return { plan, read: { content: ref, changedBytes, readBytes, newBytes: stats.newBytes } };
+    return { plan, read: { content: ref, changedBytes, readBytes: readBytes(), newBytes: stats.newBytes } };
   } finally {
+    // What is still under way reads from the disk.
+    await writer.drain();
     // Before the checkpoint is converted: an open handle would stand in the way of the merge.
     await device.close();
   }

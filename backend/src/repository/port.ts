@@ -32,6 +32,16 @@ export interface ContentStats {
 /** Fills `buffer` with the content of the block run it was asked for. */
 export type FillBlocks = (buffer: Buffer) => Promise<void>;
 
+/** Parts of a block that changed since the base; everything else of it is as it was. */
+export interface BlockPatch {
+  index: number;
+  /** Of the content, bytes; ascending, within the block. */
+  ranges: readonly { offset: number; length: number }[];
+}
+
+/** Fills `target` with the content at `offset`, bytes. */
+export type ReadContent = (offset: number, target: Buffer) => Promise<void>;
+
 /** Builds one content, over a base when given: only what is handed in changes. */
 export interface ContentWriter {
   /**
@@ -40,10 +50,18 @@ export interface ContentWriter {
    * handed on: reading, hashing, compressing and storing overlap. At most `maxRun` blocks a call.
    */
   write(indices: readonly number[], fill: FillBlocks): Promise<void>;
+  /**
+   * Blocks of which only parts changed, ascending as in write(). What is read of them is what it takes: the changed pages
+   * as a rule, the whole block where no delta can be made. Returns when all is handed on.
+   * @param read may be called, also several times at once, until finish() or drain() is over
+   */
+  patch(patches: readonly BlockPatch[], read: ReadContent): Promise<void>;
   /** Blocks [first, first+count) are zeros. */
   zero(first: number, count: number): Promise<void>;
   /** Waits for everything in flight. The content is durable only once the session published something that names it. */
   finish(): Promise<{ ref: ContentRef; stats: ContentStats }>;
+  /** Waits until nothing is in flight any more, whatever became of it. Afterwards nothing can be handed in. Idempotent. */
+  drain(): Promise<void>;
 }
 
 export interface SessionOptions extends OperationContext {

@@ -180,9 +180,10 @@ export function decodeDelta(record: RecordEntry, bytes: Buffer, context: RecordC
   const count = pagesOf(scheme, record.rawLength);
   const pages = new Int32Array(count).fill(-1);
   const found = Buffer.alloc(ID_LENGTH);
-  let at = bitmapLength(count);
+  const bitmap = bitmapLength(count);
+  let at = bitmap;
   if (plain.length < at) return 'the delta is shorter than its bitmap';
-  for (let page = 0; page < at * 8; page++) {
+  for (let page = 0; page < bitmap * 8; page++) {
     if (!(plain[page >> 3]! & (1 << (page & 7)))) continue;
     if (page >= count) return 'the bitmap of the delta names pages beyond its end';
     pages[page] = 0;

@@ -24,7 +24,8 @@ export function applyDelta(
       out.fill(0, start, end);
     } else {
       if (!sameEntry(delta.list, base.list, page)) return notOfBase(page);
-      const copied = base.plain.copy(out, start, page * pageSize, (page + 1) * pageSize);
+      const from = Math.min(page * pageSize, base.plain.length);
+      const copied = base.plain.copy(out, start, from, from + pageSize);
       out.fill(0, start + copied, end);
     }
   }

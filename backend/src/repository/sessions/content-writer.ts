@@ -8,18 +8,37 @@ import { SlotSet } from '../engine/worker-pool.ts';
 import { listLength } from '../format/block-scheme.ts';
 import { RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import { TAG_LENGTH } from '../format/keys.ts';
-import type { ContentRef, ContentStats, ContentWriter, FillBlocks } from '../port.ts';
+import type { BlockPatch, ContentRef, ContentStats, ContentWriter, FillBlocks, ReadContent } from '../port.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { type NodeStore, TreeWriter } from '../tree/tree-writer.ts';
+import { BaseBlocks } from './base-blocks.ts';
+import { type Filled, fillBatch, fillWhole } from './patch-fill.ts';
+import { type PatchBatch, PatchPlanner } from './patch-plan.ts';
 import type { SessionStore } from './session-store.ts';
+
+/** Slots for blocks of which patches turned out not to be enough, and are read again, whole. */
+const SPARE_SLOTS = 1;
+
+/** Digested entries of a slot on their way into the tree. */
+interface Digested {
+  slot: Slot;
+  indices: readonly number[];
+  /** By entry: where a delta's base lies. */
+  basePacks?: readonly (string | undefined)[];
+  /** Entries that must be read again. */
+  failed?: ReadonlySet<number>;
+  read?: ReadContent;
+}
 
 export class SessionContentWriter implements ContentWriter {
   readonly #store: SessionStore;
   readonly #size: number;
   readonly #blocks: number;
   readonly #base: ContentRef | undefined;
+  readonly #baseBlocks: BaseBlocks;
   readonly #tree: TreeWriter;
   readonly #slots: SlotSet;
+  readonly #spare: SlotSet;
   readonly #signal: AbortSignal | undefined;
   readonly #stats: ContentStats;
   /** Retires slots in order of their blocks. */
@@ -41,10 +60,12 @@ export class SessionContentWriter implements ContentWriter {
     this.#size = size;
     this.#blocks = Math.ceil(size / store.core.config.blockSize);
     this.#base = base;
+    this.#baseBlocks = new BaseBlocks(store.core, base);
     this.#tree = tree;
     this.#stats = stats;
     this.#signal = signal;
     this.#slots = new SlotSet(store.core.pool);
+    this.#spare = new SlotSet(store.core.pool, SPARE_SLOTS);
   }
 
   static async open(
@@ -85,23 +106,72 @@ export class SessionContentWriter implements ContentWriter {
       throw error;
     }
     this.#clearBeyondEnd(slot, indices);
-    for (let block = 0; block < indices.length; block++) {
-      slot.meta[block * META_FIELDS + Meta.kind] = RecordKind.block;
-      slot.meta[block * META_FIELDS + Meta.plain] = block * slot.blockSize;
-    }
-    const work = { task: 'digest', slot: slot.number, count: indices.length, ciphers: [] } as const;
-    const hashed = this.#store.core.pool.run({ ...work, ciphers: [] });
-    hashed.catch(() => undefined);
     const numbers = indices.slice();
+    const digested = this.#digestWhole(slot, numbers);
+    digested.catch(() => undefined);
     this.#chain(async () => {
       let handedOn = false;
       try {
-        await hashed;
-        handedOn = await this.#retire(slot, numbers);
+        await digested;
+        handedOn = await this.#retire({ slot, indices: numbers });
       } finally {
         if (!handedOn) this.#slots.release(slot);
       }
     });
+  }
+
+  async patch(patches: readonly BlockPatch[], read: ReadContent): Promise<void> {
+    this.#require(
+      patches.map((patch) => patch.index),
+      patches.length,
+    );
+    const shrinks = this.#base !== undefined && this.#base.size > this.#size;
+    const planner = new PatchPlanner(this.#store, this.#baseBlocks, shrinks ? this.#blocks - 1 : this.#blocks);
+    const rest = patches[Symbol.iterator]();
+    for (;;) {
+      const slot = await this.#slots.acquire();
+      let batch: PatchBatch | undefined;
+      try {
+        this.#throwFailure();
+        throwIfCancelled(this.#signal);
+        batch = await planner.plan(rest, slot);
+      } catch (error) {
+        this.#failure ??= error;
+        throw error;
+      } finally {
+        if (!batch?.indices.length) this.#slots.release(slot);
+      }
+      if (batch.indices.length === 0) return;
+      this.#next = batch.indices.at(-1)! + 1;
+      this.#startPatches(slot, batch, read);
+    }
+  }
+
+  #startPatches(slot: Slot, batch: PatchBatch, read: ReadContent): void {
+    const { core } = this.#store;
+    const digested = fillBatch(core, slot, batch, this.#size, read).then(async ({ ciphers, failed }: Filled) => {
+      const count = batch.indices.length;
+      const { failures } = await core.pool.run({ task: 'digest', slot: slot.number, count, ciphers });
+      for (const { block } of failures) failed.add(block);
+      return failed;
+    });
+    digested.catch(() => undefined);
+    this.#chain(async () => {
+      let handedOn = false;
+      try {
+        handedOn = await this.#retire({ ...batch, slot, failed: await digested, read });
+      } finally {
+        if (!handedOn) this.#slots.release(slot);
+      }
+    });
+  }
+
+  #digestWhole(slot: Slot, indices: readonly number[]): Promise<unknown> {
+    for (let block = 0; block < indices.length; block++) {
+      slot.meta[block * META_FIELDS + Meta.kind] = RecordKind.block;
+      slot.meta[block * META_FIELDS + Meta.plain] = block * slot.blockSize;
+    }
+    return this.#store.core.pool.run({ task: 'digest', slot: slot.number, count: indices.length, ciphers: [] });
   }
 
   async zero(first: number, count: number): Promise<void> {
@@ -136,22 +206,65 @@ export class SessionContentWriter implements ContentWriter {
     await this.#tail;
     await Promise.allSettled(this.#storing);
     this.#slots.dispose();
+    this.#spare.dispose();
   }
 
-  /** Looks the hashed blocks up and enters them into the tree. @returns whether the slot is being stored from */
-  async #retire(slot: Slot, indices: readonly number[]): Promise<boolean> {
+  /** Looks the digested blocks up and enters them into the tree. @returns whether the slot is being stored from */
+  async #retire(batch: Digested, slots = this.#slots): Promise<boolean> {
     this.#throwFailure();
-    const { wanted, rawBytes } = await this.#enter(slot, indices).catch((error) => {
-      // Claimed, and now nobody will store them.
-      for (let block = 0; block < indices.length; block++)
-        if (slot.meta[block * META_FIELDS + Meta.wanted] === 1)
-          this.#store.unclaim(RecordKind.block, idAt(slot, block));
+    const { slot, indices } = batch;
+    for (let entry = 0; entry < indices.length; entry++) slot.meta[entry * META_FIELDS + Meta.wanted] = 0;
+    let from = 0;
+    try {
+      while (from < indices.length) from = await this.#enterUpToFailed(batch, from);
+    } catch (error) {
+      this.#unclaim(slot, indices.length);
       throw error;
-    });
+    }
+    return this.#startStoring(slot, indices.length, slots);
+  }
+
+  /** Enters entries from `from` up to the first failed one; that and those behind it are read again. @returns the next */
+  async #enterUpToFailed(batch: Digested, from: number): Promise<number> {
+    const { slot, indices, failed } = batch;
+    let entry = from;
+    for (; entry < indices.length && !failed?.has(entry); entry++)
+      await this.#enter(slot, entry, indices[entry]!, batch.basePacks?.[entry]);
+    let end = entry;
+    while (end < indices.length && failed?.has(end) && end - entry < slot.capacity) end += 1;
+    if (end > entry) await this.#readAgain(indices.slice(entry, end), batch.read!);
+    return end;
+  }
+
+  /** Blocks that are taken whole after all. */
+  async #readAgain(indices: readonly number[], read: ReadContent): Promise<void> {
+    const slot = await this.#spare.acquire();
+    let handedOn = false;
+    try {
+      await fillWhole(slot, indices, this.#size, read);
+      await this.#digestWhole(slot, indices);
+      handedOn = await this.#retire({ slot, indices }, this.#spare);
+    } finally {
+      if (!handedOn) this.#spare.release(slot);
+    }
+  }
+
+  /** Encodes and stores what is wanted of a slot, which is released then. @returns false when nothing is */
+  #startStoring(slot: Slot, count: number, slots: SlotSet): boolean {
+    let wanted = 0;
+    let bytes = 0;
+    for (let entry = 0; entry < count; entry++) {
+      const meta = slot.meta.subarray(entry * META_FIELDS, (entry + 1) * META_FIELDS);
+      if (meta[Meta.wanted] !== 1) continue;
+      wanted += 1;
+      const rawLength = meta[Meta.rawLength]!;
+      const plain = meta[Meta.kind] === RecordKind.delta ? meta[Meta.plainLength]! : rawLength;
+      bytes += RECORD_HEADER_LENGTH + listLength(this.#store.core.scheme, rawLength) + plain + TAG_LENGTH;
+    }
     if (wanted === 0) return false;
     this.#stats.newBlocks += wanted;
     const storing = this.#store
-      .storeEntries(slot, indices.length, wanted, rawBytes)
+      .storeEntries(slot, count, wanted, bytes)
       .then((stored) => {
         this.#stats.newBytes += stored;
       })
@@ -159,38 +272,34 @@ export class SessionContentWriter implements ContentWriter {
         this.#failure ??= error;
       })
       .finally(() => {
-        this.#slots.release(slot);
+        slots.release(slot);
         this.#storing.delete(storing);
       });
     this.#storing.add(storing);
     return true;
   }
 
-  /** Enters a slot's blocks into the tree and marks those that have to be stored. */
-  async #enter(slot: Slot, indices: readonly number[]): Promise<{ wanted: number; rawBytes: number }> {
-    let wanted = 0;
-    let rawBytes = 0;
-    const { scheme } = this.#store.core;
-    for (let block = 0; block < indices.length; block++) slot.meta[block * META_FIELDS + Meta.wanted] = 0;
-    for (let block = 0; block < indices.length; block++) {
-      const index = indices[block]!;
-      const meta = block * META_FIELDS;
-      const rawLength = slot.meta[meta + Meta.rawLength]!;
-      if (!this.#tree.isOpen(index)) await this.#tree.open(index);
-      if (rawLength === 0) {
-        this.#stats.zeroBlocks += 1;
-        this.#tree.set(index, null);
-        continue;
-      }
-      this.#stats.dataBlocks += 1;
-      const id = idAt(slot, block);
-      this.#tree.set(index, id);
-      if (this.#store.claim(RecordKind.block, id)) continue;
-      slot.meta[meta + Meta.wanted] = 1;
-      wanted += 1;
-      rawBytes += rawLength + listLength(scheme, rawLength) + RECORD_HEADER_LENGTH + TAG_LENGTH;
+  /** Enters a block into the tree, and marks it when it has to be stored. */
+  async #enter(slot: Slot, entry: number, index: number, basePack: string | undefined): Promise<void> {
+    if (!this.#tree.isOpen(index)) await this.#tree.open(index);
+    const meta = entry * META_FIELDS;
+    if (slot.meta[meta + Meta.rawLength] === 0) {
+      this.#stats.zeroBlocks += 1;
+      this.#tree.set(index, null);
+      return;
     }
-    return { wanted, rawBytes };
+    this.#stats.dataBlocks += 1;
+    const id = idAt(slot, entry);
+    this.#tree.set(index, id);
+    if (this.#store.claim(RecordKind.block, id)) return;
+    slot.meta[meta + Meta.wanted] = 1;
+    if (basePack !== undefined) this.#store.relied.add(basePack);
+  }
+
+  /** What was claimed and nobody will store. */
+  #unclaim(slot: Slot, count: number): void {
+    for (let entry = 0; entry < count; entry++)
+      if (slot.meta[entry * META_FIELDS + Meta.wanted] === 1) this.#store.unclaim(RecordKind.block, idAt(slot, entry));
   }
 
   #chain(step: () => Promise<void>): void {
@@ -236,12 +345,11 @@ export class SessionContentWriter implements ContentWriter {
   }
 
   /** @throws INTERNAL: `blocks` must ascend, from behind what was handed in before, and lie within the content */
-  #require(blocks: readonly number[]): void {
+  #require(blocks: readonly number[], most = this.#store.core.pool.capacity): void {
     this.#throwFailure();
     throwIfCancelled(this.#signal);
     if (this.#finished) throw new HvError('INTERNAL', 'The content is finished.');
-    const { capacity } = this.#store.core.pool;
-    if (blocks.length > capacity) throw new HvError('INTERNAL', `write() takes at most ${capacity} blocks.`);
+    if (blocks.length > most) throw new HvError('INTERNAL', `write() takes at most ${most} blocks.`);
     let lowest = this.#next;
     for (const block of blocks) {
       if (!Number.isSafeInteger(block) || block < lowest || block >= this.#blocks)

@@ -71,9 +71,15 @@ export class SessionStore {
     if (base !== undefined) this.relied.add(base.packId);
   }
 
-  /** A record of a block that a delta may be made over: a whole one, or a delta whose base is sound. */
-  findBelow(id: Buffer): RecordLocation | undefined {
-    return this.core.index.findSound(RecordKind.block, id);
+  /**
+   * A sound record of a block, whole or delta, and the whole one that another delta can be made over: itself or its base.
+   * Only what an index names: deltas are read long after.
+   */
+  findBelow(id: Buffer): { location: RecordLocation; base: RecordLocation } | undefined {
+    const location = this.core.index.findSound(RecordKind.block, id);
+    if (location === undefined) return undefined;
+    const base = location.base === undefined ? location : this.core.index.findBase(location);
+    return base && { location, base };
   }
 
   /** Takes a claim back that will not be kept. */
