@@ -2,17 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
-import { RepositoryCore } from '../../../backend/src/repository/core.ts';
-import { systemEnvironment } from '../../../backend/src/repository/environment.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
-import { initRepository } from '../../../backend/src/repository/open.ts';
+import { initRepository, openStoredRepository } from '../../../backend/src/repository/open.ts';
 import type { BlockPatch, ContentRef, ContentStats } from '../../../backend/src/repository/port.ts';
-import { StoredRepository } from '../../../backend/src/repository/repository.ts';
+import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
+import { walkBlocks } from '../../../backend/src/repository/tree/tree-walk.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
 import { backup, GROUP, randomSource, readAll, sampleBytes, sha256, verifyAll } from './support/model.ts';
 
-const KEYS = { encryptionKey: Buffer.alloc(32, 7), idKey: Buffer.alloc(32, 9) };
 const open: StoredRepository[] = [];
 afterEach(async () => {
   for (const repository of open.splice(0)) await repository.close();
@@ -24,14 +22,14 @@ interface Kind {
   encrypted: boolean;
 }
 
-async function create(kind: Kind): Promise<{ storage: MemoryStorage; again: () => StoredRepository }> {
+/** A storage with a repository on it, and what opens it with an empty catalog. */
+async function create(kind: Kind): Promise<{ storage: MemoryStorage; again: () => Promise<StoredRepository> }> {
   const storage = new MemoryStorage();
-  const config = await initRepository(storage, { blockSize: kind.blockSize, version: kind.version });
-  const again = () => {
-    const catalog = new SqliteCatalog(null, config.id);
-    const keys = kind.encrypted ? KEYS : null;
-    const core = new RepositoryCore(storage, config, catalog, systemEnvironment, { workers: 0, keys });
-    const repository = new StoredRepository(core);
+  const secret = kind.encrypted ? { passphrase: 'geheim', kdfCost: { n: 1024, r: 8, p: 1 } } : {};
+  await initRepository(storage, { blockSize: kind.blockSize, version: kind.version, ...secret });
+  const again = async () => {
+    const options = { catalog: (id: string) => new SqliteCatalog(null, id), workers: 0, ...secret };
+    const repository = await openStoredRepository(storage, options);
     open.push(repository);
     return repository;
   };
@@ -84,9 +82,6 @@ async function deltasIn(repository: StoredRepository): Promise<number> {
   let deltas = 0;
   for (const { contents } of await repository.listManifests())
     for (const ref of contents) {
-      const reader = await repository.openContent(ref);
-      await reader.close();
-      const { walkBlocks } = await import('../../../backend/src/repository/tree/tree-walk.ts');
       const load = repository.core.nodes.load.bind(repository.core.nodes);
       for await (const run of walkBlocks(ref, repository.blockSize, load, { from: 0, to: Number.MAX_SAFE_INTEGER }))
         for (let i = 0; i < run.count; i++)
@@ -128,8 +123,9 @@ const KINDS: [string, Kind][] = [
 describe('deltas', () => {
   it.each(KINDS)('match a plain-array model through generations, resizes and prunes: %s', async (_, kind) => {
     const { again } = await create(kind);
-    let repository = again();
-    for (let seed = 1; seed <= 3; seed++) {
+    let repository = await again();
+    const seeds = kind.blockSize > 2 ** 20 ? 1 : 4;
+    for (let seed = 1; seed <= seeds; seed++) {
       const random = randomSource(seed);
       let disk = Buffer.alloc(kind.blockSize * 6 + 12_345);
       sampleBytes(kind.blockSize * 3, seed).copy(disk);
@@ -137,12 +133,11 @@ describe('deltas', () => {
       let base = (await backup(repository, disk)).ref;
       for (let round = 0; round < 10; round++) {
         let next = Buffer.from(disk);
-        const grown: Range[] = [];
         if (round % 5 === 3) {
           next = Buffer.alloc(Math.floor(kind.blockSize * (3 + random() * 6)));
           disk.copy(next);
         }
-        const ranges = [...grown, ...scribble(next, random, seed * 1000 + round)];
+        const ranges = scribble(next, random, seed * 1000 + round);
         // Ranges of one round overlap: as a tracker gives them they do not.
         const merged: Range[] = [];
         for (const range of ranges.toSorted((a, b) => a.offset - b.offset)) {
@@ -176,7 +171,7 @@ describe('deltas', () => {
     const deltas = await deltasIn(repository);
     if (kind.version === 2) expect(deltas).toBeGreaterThan(0);
     else expect(deltas).toBe(0);
-    repository = again();
+    repository = await again();
     await verifyAll(repository);
     expect((await repository.check()).damages).toEqual([]);
     const contents = (await repository.listManifests()).flatMap((manifest) => manifest.contents);
@@ -187,7 +182,7 @@ describe('deltas', () => {
 
   it('cost what changed, in reading and in storing', async () => {
     const { again } = await create({ blockSize: 262144, version: 2, encrypted: true });
-    const repository = again();
+    const repository = await again();
     const disk = randomBytes(40 * 262144);
     let { ref } = await backup(repository, disk);
     for (let round = 0; round < 4; round++) {
@@ -208,7 +203,7 @@ describe('deltas', () => {
 
   it('become whole blocks when most has changed, and when the base is gone or damaged', async () => {
     const { storage, again } = await create({ blockSize: 65536, version: 2, encrypted: false });
-    const repository = again();
+    const repository = await again();
     const disk = sampleBytes(20 * 65536, 1);
     const first = await backup(repository, disk);
     const touch = (round: number): Range[] =>
@@ -227,7 +222,7 @@ describe('deltas', () => {
     // The base record of the first block is damaged: its deltas are, and both are named.
     for (const [name, data] of storage.objects)
       if (name.startsWith('packs/') && data.readUInt16LE(10) === 0 && data.length > 500_000) data[96 + 96 + 1000]! ^= 1;
-    const other = again();
+    const other = await again();
     await expect(readAll(other, third.ref)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
     await expect(readAll(other, third.ref)).rejects.toThrow(/is a delta over it/);
     const session = await other.beginSession();

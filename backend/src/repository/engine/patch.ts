@@ -76,9 +76,10 @@ function merge(slot: Slot, entry: number, scheme: BlockScheme, old: OldBlock, ch
   list.fill(0, old.list.copy(list));
   const most = list.length / ID_LENGTH;
   const isChanged = (page: number): boolean => (changed[page >> 3]! & (1 << (page & 7))) !== 0;
-  let fresh = end;
-  for (let page = 0; page < most; page++) if (isChanged(page)) fresh -= pageSize;
-  const first = fresh;
+  let changes = 0;
+  for (let page = 0; page < most; page++) if (isChanged(page)) changes += 1;
+  const first = end - changes * pageSize;
+  let fresh = first;
   for (let page = 0; page < most; page++) {
     if (!isChanged(page)) continue;
     writeEntry(list, page * ID_LENGTH, input, fresh, fresh + pageSize);
@@ -89,27 +90,33 @@ function merge(slot: Slot, entry: number, scheme: BlockScheme, old: OldBlock, ch
   meta[Meta.rawLength] = count * pageSize;
   if (count === 0) return null;
   blockId(scheme, list.subarray(0, count * ID_LENGTH)).copy(idAt(slot, entry));
-  const isMine = (page: number): boolean => isChanged(page) || (old.delta?.pages[page] ?? -1) >= 0;
-  let pages = 0;
-  for (let page = 0; page < count; page++) if (isMine(page)) pages += 1;
-  if (pages > deltaLimit(count)) return 'too much of the block has changed';
+  let pages = changes;
+  for (let page = 0; page < count; page++) if (!isChanged(page) && keptFrom(old, page) > 0) pages += 1;
   // The payload grows towards the changed pages and never overtakes them: there is room for all that it may have.
   let at = start + bitmapLength(count);
-  if (at + pages * pageSize > end) return 'too much of the block has changed';
+  if (pages > deltaLimit(count) || at + pages * pageSize > end) return 'too much of the block has changed';
   const bitmap = Buffer.alloc(bitmapLength(count));
   fresh = first;
   for (let page = 0; page < count; page++) {
     const here = fresh;
+    const kept = keptFrom(old, page);
     if (isChanged(page)) fresh += pageSize;
-    if (!isMine(page)) continue;
+    else if (kept < 0) continue;
     bitmap[page >> 3]! |= 1 << (page & 7);
     if (isZeroEntry(list, page)) continue;
     if (isChanged(page)) input.copyWithin(at, here, here + pageSize);
-    else old.delta!.plain.copy(input, at, old.delta!.pages[page]!, old.delta!.pages[page]! + pageSize);
+    else old.delta!.plain.copy(input, at, kept, kept + pageSize);
     at += pageSize;
   }
   bitmap.copy(input, start);
   meta[Meta.plainLength] = at - start;
   (old.record.base ?? old.record.id).copy(baseIdAt(slot, entry));
   return null;
+}
+
+/** Where the old delta has a page, 0 when it says that it is zeros, -1 when the page is the base's. */
+function keptFrom(old: OldBlock, page: number): number {
+  if (old.delta === undefined) return -1;
+  // Beyond the end of the delta all is zero, whatever the base has there.
+  return page < old.delta.pages.length ? old.delta.pages[page]! : 0;
 }
