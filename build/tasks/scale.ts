@@ -168,8 +168,8 @@ async function check(): Promise<void> {
 }
 
 async function prune(): Promise<void> {
-  report('hvbackup repository prune --dry-run', figures(await cli('repository', 'prune', big, '--dry-run')));
-  report('hvbackup repository stats', figures(await cli('repository', 'stats', big)));
+  report('hvbackup prune --dry-run', figures(await cli('prune', '--repository', big, '--dry-run')));
+  report('hvbackup stats', figures(await cli('stats', '--repository', big)));
 }
 
 async function verify(): Promise<void> {

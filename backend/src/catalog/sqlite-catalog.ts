@@ -20,8 +20,8 @@ import { CATALOG_SCHEMA, CATALOG_VERSION, prepareStatements, type Statements } f
 
 const MEMORY = ':memory:';
 const SQLITE_BUSY = 5;
-/** Staged entries are committed from this many on: 20 MB. */
-const STAGE_LIMIT = 500_000;
+/** Staged entries are committed from this many on: 10 MB. */
+const STAGE_LIMIT = 250_000;
 /** From so many segments on, whoever loads indexes waits for them to be put together. */
 const OVERDUE = 24;
 /** A segment that nobody lists and nobody writes to any more. */
@@ -193,10 +193,17 @@ export class SqliteCatalog implements Catalog {
     return this.#run(() => (this.#sql.contentPaths.all(root) as Row[]).map((row) => String(row.path)));
   }
 
-  digests(kind: string): Map<string, string> {
+  digests(kind: string, containing?: string): Map<string, string | null> {
     return this.#run(() => {
-      const found = new Map<string, string>();
-      for (const [path, json] of this.#sql.digests.iterate(kind) as unknown as Iterable<[string, string]>)
+      const found = new Map<string, string | null>();
+      // SQLite knows upper and lower case of ASCII only.
+      const filter = containing !== undefined && /^[ -~]+$/.test(containing) ? containing : null;
+      if (filter !== null) {
+        // One text: fifty thousand rows would take far longer.
+        const { paths } = this.#sql.digestPaths.get(kind) as { paths: string | null };
+        for (const path of paths?.split('\n') ?? []) found.set(path, null);
+      }
+      for (const [path, json] of this.#sql.digests.iterate(kind, filter) as unknown as Iterable<[string, string]>)
         found.set(path, json);
       return found;
     });
@@ -317,11 +324,11 @@ export class SqliteCatalog implements Catalog {
       const inputs = stale.length > 0 ? this.#segments.segments : this.#segments.worthMerging();
       if (inputs.length === 0) return;
       this.#removeOrphans();
-      const live = new Set((this.#run(() => this.#sql.packNumbers.all()) as Row[]).map((row) => Number(row.number)));
+      const live = this.#run(() => this.#livePacks());
       const target = new SegmentWriter(this.#folder);
       const isWanted = (): boolean => !this.#closed && generation === this.#generation;
       try {
-        const done = await mergeSegments(inputs, target, (pack) => live.has(pack), isWanted);
+        const done = await mergeSegments(inputs, target, (pack) => live[pack] === 1, isWanted);
         if (!done || !this.#replace(inputs, target, stale)) return target.abort();
       } catch (error) {
         target.abort();
@@ -335,6 +342,14 @@ export class SqliteCatalog implements Catalog {
     const { packed, stale } = this.#sql.staleRecords.get() as { packed: number; stale: number };
     if (stale <= 1000 || stale * 4 <= packed) return [];
     return (this.#sql.stalePacks.all() as Row[]).map((row) => Number(row.pack));
+  }
+
+  /** 1 at the number of every pack there is. */
+  #livePacks(): Uint8Array {
+    const last = (this.#sql.lastPack.get() as { number: number | null }).number ?? 0;
+    const live = new Uint8Array(last + 1);
+    for (const row of this.#sql.packNumbers.iterate() as Iterable<Row>) live[Number(row.number)] = 1;
+    return live;
   }
 
   /** @returns false when another process has replaced some of them meanwhile */

@@ -52,6 +52,7 @@ const QUERIES = {
   packsOf: 'SELECT packs.* FROM index_packs JOIN packs ON packs.number = index_packs.pack WHERE name = ?',
   packs: 'SELECT * FROM packs ORDER BY number',
   packNumbers: 'SELECT number FROM packs',
+  lastPack: 'SELECT max(number) AS number FROM packs',
   pack: 'SELECT * FROM packs WHERE number = ?',
   packById: 'SELECT * FROM packs WHERE id = ?',
   addPack:
@@ -70,7 +71,8 @@ const QUERIES = {
   addContent: 'INSERT OR IGNORE INTO contents VALUES (?, ?)',
   contentPaths: 'SELECT path FROM contents WHERE root = ?',
   removeContent: 'DELETE FROM contents WHERE root = ? AND path = ?',
-  digests: 'SELECT path, json FROM digests WHERE kind = ?',
+  digests: 'SELECT path, json FROM digests WHERE kind = ?1 AND (?2 IS NULL OR instr(lower(json), ?2) > 0)',
+  digestPaths: 'SELECT group_concat(path, char(10)) AS paths FROM digests WHERE kind = ?',
   digest: 'SELECT json FROM digests WHERE path = ? AND kind = ?',
   addDigest: 'INSERT OR REPLACE INTO digests (kind, path, json) VALUES (?, ?, ?)',
   removeDigests: 'DELETE FROM digests WHERE path = ?',

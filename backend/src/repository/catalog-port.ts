@@ -71,8 +71,11 @@ export interface Catalog {
   manifestsOf(id: string): string[];
   /** Paths of manifests it knows that have a content with this root (64 hex digits). */
   manifestsWith(root: string): string[];
-  /** What callers derived from manifests, as JSON by path; it goes with the manifest. */
-  digests(kind: string): Map<string, string>;
+  /**
+   * What callers derived from manifests, as JSON by path; it goes with the manifest.
+   * @param containing null instead of what does not have this lower-case text in it, in whatever case
+   */
+  digests(kind: string, containing?: string): Map<string, string | null>;
   digest(kind: string, path: string): string | undefined;
   addDigests(kind: string, digests: ReadonlyMap<string, string>): void;
 

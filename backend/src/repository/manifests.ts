@@ -137,7 +137,7 @@ export class ManifestStore {
     let names = await this.names(group);
     if (after !== undefined) names = names.filter((name) => idOf(name) > after);
     const many = Math.min(names.length, limit ?? names.length) > MANY_DIGESTS;
-    const known = many ? this.#catalog.digests(digest.kind) : null;
+    const known = many ? this.#catalog.digests(digest.kind, containing) : null;
     const added = new Map<string, string>();
     const found: T[] = [];
     for (const name of names) {
@@ -145,6 +145,7 @@ export class ManifestStore {
       const text = known === null ? this.#catalog.digest(digest.kind, name) : known.get(name);
       // What this machine is to remember of a restore point stands in its manifest.
       if (text !== undefined && this.#watch.isNew(name)) await this.get(name).catch(() => undefined);
+      if (text === null) continue;
       if (text !== undefined && containing !== undefined && !text.toLowerCase().includes(containing)) continue;
       const value = text === undefined ? await this.#makeDigest(name, digest, added) : (JSON.parse(text) as T);
       if (value !== null) found.push(value);

@@ -76,7 +76,8 @@ describe('the records of a catalog', () => {
       await new Promise((resolve) => setTimeout(resolve, 50));
       expectAll(catalog, indexes);
       if (file !== null) {
-        expect(readdirSync(`${file}.records`).length).toBeLessThan(10);
+        // In the background.
+        await expect.poll(() => readdirSync(`${file}.records`).length, { timeout: 10_000 }).toBeLessThan(10);
         const other = new SqliteCatalog(file, 'r');
         expectAll(other, indexes);
         other.close();
@@ -96,9 +97,8 @@ describe('the records of a catalog', () => {
     catalog.removeIndexes([name]);
     expect(catalog.packs()).toHaveLength(1);
     await catalog.settle();
-    await new Promise((resolve) => setTimeout(resolve, 50));
     expect(before).toBe(2);
-    expect(readdirSync(`${file}.records`)).toHaveLength(1);
+    await expect.poll(() => readdirSync(`${file}.records`).length, { timeout: 10_000 }).toBe(1);
     expectAll(catalog, [keep]);
     expect(catalog.find(RecordKind.block, drop.packs[0]!.records[0]!.id)).toEqual([]);
     catalog.close();

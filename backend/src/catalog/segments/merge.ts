@@ -4,10 +4,11 @@ import type { Segment } from './segment.ts';
 import { lowerBound } from './segment.ts';
 import { checkPage, ENTRY_LENGTH, ENTRY_WORDS, PACK_WORD, PAGE_LENGTH } from './segment-format.ts';
 import type { SegmentWriter } from './segment-writer.ts';
-import { MAX_SORT, sortEntries } from './sort-entries.ts';
+import { sortEntries } from './sort-entries.ts';
 
-/** Entries of a slice: a quarter of what can be sorted, since ids are spread evenly but not exactly. */
-const SLICE = MAX_SORT / 4;
+/** Entries of a slice, and room for twice as many: ids are spread evenly but not exactly. */
+const SLICE = 128 * 1024;
+const ROOM = 2 * SLICE;
 const ID_SPACE = 2 ** 48;
 
 /**
@@ -23,7 +24,7 @@ export async function mergeSegments(
 ): Promise<boolean> {
   const total = inputs.reduce((sum, segment) => sum + segment.info.entries, 0);
   const slices = Math.max(1, Math.ceil(total / SLICE));
-  const words = new Uint32Array(MAX_SORT * ENTRY_WORDS);
+  const words = new Uint32Array(ROOM * ENTRY_WORDS);
   const entries = Buffer.from(words.buffer);
   for (let slice = 0; slice < slices; slice++) {
     await breathe();
@@ -74,7 +75,7 @@ function gather(input: Segment, from: number, to: number, entries: Buffer, count
     const page = bytes.subarray((number - first) * PAGE_LENGTH, (number - first + 1) * PAGE_LENGTH);
     const held = checkPage(page, input.info, number);
     const [low, high] = [lowerBound(page, held, from), lowerBound(page, held, to)];
-    if (count + added + high - low > MAX_SORT) return null;
+    if (count + added + high - low > ROOM) return null;
     page.copy(entries, (count + added) * ENTRY_LENGTH, low * ENTRY_LENGTH, high * ENTRY_LENGTH);
     added += high - low;
   }
