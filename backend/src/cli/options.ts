@@ -41,13 +41,6 @@ export const required = <T>(placeholder: string, help: string, parse: Parser<T>)
 export const list = <T>(placeholder: string, help: string, parse: Parser<T>): Option<T[]> =>
   make('list', placeholder, help, false, parse);
 
-/** An option of the documented command line that nothing serves yet: refused by name, never ignored. */
-export function planned(placeholder: string, help: string, advice: string): Option<undefined> {
-  return make(placeholder === '' ? 'flag' : 'value', placeholder, `${help} Not in this version.`, false, (_, name) => {
-    throw new HvError('NOT_SUPPORTED', `This version does not support ${name}.`, { advice, data: { option: name } });
-  });
-}
-
 export const text: Parser<string> = (value, name) => {
   if (value === '') throw new HvError('USAGE', `${name}: the value is empty.`, { data: { option: name } });
   return value;
@@ -86,8 +79,11 @@ export const limitRateOption = optional('SIZE', 'Read at most this much a second
     data: { option: name, value: text },
   });
 });
-export const passphraseOption = planned(
+/** Read by run.ts for every command that has it. */
+export const PASSPHRASE_OPTION = 'passphrase-file';
+export const PASSPHRASE_VARIABLE = 'HVBACKUP_PASSPHRASE_FILE';
+export const passphraseOption = optional(
   'FILE',
-  'File that holds the passphrase of the repository.',
-  'Leave it out, and keep the repository on storage that is encrypted itself.',
+  `File that holds the passphrase of an encrypted repository; what ${PASSPHRASE_VARIABLE} names when absent.`,
+  text,
 );

@@ -23,22 +23,25 @@ export function findCommand(commands: readonly Command[], args: readonly string[
     .filter((candidate) => candidate.words.every((word, index) => words[index] === word))
     .sort((a, b) => b.words.length - a.words.length)[0];
   if (match) return match;
-  const group = commands.filter((candidate) => candidate.words.length > 1 && candidate.words[0] === words[0]);
+  // The commands that begin as what was typed does, as far as any does.
+  let group = commands.filter((candidate) => candidate.words.length > 1 && candidate.words[0] === words[0]);
   if (group.length > 0) {
-    const second = words[1];
-    const hint =
-      second === undefined
-        ? null
-        : nearest(
-            second,
-            group.map((candidate) => candidate.words[1]!),
-          );
+    let known = 1;
+    for (; ; known++) {
+      const longer = group.filter(({ words: w }) => w.length > known + 1 && w[known] === words[known]);
+      if (longer.length === 0) break;
+      group = longer;
+    }
+    const before = words.slice(0, known).join(' ');
+    const choices = [...new Set(group.map((candidate) => candidate.words[known]!))];
+    const typed = words[known];
+    const hint = typed === undefined ? null : nearest(typed, choices);
     throw usage(
-      second === undefined
-        ? `"${words[0]}" needs one more word: ${group.map((candidate) => candidate.words[1]).join(', ')}.`
-        : `There is no command "${words[0]} ${second}".`,
-      hint ? `Did you mean "hvbackup ${words[0]} ${hint}"?` : `See "hvbackup ${words[0]} --help".`,
-      { ...(hint ? { suggestion: `${words[0]} ${hint}` } : {}) },
+      typed === undefined
+        ? `"${before}" needs one more word: ${choices.join(', ')}.`
+        : `There is no command "${before} ${typed}".`,
+      hint ? `Did you mean "hvbackup ${before} ${hint}"?` : `See "hvbackup ${words[0]} --help".`,
+      { ...(hint ? { suggestion: `${before} ${hint}` } : {}) },
     );
   }
   const typed = words[0] ?? '';

@@ -6,12 +6,14 @@
 import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { createInvoke } from '../protocol/invoke.ts';
-import type { Operations } from '../protocol/methods.ts';
+import { METHODS, type MethodName, type Operations } from '../protocol/methods.ts';
 import { type HvError, toHvError } from '../support/errors.ts';
+import { readPassphraseFile } from '../support/passphrase.ts';
 import { VERSION } from '../support/version.ts';
 import type { Command, CommandContext } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { commandHelp, overview } from './help.ts';
+import { PASSPHRASE_OPTION, PASSPHRASE_VARIABLE } from './options.ts';
 import { findCommand, leadingWords, parseCommand } from './parse.ts';
 import { ProgressLine } from './progress-line.ts';
 import { printable } from './table.ts';
@@ -53,7 +55,9 @@ export async function runCli({ args, operations, stdout, stderr, signal }: CliOp
       absolute: (path) => resolve(path),
       call: async (method, params) => {
         const warn = (message: string): void => note(`Warning: ${printable(message)}`);
-        const result = await invoke(method, params, { signal, progress: (event) => line?.show(event), warn });
+        const secret = await passphraseFor(method, values);
+        const given = secret === undefined ? params : { ...params, passphrase: secret };
+        const result = await invoke(method, given, { signal, progress: (event) => line?.show(event), warn });
         if ('warnings' in result) result.warnings.forEach(warn);
         return result;
       },
@@ -70,6 +74,16 @@ export async function runCli({ args, operations, stdout, stderr, signal }: CliOp
   } finally {
     line?.clear();
   }
+}
+
+/**
+ * The passphrase of the repository that a call is about, from the file that the option or the variable names; undefined when
+ * there is none, or the method knows no passphrase.
+ */
+async function passphraseFor(method: MethodName, values: Record<string, unknown>): Promise<string | undefined> {
+  if (!('passphrase' in METHODS[method].params.shape)) return undefined;
+  const file = values[PASSPHRASE_OPTION] ?? (process.env[PASSPHRASE_VARIABLE] || undefined);
+  return typeof file === 'string' ? readPassphraseFile(resolve(file)) : undefined;
 }
 
 function helpFor(words: readonly string[]): string[] {

@@ -24,7 +24,7 @@ export async function backupVms(params: BackupVmsParams, context: OperationConte
   const { vms, parallel, ...common } = params;
   const limiter = rateLimiter(params.limitRate);
   return withHost(params.host, (host) =>
-    withRepository(params.repository, async (repository) => {
+    withRepository(params, context, async (repository) => {
       const jobs = await findJobs(host, vms);
       const lanes = openLanes(repository, Math.min(parallel, jobs.length));
       try {

@@ -18,6 +18,7 @@ import { JobLock, jobLockPath, machineName } from './job-lock.ts';
 import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
 import { cleanUpAfterCrash } from './recover.ts';
 import { type StoredPoint, storePoint } from './store-point.ts';
+import { strayWarnings } from './stray-points.ts';
 import { withHost, withRepository } from './with.ts';
 
 /**
@@ -27,7 +28,7 @@ import { withHost, withRepository } from './with.ts';
 export async function backupVm(params: BackupVmParams, context: OperationContext): Promise<BackupVmResult> {
   const limiter = rateLimiter(params.limitRate);
   return withHost(params.host, (host) =>
-    withRepository(params.repository, (repository) => backupOne(host, repository, params, context, limiter)),
+    withRepository(params, context, (repository) => backupOne(host, repository, params, context, limiter)),
   );
 }
 
@@ -159,7 +160,11 @@ class Backup {
 
   /** Step 4's candidates. */
   async #bases() {
-    if (this.#params.mode === 'full') return { candidates: [], reason: 'a full backup was asked for' };
+    if (this.#params.mode === 'full') {
+      // Not needed, but the time to notice that somebody took restore points away.
+      await this.#repository.listManifests(this.#vm.id, { onDamage: () => undefined });
+      return { candidates: [], reason: 'a full backup was asked for' };
+    }
     return findBases(this.#repository, this.#host, this.#vm);
   }
 
@@ -205,7 +210,7 @@ class Backup {
       createdAt: checkpoint.createdAt,
       metadataBytes: stored.metadataBytes,
       durationMs: Math.round(performance.now() - this.#clock),
-      warnings: this.#warnings,
+      warnings: [...this.#warnings, ...strayWarnings(this.#repository)],
       disks: stored.disks,
     };
   }

@@ -32,7 +32,8 @@ interface Target {
 export async function exportPoint(params: ExportPointParams, context: OperationContext): Promise<ExportPointResult> {
   const clock = performance.now();
   return withRepository(
-    params.repository,
+    params,
+    context,
     async (repository) => {
       const point = await readPoint(repository, params.point);
       const directory = resolve(params.directory);

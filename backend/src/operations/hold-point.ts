@@ -8,8 +8,8 @@ import { readPoint } from './points.ts';
 import { withRepository } from './with.ts';
 
 /** Puts a hold on a restore point, or releases it. @throws POINT_NOT_FOUND, also when it is being removed meanwhile */
-export async function holdPoint(params: HoldPointParams, _context: OperationContext): Promise<HoldPointResult> {
-  return withRepository(params.repository, async (repository) => {
+export async function holdPoint(params: HoldPointParams, context: OperationContext): Promise<HoldPointResult> {
+  return withRepository(params, context, async (repository) => {
     const { manifest, body } = await readPoint(repository, params.point);
     const changed = await setHold(repository.records, manifest.id, !params.release);
     if (!params.release) await requireListed(repository, manifest.id);

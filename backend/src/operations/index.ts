@@ -6,6 +6,7 @@ export { diskCheck, diskInfo } from './disks.ts';
 export { exportPoint } from './export.ts';
 export { holdPoint } from './hold-point.ts';
 export { createHost, createVm, listVms, showVm, writeVm } from './hosts.ts';
+export { acceptRemoved, addKey, listKeys, removeKey } from './keys.ts';
 export { listPoints, removePoint, showPoint } from './points.ts';
 export { createRepository, repositoryStats } from './repositories.ts';
 export { restorePoint } from './restore.ts';

@@ -1,11 +1,13 @@
 /** Opens and creates repositories by their location: storage and catalog are chosen and put together here. */
 import { promises as fs } from 'node:fs';
 import { join } from 'node:path';
+import { PointMemory } from '../catalog/point-memory.ts';
 import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
 import { initRepository, openStoredRepository } from '../repository/open.ts';
-import type { Repository } from '../repository/port.ts';
+import type { ManifestEnvelope, Repository } from '../repository/port.ts';
 import { FolderStorage, isVacant } from '../repository/storage/folder.ts';
 import { throttledStorage } from '../repository/storage/throttled.ts';
+import { ManifestBody } from '../schema/manifest.ts';
 import { HvError, toHvError } from '../support/errors.ts';
 import { createDirectoryDurably, exists } from '../support/file.ts';
 import type { RateLimiter } from '../support/rate-limiter.ts';
@@ -14,6 +16,8 @@ import { stateDirectory } from '../support/state-directory.ts';
 export interface OpenRepositoryOptions {
   /** Where the catalog lies; default: this machine's state directory. */
   stateDirectory?: string;
+  /** Of an encrypted repository; refused for another. */
+  passphrase?: string;
   /** Keeps what is read from it within a rate. */
   limiter?: RateLimiter;
   /** Ends waiting for the rate. */
@@ -22,20 +26,24 @@ export interface OpenRepositoryOptions {
 
 /**
  * @param location folder: local path or UNC path
- * @throws REPOSITORY_NOT_FOUND, REPOSITORY_VERSION, NOT_SUPPORTED, REPOSITORY_DAMAGED, ACCESS_DENIED
+ * @throws REPOSITORY_NOT_FOUND, REPOSITORY_VERSION, NOT_SUPPORTED, REPOSITORY_DAMAGED, ACCESS_DENIED,
+ *   PASSPHRASE_REQUIRED, WRONG_PASSPHRASE, REPOSITORY_NOT_ENCRYPTED
  */
 export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
   await requireFolder(location);
   const folder = options.stateDirectory ?? stateDirectory();
-  const { limiter, signal } = options;
+  const { limiter, signal, passphrase } = options;
   const storage = new FolderStorage(location);
   return openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
     catalog: (id) => new SqliteCatalog(join(folder, 'catalogs', `${id}.sqlite`), id),
+    memory: (id) => new PointMemory(join(folder, 'seen', `${id}.sqlite`), vmNameOf),
+    passphrase,
   });
 }
 
 /**
  * Creates a repository in a folder that is missing or empty, and opens it.
+ * @param options.passphrase makes it an encrypted one
  * @param options.blockSize bytes, a power of two from 64 KiB to 4 MiB
  * @throws REPOSITORY_EXISTS, FILE_EXISTS when other things lie in the folder, USAGE, ACCESS_DENIED
  */
@@ -52,10 +60,15 @@ export async function createRepository(
       data: { path: storage.location },
     });
   if (!isRepository) await createDirectoryDurably(storage.location);
-  await initRepository(storage, { blockSize: options.blockSize });
+  await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
   await storage.close();
   return openRepository(location, options);
 }
+
+const vmNameOf = ({ body }: ManifestEnvelope): string | null => {
+  const parsed = ManifestBody.shape.vm.shape.name.safeParse((body as { vm?: { name?: unknown } } | null)?.vm?.name);
+  return parsed.success ? parsed.data : null;
+};
 
 async function requireFolder(location: string): Promise<void> {
   try {

@@ -15,6 +15,7 @@ import type { OperationContext } from '../support/progress.ts';
 import { heldPoints, isHeld } from './holds.ts';
 import { findToRemove, prune, unpublish } from './removal.ts';
 import { diskResult } from './store-point.ts';
+import { strayWarnings } from './stray-points.ts';
 import { withRepository } from './with.ts';
 
 /** A restore point: what the repository knows of it, and its checked body. */
@@ -40,8 +41,8 @@ export function checkedPoint(manifest: ManifestEnvelope): Point {
 }
 
 /** Pages of restore points, oldest first; the cursor is the last id of the page before. */
-export async function listPoints(params: ListPointsParams, _context: OperationContext): Promise<ListPointsResult> {
-  return withRepository(params.repository, async (repository) => {
+export async function listPoints(params: ListPointsParams, context: OperationContext): Promise<ListPointsResult> {
+  return withRepository(params, context, async (repository) => {
     const wanted = params.vm?.toLowerCase();
     const group = wanted && /^[0-9a-f-]{36}$/.test(wanted) ? wanted : undefined;
     const held = await heldPoints(repository.records);
@@ -53,12 +54,15 @@ export async function listPoints(params: ListPointsParams, _context: OperationCo
       ? listed.filter(({ vmId, vmName }) => vmId === wanted || vmName.toLowerCase() === wanted)
       : listed;
     const points = found.slice(0, params.limit).map((point) => ({ ...point, held: held.has(point.id) }));
-    return found.length > points.length ? { points, nextCursor: points.at(-1)?.id } : { points };
+    const stray = strayWarnings(repository);
+    // Once is enough: on the first page.
+    const warnings = params.cursor === undefined ? stray : [];
+    return found.length > points.length ? { points, nextCursor: points.at(-1)?.id, warnings } : { points, warnings };
   });
 }
 
-export async function showPoint(params: ShowPointParams, _context: OperationContext): Promise<ShowPointResult> {
-  return withRepository(params.repository, async (repository) => {
+export async function showPoint(params: ShowPointParams, context: OperationContext): Promise<ShowPointResult> {
+  return withRepository(params, context, async (repository) => {
     const point = await readPoint(repository, params.point);
     const { body } = point;
     return {
@@ -81,7 +85,7 @@ export async function showPoint(params: ShowPointParams, _context: OperationCont
  * @throws POINT_NOT_FOUND, POINT_AMBIGUOUS, POINT_HELD
  */
 export async function removePoint(params: RemovePointParams, context: OperationContext): Promise<RemovePointResult> {
-  return withRepository(params.repository, async (repository) => {
+  return withRepository(params, context, async (repository) => {
     const id = await findToRemove(repository, params.point);
     await unpublish(repository, id, 'removed by hand');
     context.progress?.({ phase: 'prune' });

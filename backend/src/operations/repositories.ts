@@ -17,7 +17,7 @@ export async function createRepository(
   params: CreateRepositoryParams,
   _context: OperationContext,
 ): Promise<CreateRepositoryResult> {
-  const repository = await create(params.location, { blockSize: params.blockSize });
+  const repository = await create(params.location, params);
   try {
     return { repository: info(repository) };
   } finally {
@@ -27,9 +27,9 @@ export async function createRepository(
 
 export async function repositoryStats(
   params: RepositoryStatsParams,
-  _context: OperationContext,
+  context: OperationContext,
 ): Promise<RepositoryStatsResult> {
-  return withRepository(params.repository, async (repository) => {
+  return withRepository(params, context, async (repository) => {
     const counts = await repository.stats();
     const { blockBytes, blockPackBytes } = counts;
     return {

@@ -21,7 +21,8 @@ import { writeDisk } from './write-disk.ts';
 export async function restorePoint(params: RestorePointParams, context: OperationContext): Promise<RestorePointResult> {
   const clock = performance.now();
   return withRepository(
-    params.repository,
+    params,
+    context,
     async (repository) => {
       const point = await readPoint(repository, params.point);
       return withHost(params.host, async (host) => {

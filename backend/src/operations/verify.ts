@@ -14,6 +14,7 @@ import { isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { checkedPoint, type Point, readPoint } from './points.ts';
+import { strayDamage, strayWarnings } from './stray-points.ts';
 import { withRepository } from './with.ts';
 
 export async function checkRepository(
@@ -21,9 +22,12 @@ export async function checkRepository(
   context: OperationContext,
 ): Promise<CheckRepositoryResult> {
   const clock = performance.now();
-  return withRepository(params.repository, async (repository) => {
-    const { damages, moreDamages, objects } = await repository.check(context);
-    const lost = await lossesOf(repository, damages.length > 0, context);
+  return withRepository(params, context, async (repository) => {
+    const found = await repository.check(context);
+    const { moreDamages, objects } = found;
+    const lost = await lossesOf(repository, found.damages.length > 0, context);
+    const damages: DamageReport[] = [...strayDamage(repository), ...found.damages];
+    strayWarnings(repository);
     const durationMs = Math.round(performance.now() - clock);
     return { ok: damages.length === 0, objects, damages, moreDamages, ...lost, durationMs };
   });
@@ -35,7 +39,7 @@ export async function repairRepository(
   context: OperationContext,
 ): Promise<RepairRepositoryResult> {
   const clock = performance.now();
-  return withRepository(params.repository, async (repository) => {
+  return withRepository(params, context, async (repository) => {
     const result = await repository.repair({ ...context, dryRun: params.dryRun });
     const lost = await lossesOf(repository, result.damages.length > 0, context);
     const durationMs = Math.round(performance.now() - clock);
@@ -65,7 +69,7 @@ export async function verifyRepository(
   context: OperationContext,
 ): Promise<VerifyRepositoryResult> {
   const clock = performance.now();
-  return withRepository(params.repository, async (repository) => {
+  return withRepository(params, context, async (repository) => {
     const damages: DamageReport[] = [];
     let moreDamages = 0;
     const add = (damage: DamageReport): void => {

@@ -2,18 +2,29 @@
 import type { Host } from '../hosts/port.ts';
 import type { SimulatedHost } from '../hosts/simulated/index.ts';
 import type { Repository } from '../repository/port.ts';
+import type { OperationContext } from '../support/progress.ts';
 import { openHost, openSimulated } from './open-host.ts';
 import { type OpenRepositoryOptions, openRepository } from './open-repository.ts';
+import { strayWarnings } from './stray-points.ts';
 
+/** Whoever names a repository in parameters. */
+export interface OfRepository {
+  repository: string;
+  passphrase?: string;
+}
+
+/** What is found out about restore points that are missing is said as a warning, unless `work` has told it already. */
 export async function withRepository<T>(
-  location: string,
+  { repository: location, passphrase }: OfRepository,
+  context: OperationContext,
   work: (repository: Repository) => Promise<T>,
   options: OpenRepositoryOptions = {},
 ): Promise<T> {
-  const repository = await openRepository(location, options);
+  const repository = await openRepository(location, { passphrase, ...options });
   try {
     return await work(repository);
   } finally {
+    for (const warning of strayWarnings(repository)) context.warn?.(warning);
     await repository.close();
   }
 }

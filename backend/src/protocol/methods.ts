@@ -110,6 +110,30 @@ export const METHODS = {
     repository.CreateRepositoryParams,
     repository.CreateRepositoryResult,
   ),
+  'key/list': method(
+    'listKeys',
+    'Lists the keys of an encrypted repository.',
+    repository.ListKeysParams,
+    repository.ListKeysResult,
+  ),
+  'key/add': method(
+    'addKey',
+    'Adds a passphrase to an encrypted repository.',
+    repository.AddKeyParams,
+    repository.AddKeyResult,
+  ),
+  'key/remove': method(
+    'removeKey',
+    'Removes a passphrase from an encrypted repository; never the one that was given.',
+    repository.RemoveKeyParams,
+    repository.RemoveKeyResult,
+  ),
+  'repository/acceptRemoved': method(
+    'acceptRemoved',
+    'Takes the restore points as they are now, although some are gone that this machine has seen.',
+    repository.AcceptRemovedParams,
+    repository.AcceptRemovedResult,
+  ),
   'repository/check': method(
     'checkRepository',
     'Checks the structure of a repository.',

@@ -6,7 +6,6 @@ import { HvError } from '../support/errors.ts';
 
 /** Method → parameter → what to do instead. */
 export const PLANNED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'repository/create': { passphrase: 'Create it without a passphrase, on storage that is encrypted itself.' },
   'point/restore': { path: 'Leave it out: the VM is restored to the default folders of its host.' },
 };
 

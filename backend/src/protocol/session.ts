@@ -76,8 +76,9 @@ export class Session {
     let message: unknown;
     try {
       message = JSON.parse(line);
-    } catch (error) {
-      const text = `The line is not JSON: ${(error as Error).message}`;
+    } catch {
+      // The parser's own message would quote the line, and a passphrase may be in it.
+      const text = 'The line is not JSON.';
       this.#refuse(null, messageError(Rpc.ParseError, text, 'Send one JSON-RPC message a line, in UTF-8.'));
       return;
     }

@@ -6,9 +6,9 @@ import {
   DiskIndex,
   DurationMs,
   HostUri,
+  OfRepository,
   RateLimit,
   ReadMode,
-  RepositoryLocation,
   VmSelector,
   Warnings,
 } from './common.ts';
@@ -21,7 +21,7 @@ export type Compression = z.infer<typeof Compression>;
 export const BackupVmParams = z.strictObject({
   host: HostUri,
   vm: VmSelector,
-  repository: RepositoryLocation,
+  ...OfRepository,
   mode: z
     .enum(['auto', 'full', 'incremental'])
     .default('auto')

@@ -19,6 +19,16 @@ export const HostUri = z
 
 export const RepositoryLocation = z.string().min(1).describe('Folder of the repository (local path or SMB path).');
 
+/** Never logged, and never in a message. */
+export const Passphrase = z
+  .string()
+  .min(1)
+  .max(4096)
+  .describe('Passphrase of the repository; only for one that is encrypted. Not kept and not logged.');
+
+/** Which repository, in the parameters of every method that works with one. */
+export const OfRepository = { repository: RepositoryLocation, passphrase: Passphrase.optional() };
+
 export const VmSelector = z.string().min(1).describe('Exact name (case-insensitive) or id of the VM.');
 
 export const PointSelector = z

@@ -1,13 +1,23 @@
 /** Copying restore points between repositories. */
 import { z } from 'zod';
 import { Compression } from './backup.ts';
-import { ByteCount, DurationMs, PointSelector, RateLimit, RepositoryLocation, Timestamp } from './common.ts';
+import {
+  ByteCount,
+  DurationMs,
+  Passphrase,
+  PointSelector,
+  RateLimit,
+  RepositoryLocation,
+  Timestamp,
+} from './common.ts';
 import { ErrorObject } from './errors.ts';
 import { Guid } from './vm.ts';
 
 export const CopyPointsParams = z.strictObject({
   repository: RepositoryLocation.describe('The repository to copy from.'),
+  passphrase: Passphrase.optional().describe('Passphrase of the repository to copy from, when it is encrypted.'),
   to: RepositoryLocation.describe('The repository to copy to; it must exist. Block size and encryption may differ.'),
+  toPassphrase: Passphrase.optional().describe('Passphrase of the repository to copy to, when it is encrypted.'),
   point: PointSelector.optional().describe('Only this restore point; all when absent.'),
   vm: z.string().min(1).optional().describe('Only restore points of the VM of this name (case-insensitive) or id.'),
   compression: Compression.default('default').describe('How hard new blocks are compressed.'),

@@ -1,13 +1,13 @@
 /** Exporting disks of a restore point as disk images. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, DurationMs, PointSelector, RateLimit, RepositoryLocation, Warnings } from './common.ts';
+import { ByteCount, DiskIndex, DurationMs, OfRepository, PointSelector, RateLimit, Warnings } from './common.ts';
 import { AllowHoles, holeFields } from './holes.ts';
 
 export const ExportFormat = z.enum(['vhdx', 'vhd', 'raw', 'qcow2']);
 export type ExportFormat = z.infer<typeof ExportFormat>;
 
 export const ExportPointParams = z.strictObject({
-  repository: RepositoryLocation,
+  ...OfRepository,
   point: PointSelector,
   directory: z.string().min(1).describe('Folder for the images; created when missing.'),
   format: ExportFormat.describe('Format of the images.'),

@@ -1,7 +1,7 @@
 /** Restore points of a repository: list, show, remove. */
 import { z } from 'zod';
 import { BackupDiskResult } from './backup.ts';
-import { BackupKind, ByteCount, PointSelector, ReadMode, RepositoryLocation, Timestamp, Warnings } from './common.ts';
+import { BackupKind, ByteCount, OfRepository, PointSelector, ReadMode, Timestamp, Warnings } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 
 export const PointSummary = z
@@ -52,7 +52,7 @@ export const PointDetail = PointSummary.extend({
 }).meta({ id: 'PointDetail' });
 
 export const ListPointsParams = z.strictObject({
-  repository: RepositoryLocation,
+  ...OfRepository,
   vm: z.string().min(1).optional().describe('Only restore points of the VM of this name (case-insensitive) or id.'),
   cursor: z.string().max(200).optional().describe('`nextCursor` of the page before; the first page when absent.'),
   limit: z.number().int().min(1).max(10_000).default(1000).describe('Largest number of restore points in a page.'),
@@ -60,12 +60,15 @@ export const ListPointsParams = z.strictObject({
 export const ListPointsResult = z.object({
   points: z.array(PointSummary).describe('Restore points, oldest first.'),
   nextCursor: z.string().optional().describe('Where the next page starts; absent on the last page.'),
+  warnings: Warnings.describe(
+    'On the first page: what the person should know, such as restore points that are missing.',
+  ),
 });
 
-export const ShowPointParams = z.strictObject({ repository: RepositoryLocation, point: PointSelector });
+export const ShowPointParams = z.strictObject({ ...OfRepository, point: PointSelector });
 export const ShowPointResult = z.object({ point: PointDetail.describe('The restore point.') });
 
-export const RemovePointParams = z.strictObject({ repository: RepositoryLocation, point: PointSelector });
+export const RemovePointParams = z.strictObject({ ...OfRepository, point: PointSelector });
 export const RemovePointResult = z.object({
   pointId: z.string().describe('Id of the restore point that was removed.'),
   freedBytes: ByteCount.describe('Bytes given back now.'),
@@ -73,7 +76,7 @@ export const RemovePointResult = z.object({
 });
 
 export const HoldPointParams = z.strictObject({
-  repository: RepositoryLocation,
+  ...OfRepository,
   point: PointSelector,
   release: z.boolean().default(false).describe('Release the hold.'),
 });

@@ -1,6 +1,6 @@
 /** Repositories as a whole: create, prune, statistics. Check and verify are in verify.ts. */
 import { z } from 'zod';
-import { ByteCount, RepositoryLocation, Timestamp } from './common.ts';
+import { ByteCount, OfRepository, Passphrase, RepositoryLocation, Timestamp } from './common.ts';
 import { Guid } from './vm.ts';
 
 export const RepositoryInfo = z
@@ -9,7 +9,7 @@ export const RepositoryInfo = z
     location: z.string().describe('Absolute path of its folder.'),
     blockSize: ByteCount.describe('Size of its blocks, bytes; a power of two.'),
     formatVersion: z.number().int().describe('Version of its format.'),
-    encrypted: z.boolean().describe('Whether it is encrypted.'),
+    encrypted: z.boolean().describe('Whether it is encrypted: then every command needs a passphrase.'),
     createdAt: Timestamp.describe('When it was created, UTC.'),
   })
   .meta({ id: 'RepositoryInfo' });
@@ -24,13 +24,60 @@ export const CreateRepositoryParams = z.strictObject({
     .refine((value) => Number.isInteger(Math.log2(value)), 'must be a power of two')
     .optional()
     .describe('Size of blocks, bytes: a power of two from 65536 to 4194304; a measured default when absent.'),
+  passphrase: Passphrase.optional().describe(
+    'Makes it an encrypted repository. Without it nobody will ever read it again: there is no other way in.',
+  ),
 });
 export const CreateRepositoryResult = z.object({ repository: RepositoryInfo.describe('The new repository.') });
 
 const keep = (what: string) => z.number().int().min(0).max(1_000_000).optional().describe(`Keep ${what}.`);
 
+export const RepositoryKey = z
+  .object({
+    id: z.string().describe('Id of the key.'),
+    createdAt: Timestamp.nullable().describe('When it was added, UTC; null when its object cannot be read.'),
+    label: z.string().describe('For people: who, where.'),
+    current: z.boolean().describe('Whether the passphrase that was given is this one.'),
+    problem: z.string().optional().describe('What is wrong with its object; absent when nothing is.'),
+  })
+  .meta({ id: 'RepositoryKey' });
+
+export const ListKeysParams = z.strictObject({ ...OfRepository });
+export const ListKeysResult = z.object({ keys: z.array(RepositoryKey).describe('The keys, oldest first.') });
+export const AddKeyParams = z.strictObject({
+  ...OfRepository,
+  newPassphrase: Passphrase.describe('The passphrase to add. Not kept and not logged.'),
+  label: z.string().max(200).optional().describe('For people: who, where; name of this machine when absent.'),
+});
+export const AddKeyResult = z.object({ key: RepositoryKey.describe('The new key.') });
+export const RemoveKeyParams = z.strictObject({
+  ...OfRepository,
+  key: z
+    .string()
+    .min(4)
+    .max(32)
+    .describe('Id of the key, or a prefix of it (4 characters or more) that no other one has.'),
+});
+export const RemoveKeyResult = z.object({ id: z.string().describe('Id of the key that was removed.') });
+
+export const AcceptRemovedParams = z.strictObject({ ...OfRepository });
+export const AcceptRemovedResult = z.object({
+  points: z
+    .array(
+      z.object({
+        id: z.string().describe('Id of the restore point.'),
+        vmName: z.string().describe('Name of its VM.'),
+        createdAt: Timestamp.describe('When its content was frozen, UTC.'),
+        state: z
+          .enum(['gone', 'back'])
+          .describe('`gone`: missing without a tombstone; `back`: there again after its removal.'),
+      }),
+    )
+    .describe('Restore points that this machine takes as they are from now on.'),
+});
+
 export const PruneRepositoryParams = z.strictObject({
-  repository: RepositoryLocation,
+  ...OfRepository,
   keepLast: keep('so many of the newest restore points of each VM'),
   keepHourly: keep('the newest restore point of each of so many hours that have one'),
   keepDaily: keep('the newest restore point of each of so many days that have one'),
@@ -75,7 +122,7 @@ export const PruneRepositoryResult = z.object({
   dryRun: z.boolean().describe('Whether nothing was changed.'),
 });
 
-export const RepositoryStatsParams = z.strictObject({ repository: RepositoryLocation });
+export const RepositoryStatsParams = z.strictObject({ ...OfRepository });
 export const RepositoryStatsResult = RepositoryInfo.extend({
   points: z.number().int().nonnegative().describe('Number of restore points.'),
   vms: z.number().int().nonnegative().describe('Number of VMs that have restore points.'),
@@ -104,6 +151,15 @@ export const RepositoryStatsResult = RepositoryInfo.extend({
 export type RepositoryInfo = z.infer<typeof RepositoryInfo>;
 export type CreateRepositoryParams = z.infer<typeof CreateRepositoryParams>;
 export type CreateRepositoryResult = z.infer<typeof CreateRepositoryResult>;
+export type RepositoryKey = z.infer<typeof RepositoryKey>;
+export type ListKeysParams = z.infer<typeof ListKeysParams>;
+export type ListKeysResult = z.infer<typeof ListKeysResult>;
+export type AddKeyParams = z.infer<typeof AddKeyParams>;
+export type AddKeyResult = z.infer<typeof AddKeyResult>;
+export type RemoveKeyParams = z.infer<typeof RemoveKeyParams>;
+export type RemoveKeyResult = z.infer<typeof RemoveKeyResult>;
+export type AcceptRemovedParams = z.infer<typeof AcceptRemovedParams>;
+export type AcceptRemovedResult = z.infer<typeof AcceptRemovedResult>;
 export type PruneRepositoryParams = z.infer<typeof PruneRepositoryParams>;
 export type PruneRepositoryResult = z.infer<typeof PruneRepositoryResult>;
 export type RepositoryStatsParams = z.infer<typeof RepositoryStatsParams>;

@@ -6,16 +6,16 @@ import {
   DiskIndex,
   DurationMs,
   HostUri,
+  OfRepository,
   PointSelector,
   RateLimit,
-  RepositoryLocation,
   Warnings,
 } from './common.ts';
 import { AllowHoles, holeFields } from './holes.ts';
 import { Guid } from './vm.ts';
 
 export const RestorePointParams = z.strictObject({
-  repository: RepositoryLocation,
+  ...OfRepository,
   point: PointSelector,
   host: HostUri.describe('The host that gets the VM: `sim:DIR`, `hyperv:` or `hyperv:SERVER`.'),
   name: z.string().min(1).max(100).optional().describe('Name of the restored VM; the original one when absent.'),

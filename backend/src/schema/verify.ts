@@ -1,6 +1,6 @@
 /** Check looks at structure; verify reads every byte, or a sample. Damage is a result, not an error. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, DurationMs, PointSelector, RepositoryLocation, Timestamp } from './common.ts';
+import { ByteCount, DiskIndex, DurationMs, OfRepository, PointSelector, Timestamp } from './common.ts';
 
 export const AffectedPoint = z
   .object({
@@ -14,7 +14,11 @@ export const AffectedPoint = z
 
 export const DamageReport = z
   .object({
-    object: z.string().describe('Kind of object: `config`, `manifest`, `index`, `pack`, `node`, `block`.'),
+    object: z
+      .string()
+      .describe(
+        'Kind of object: `config`, `key`, `document`, `manifest`, `index`, `pack`, `node`, `block`; `removed`: a restore point that is gone without a tombstone, or back after its removal.',
+      ),
     path: z.string().describe('Path of the object within the repository.'),
     offset: ByteCount.optional().describe('Where in the object, bytes.'),
     id: z.string().optional().describe('Id of the block or node.'),
@@ -58,14 +62,14 @@ const findings = {
   durationMs: DurationMs.describe('Duration, ms.'),
 };
 
-export const CheckRepositoryParams = z.strictObject({ repository: RepositoryLocation });
+export const CheckRepositoryParams = z.strictObject({ ...OfRepository });
 export const CheckRepositoryResult = z.object({
   ...findings,
   objects: z.number().int().nonnegative().describe('Objects looked at.'),
 });
 
 export const VerifyRepositoryParams = z.strictObject({
-  repository: RepositoryLocation,
+  ...OfRepository,
   point: PointSelector.optional().describe('Only this restore point (id or unique prefix); all when absent.'),
   sample: z
     .number()
@@ -82,7 +86,7 @@ export const VerifyRepositoryResult = z.object({
 });
 
 export const RepairRepositoryParams = z.strictObject({
-  repository: RepositoryLocation,
+  ...OfRepository,
   dryRun: z.boolean().default(false).describe('Change nothing; only say what would be done.'),
 });
 export const RepairRepositoryResult = z.object({

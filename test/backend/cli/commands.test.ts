@@ -1,12 +1,15 @@
 /** Every command: what it asks the backend for, and what it prints. */
-import { resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { BACKUP, POINT, VM } from '../protocol/fake-operations.ts';
+import { scratchForSuite } from '../support/scratch.ts';
 import { recorder, run } from './run-fake.ts';
 
 const repository = resolve('backups');
 const GIB = 1024 ** 3;
+const folder = await scratchForSuite('cli');
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -152,12 +155,54 @@ describe('repositories and restore points', () => {
     expect((await run(['repository', 'create', 'backups', '--block-size', '100K'], { createRepository })).code).toBe(2);
   });
 
-  it('repository create never leaves a passphrase unheeded', async () => {
-    vi.stubEnv('HVBACKUP_PASSPHRASE_FILE', '/secret');
-    const createRepository = recorder({ repository: info });
-    const { json } = await run(['repository', 'create', 'backups', '--json'], { createRepository });
-    expect(json.error.code).toBe('NOT_SUPPORTED');
-    expect(createRepository.calls).toEqual([]);
+  it('the passphrase comes from the file that the option or the variable names, for the methods that know one', async () => {
+    const file = join(folder, 'passphrase.txt');
+    const other = join(folder, 'other.txt');
+    writeFileSync(file, '\ufeffgeh heim\r\n');
+    writeFileSync(other, 'other\n\n');
+    const createRepository = recorder({ repository: { ...info, encrypted: true } });
+    const made = await run(['repository', 'create', 'backups', '--passphrase-file', file], { createRepository });
+    expect(made.stdout).toContain('Keep the passphrase');
+    expect(made.stdout + made.stderr).not.toContain('heim');
+    vi.stubEnv('HVBACKUP_PASSPHRASE_FILE', other);
+    const listPoints = recorder({ points: [], warnings: [] });
+    await run(['list', '--repository', 'backups'], { listPoints });
+    await run(['list', '--repository', 'backups', '--passphrase-file', file], { listPoints });
+    expect(createRepository.calls).toMatchObject([{ passphrase: 'geh heim' }]);
+    expect(listPoints.calls).toMatchObject([{ passphrase: 'other\n' }, { passphrase: 'geh heim' }]);
+    const listVms = recorder({ vms: [] });
+    await run(['vm', 'list', '--host', 'sim:lab'], { listVms });
+    expect(listVms.calls).toEqual([{ host: 'sim:lab' }]);
+    for (const bytes of ['', '\n', Buffer.from([0xff, 0xfe, 0x61, 0]), Buffer.alloc(70_000, 0x61)]) {
+      writeFileSync(file, bytes);
+      const { json } = await run(['list', '--repository', 'b', '--passphrase-file', file, '--json'], { listPoints });
+      expect(json.error.code).toBe('USAGE');
+    }
+    const missing = await run(['list', '--repository', 'b', '--passphrase-file', join(folder, 'none'), '--json']);
+    expect(missing.json.error.code).toBe('FILE_NOT_FOUND');
+  });
+
+  it('repository key list, add, remove; accept-removed', async () => {
+    const file = join(folder, 'new.txt');
+    writeFileSync(file, 'new one\n');
+    const key = { id: 'ab'.repeat(16), createdAt: POINT.createdAt, label: 'in the safe', current: false };
+    const listKeys = recorder({ keys: [key, { ...key, createdAt: null, problem: 'it is damaged' }] });
+    const listed = await run(['repository', 'key', 'list', '--repository', 'backups'], { listKeys });
+    expect(listed.stdout).toContain('in the safe');
+    expect(listed.stdout).toContain('it is damaged');
+    const addKey = recorder({ key });
+    const add = ['repository', 'key', 'add', '--repository', 'backups', '--label', 'in the safe'];
+    expect((await run([...add, '--new-passphrase-file', file, '--json'], { addKey })).json).toEqual({ key });
+    expect(addKey.calls).toEqual([{ repository, newPassphrase: 'new one', label: 'in the safe' }]);
+    expect((await run(add, { addKey })).code).toBe(2);
+    const removeKey = recorder({ id: key.id });
+    await run(['repository', 'key', 'remove', '--repository', 'backups', '--key', 'abab'], { removeKey });
+    expect(removeKey.calls).toEqual([{ repository, key: 'abab' }]);
+    const point = { id: POINT.id, vmName: 'web01', createdAt: POINT.createdAt, state: 'gone' as const };
+    const acceptRemoved = recorder({ points: [point] });
+    const accepted = await run(['repository', 'accept-removed', '--repository', 'backups'], { acceptRemoved });
+    expect(accepted.stdout).toContain(POINT.id);
+    expect((await run(['repository', 'key', '--json'])).json.error.message).toContain('list, add, remove');
   });
 
   it('list joins all pages', async () => {
@@ -165,13 +210,16 @@ describe('repositories and restore points', () => {
     const listPoints = async ({ cursor }: { cursor?: string }) => {
       cursors.push(cursor);
       const page = Number(cursor ?? 0);
-      return { points: [{ ...POINT, id: `${POINT.id}${page}` }], nextCursor: page < 2 ? String(page + 1) : undefined };
+      const points = [{ ...POINT, id: `${POINT.id}${page}` }];
+      return { points, nextCursor: page < 2 ? String(page + 1) : undefined, warnings: [] };
     };
     const { json } = await run(['list', '--repository', 'backups', '--vm', 'web01', '--json'], { listPoints });
     expect(cursors).toEqual([undefined, '1', '2']);
     expect(json.points.map((point: { id: string }) => point.id.at(-1))).toEqual(['0', '1', '2']);
     expect(Object.keys(json)).toEqual(['points']);
-    const empty = await run(['list', '--repository', 'backups'], { listPoints: recorder({ points: [] }) });
+    const empty = await run(['list', '--repository', 'backups'], {
+      listPoints: recorder({ points: [], warnings: [] }),
+    });
     expect(empty.stdout).toBe('There are no restore points.\n');
   });
 

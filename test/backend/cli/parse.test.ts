@@ -51,16 +51,6 @@ describe('command lines', () => {
     expect(stderr).toContain(message);
     expect(stderr).toContain(advice);
   });
-
-  it.each([[['list', '--passphrase-file', 'p']], [['repository', 'create', 'x', '--passphrase-file', 'p']]])(
-    '%j is refused by name, never ignored',
-    async (args) => {
-      const { code, json, stderr } = await run([...args, '--json']);
-      expect(code).toBe(1);
-      expect(json.error.code).toBe('NOT_SUPPORTED');
-      expect(stderr).toContain(args.find((arg) => arg.startsWith('--'))!);
-    },
-  );
 });
 
 describe('help', () => {

@@ -1,6 +1,8 @@
 /** `hvbackup copy`: restore points to another repository. */
+import { resolve } from 'node:path';
 import type { CopiedPointResult } from '../../schema/copy.ts';
 import { EXIT_CODE, errorCategory } from '../../support/error-codes.ts';
+import { readPassphraseFile } from '../../support/passphrase.ts';
 import { command } from '../command.ts';
 import { limitRateOption, oneOf, optional, passphraseOption, repositoryOption, required, text } from '../options.ts';
 import { table } from '../table.ts';
@@ -17,6 +19,7 @@ export const copy = command({
     compression: optional('fast|default|strong', 'default when absent.', oneOf('fast', 'default', 'strong')),
     'limit-rate': limitRateOption,
     'passphrase-file': passphraseOption,
+    'to-passphrase-file': optional('FILE', 'File that holds the passphrase of the repository to copy to.', text),
   },
   examples: [
     'copy --repository D:\\Backups --to \\\\vault\\backups',
@@ -26,6 +29,7 @@ export const copy = command({
     const result = await context.call('point/copy', {
       repository: context.absolute(values.repository),
       to: context.absolute(values.to),
+      toPassphrase: await optionalPassphrase(values['to-passphrase-file']),
       point: values.point,
       vm: values.vm,
       compression: values.compression,
@@ -45,6 +49,9 @@ export const copy = command({
     };
   },
 });
+
+const optionalPassphrase = (file: string | undefined): Promise<string> | undefined =>
+  file === undefined ? undefined : readPassphraseFile(resolve(file));
 
 /** All failed: the code they share, or 1. Some failed: 3. */
 function exitCode(points: readonly CopiedPointResult[]): number {

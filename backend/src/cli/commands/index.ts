@@ -4,6 +4,7 @@ import { backup } from './backup.ts';
 import { copy } from './copy.ts';
 import { diskCheck, diskInfo } from './disks.ts';
 import { hostCreate, hostFault } from './hosts.ts';
+import { acceptRemoved, keyAdd, keyList, keyRemove } from './keys.ts';
 import { hold, listCommand, remove, show } from './points.ts';
 import { prune } from './prune.ts';
 import { repositoryCreate, stats } from './repositories.ts';
@@ -21,6 +22,10 @@ export const COMMANDS: readonly Command[] = [
   vmWrite,
   ...vmChanges,
   repositoryCreate,
+  keyList,
+  keyAdd,
+  keyRemove,
+  acceptRemoved,
   backup,
   listCommand,
   show,

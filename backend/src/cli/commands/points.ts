@@ -22,10 +22,12 @@ export const listCommand = command({
   run: async (values, context) => {
     const repository = context.absolute(values.repository);
     const points: PointSummary[] = [];
+    const warnings: string[] = [];
     let cursor: string | undefined;
     do {
       const page = await context.call('point/list', { repository, vm: values.vm, cursor, limit: PAGE });
       for (const point of page.points) points.push(point);
+      warnings.push(...page.warnings);
       cursor = page.nextCursor;
     } while (cursor !== undefined);
     const rows = table(points, [
@@ -43,7 +45,10 @@ export const listCommand = command({
       },
       { title: 'HELD', value: (point) => (point.held ? 'yes' : '') },
     ]);
-    return { json: { points }, lines: points.length > 0 ? rows : ['There are no restore points.'] };
+    return {
+      json: { points, ...(warnings.length > 0 ? { warnings } : {}) },
+      lines: points.length > 0 ? rows : ['There are no restore points.'],
+    };
   },
 });
 

@@ -1,11 +1,15 @@
 /** `hvbackup repository create` and `stats`. */
 
 import type { RepositoryInfo } from '../../schema/repository.ts';
-import { HvError } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import { optional, passphraseOption, repositoryOption, size } from '../options.ts';
 import { properties } from '../table.ts';
 import { formatBytes, formatTime } from '../units.ts';
+
+const PASSPHRASE_NOTICE = [
+  'Keep the passphrase where a fire or an attacker of this machine does not reach it. Without it nobody can read the',
+  'backups, and nobody can bring it back. "hvbackup repository key add" adds a second one.',
+];
 
 export const repositoryCreate = command({
   words: 'repository create',
@@ -19,19 +23,12 @@ export const repositoryCreate = command({
       size,
     ),
   },
-  examples: ['repository create D:\\Backups', 'repository create /srv/backups --block-size 256K'],
+  examples: [
+    'repository create D:\\Backups',
+    'repository create D:\\Backups --passphrase-file D:\\Secrets\\backup.txt',
+    'repository create /srv/backups --block-size 256K',
+  ],
   run: async (values, context, [location]) => {
-    // Never create an unencrypted repository for somebody who asked for an encrypted one.
-    if (process.env.HVBACKUP_PASSPHRASE_FILE) {
-      throw new HvError(
-        'NOT_SUPPORTED',
-        'HVBACKUP_PASSPHRASE_FILE is set; this version does not support a passphrase.',
-        {
-          advice: 'Unset it, and keep the repository on storage that is encrypted itself.',
-          data: { variable: 'HVBACKUP_PASSPHRASE_FILE' },
-        },
-      );
-    }
     const result = await context.call('repository/create', {
       location: context.absolute(location!),
       blockSize: values['block-size'],
@@ -41,6 +38,7 @@ export const repositoryCreate = command({
       lines: [
         `Created the repository ${result.repository.location}`,
         ...infoLines(result.repository),
+        ...(result.repository.encrypted ? PASSPHRASE_NOTICE : []),
         `Next: hvbackup backup --host HOST --repository "${result.repository.location}"`,
       ],
     };

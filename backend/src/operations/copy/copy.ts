@@ -23,9 +23,10 @@ export async function copyPoints(params: CopyPointsParams, context: OperationCon
   const clock = performance.now();
   const limited = { limiter: rateLimiter(params.limitRate), signal: context.signal };
   return withRepository(
-    params.repository,
+    params,
+    context,
     (from) =>
-      withRepository(params.to, async (to) => {
+      withRepository({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
         requireTwo(from, to);
         const wanted = await selectPoints(from, params);
         const points = await copyAll({ from, to, compression: params.compression, context }, wanted);

@@ -23,7 +23,7 @@ export async function pruneRepository(
   context: OperationContext,
 ): Promise<PruneRepositoryResult> {
   const rules = rulesOf(params);
-  return withRepository(params.repository, async (repository) => {
+  return withRepository(params, context, async (repository) => {
     const decisions = await evaluate(repository, params, rules);
     const points = decisions.map(reported);
     const leaving = points.filter(({ action }) => action === 'remove');

@@ -1,0 +1,56 @@
+/** Restore points that are not as this machine last saw them (docs/format.md §9), put into words. */
+import type { Repository, StrayPoint } from '../repository/port.ts';
+import type { DamageReport } from '../schema/verify.ts';
+
+/** More are counted, not named. */
+const NAMED = 5;
+
+/** What was said already, by repository handle: a command says it once. */
+const told = new WeakMap<Repository, Set<string>>();
+
+/** Sentences on what has been found since the last call. */
+export function strayWarnings(repository: Repository): string[] {
+  let before = told.get(repository);
+  if (before === undefined) {
+    before = new Set();
+    told.set(repository, before);
+  }
+  const warnings: string[] = [];
+  const { memoryProblem } = repository;
+  if (memoryProblem !== null && !before.has(memoryProblem)) warnings.push(memoryProblem);
+  if (memoryProblem !== null) before.add(memoryProblem);
+  const fresh = repository.strayPoints().filter(({ id }) => !before.has(id));
+  for (const { id } of fresh) before.add(id);
+  for (const state of ['gone', 'back'] as const) {
+    const points = fresh.filter((point) => point.state === state);
+    if (points.length > 0) warnings.push(sentence(repository.location, points, state));
+  }
+  return warnings;
+}
+
+function sentence(location: string, points: readonly StrayPoint[], state: StrayPoint['state']): string {
+  const names = points.slice(0, NAMED).map(nameOf).join(', ');
+  const more = points.length > NAMED ? ` and ${points.length - NAMED} more` : '';
+  const what =
+    state === 'gone'
+      ? `${count(points)} that this machine has seen in ${location} ${are(points)} gone, and nobody entitled to has removed ${points.length === 1 ? 'it' : 'them'}`
+      : `${count(points)} that ${points.length === 1 ? 'was' : 'were'} removed from ${location} ${are(points)} there again`;
+  return `${what}: ${names}${more}. Somebody who can write there deleted objects or brought an older state back. If you know why, run "hvbackup repository accept-removed".`;
+}
+
+const count = (points: readonly unknown[]): string =>
+  points.length === 1 ? '1 restore point' : `${points.length} restore points`;
+const are = (points: readonly unknown[]): string => (points.length === 1 ? 'is' : 'are');
+const nameOf = ({ id, vmName, createdAt }: StrayPoint): string => `${vmName ?? 'unknown VM'} ${createdAt} (${id})`;
+
+/** The same as damage, for check. */
+export const strayDamage = (repository: Repository): DamageReport[] =>
+  repository.strayPoints().map((point) => ({
+    object: 'removed',
+    path: `manifests/${point.folder}/${point.id}`,
+    message:
+      point.state === 'back'
+        ? `restore point ${nameOf(point)} was removed, and is there again without its tombstone`
+        : `restore point ${nameOf(point)} is gone, and ${point.forged ? 'its tombstone was not written by anybody who has the key' : 'there is no tombstone'}`,
+    affects: [{ pointId: point.id, vmName: point.vmName ?? '' }],
+  }));
