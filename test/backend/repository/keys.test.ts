@@ -164,10 +164,9 @@ describe('keys of a repository', () => {
     const [other] = (await first.listKeys()).filter((key) => key.id !== id);
     const process = (name: string, passphrase: string) =>
       keep(openMemory(storage, world.process(name), { passphrase, kdfCost: CHEAP }));
-    const outcomes = await Promise.allSettled([
-      (await process('one', PASSPHRASE)).removeKey(id),
-      (await process('two', 'second')).removeKey(other!.id),
-    ]);
+    const one = await process('one', PASSPHRASE);
+    const two = await process('two', 'second');
+    const outcomes = await Promise.allSettled([one.removeKey(id), two.removeKey(other!.id)]);
     expect(outcomes.some((outcome) => outcome.status === 'rejected')).toBe(true);
     expect([...storage.objects.keys()].filter((name) => name.startsWith('keys/')).length).toBeGreaterThan(0);
   });
