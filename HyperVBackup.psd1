@@ -11,12 +11,16 @@
     FormatsToProcess     = @('module/Formats/HyperVBackup.Format.ps1xml')
     FunctionsToExport    = @(
         'Backup-VMRct'
+        'Copy-VMBackup'
         'Export-VMBackupData'
         'Get-VMBackup'
+        'Get-VMBackupRepository'
+        'Invoke-VMBackupRetention'
         'New-VMBackupRepository'
         'Remove-VMBackup'
         'Repair-VMBackupRepository'
         'Restore-VMBackup'
+        'Set-VMBackupHold'
         'Test-VMBackup'
     )
     CmdletsToExport      = @()

@@ -17,11 +17,15 @@ Register-Completer
 
 Export-ModuleMember -Function @(
     'Backup-VMRct'
+    'Copy-VMBackup'
     'Export-VMBackupData'
     'Get-VMBackup'
+    'Get-VMBackupRepository'
+    'Invoke-VMBackupRetention'
     'New-VMBackupRepository'
     'Remove-VMBackup'
     'Repair-VMBackupRepository'
     'Restore-VMBackup'
+    'Set-VMBackupHold'
     'Test-VMBackup'
 )

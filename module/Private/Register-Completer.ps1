@@ -12,8 +12,10 @@ function Register-Completer {
     $point = { Get-PointCompletion -Word $args[2] -Bound $args[4] }
     $backedUp = { Get-PointCompletion -Word $args[2] -Bound $args[4] -VMName }
     Register-ArgumentCompleter -CommandName 'Backup-VMRct' -ParameterName 'Name' -ScriptBlock $vm
-    Register-ArgumentCompleter -CommandName 'Get-VMBackup' -ParameterName 'Name' -ScriptBlock $backedUp
-    $withPoint = 'Get-VMBackup', 'Test-VMBackup', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup'
+    Register-ArgumentCompleter -CommandName 'Get-VMBackup', 'Invoke-VMBackupRetention', 'Copy-VMBackup' -ParameterName 'Name' -ScriptBlock $backedUp
+    $withPoint = 'Get-VMBackup', 'Test-VMBackup', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Set-VMBackupHold', 'Copy-VMBackup'
     Register-ArgumentCompleter -CommandName $withPoint -ParameterName 'Id' -ScriptBlock $point
-    Register-ArgumentCompleter -CommandName ($withPoint + 'Backup-VMRct' + 'Repair-VMBackupRepository') -ParameterName 'Repository' -ScriptBlock $repository
+    $withRepository = $withPoint + 'Backup-VMRct', 'Invoke-VMBackupRetention', 'Get-VMBackupRepository', 'Repair-VMBackupRepository'
+    Register-ArgumentCompleter -CommandName $withRepository -ParameterName 'Repository' -ScriptBlock $repository
+    Register-ArgumentCompleter -CommandName 'Copy-VMBackup' -ParameterName 'Destination' -ScriptBlock $repository
 }

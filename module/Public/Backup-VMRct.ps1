@@ -36,6 +36,13 @@ function Backup-VMRct {
         Numbers of disks that are left out, from 0.
     .PARAMETER Compression
         How hard new blocks are compressed: Fast, Default or Strong.
+    .PARAMETER Hold
+        Hold the new restore points: nothing removes them until Set-VMBackupHold -Release.
+    .PARAMETER LimitRate
+        Read at most so many bytes a second from the disks of all virtual machines together.
+    .PARAMETER ThrottleLimit
+        Back up so many virtual machines at once. One after the other when left out. With more than one, results come when
+        all of a host are done.
     .PARAMETER AsJob
         Run as a background job and return the job. Receive-Job gives the results.
     .EXAMPLE
@@ -46,6 +53,10 @@ function Backup-VMRct {
         Backup-VMRct web01, db01 -Repository D:\Backups -AllowCrashConsistent
 
         Backs up two virtual machines, crash-consistently where their guests cannot do better.
+    .EXAMPLE
+        Get-VM | Backup-VMRct -Repository D:\Backups -ThrottleLimit 4 -LimitRate 200MB
+
+        Backs up four virtual machines at a time, reading at most 200 MB a second from all of them together.
     .EXAMPLE
         Backup-VMRct -Name web01 -Repository D:\Backups | Test-VMBackup
 
@@ -102,13 +113,33 @@ function Backup-VMRct {
         [ValidateSet('Fast', 'Default', 'Strong')]
         [string] $Compression,
 
+        [switch] $Hold,
+
+        [ValidateRange(1024, [long]::MaxValue)]
+        [long] $LimitRate,
+
+        [ValidateRange(1, 64)]
+        [int] $ThrottleLimit = 1,
+
         [switch] $AsJob
     )
 
     begin {
         try {
             $location = Resolve-Repository -Repository $Repository
-            $forJob = New-Object -TypeName 'System.Collections.Generic.List[object]'
+            $gathered = New-Object -TypeName 'System.Collections.Generic.List[object]'
+            $common = @{
+                repository           = $location
+                mode                 = ConvertTo-ProtocolValue -Value $Mode
+                kind                 = ConvertTo-ProtocolValue -Value $Kind
+                consistency          = ConvertTo-ProtocolValue -Value $Consistency
+                allowCrashConsistent = [bool]$AllowCrashConsistent
+                guestBackup          = ConvertTo-ProtocolValue -Value $GuestBackup
+                excludeDisks         = $ExcludeDisk
+                compression          = ConvertTo-ProtocolValue -Value $Compression
+                hold                 = if ($Hold) { $true } else { $null }
+                limitRate            = if ($LimitRate) { $LimitRate } else { $null }
+            }
         } catch {
             $PSCmdlet.ThrowTerminatingError($_)
         }
@@ -130,22 +161,11 @@ function Backup-VMRct {
             }
             foreach ($target in $targets) {
                 if (-not $PSCmdlet.ShouldProcess($target.Label, "Back up to $location")) { continue }
-                if ($AsJob) {
-                    $forJob.Add($target)
+                if ($AsJob -or $ThrottleLimit -gt 1) {
+                    $gathered.Add($target)
                     continue
                 }
-                $parameters = @{
-                    host                 = $target.Host
-                    vm                   = $target.Selector
-                    repository           = $location
-                    mode                 = ConvertTo-ProtocolValue -Value $Mode
-                    kind                 = ConvertTo-ProtocolValue -Value $Kind
-                    consistency          = ConvertTo-ProtocolValue -Value $Consistency
-                    allowCrashConsistent = [bool]$AllowCrashConsistent
-                    guestBackup          = ConvertTo-ProtocolValue -Value $GuestBackup
-                    excludeDisks         = $ExcludeDisk
-                    compression          = ConvertTo-ProtocolValue -Value $Compression
-                }
+                $parameters = $common + @{ host = $target.Host; vm = $target.Selector }
                 $call = @{ Method = 'vm/backup'; Parameters = $parameters; Activity = "Backing up $($target.Label)"; TargetObject = $target.Label }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
@@ -158,13 +178,37 @@ function Backup-VMRct {
 
     end {
         try {
-            foreach ($group in $forJob | Group-Object -Property { $_.Host }) {
-                $parameters = @{ Name = [string[]]@($group.Group | ForEach-Object -Process { $_.Selector }); VMHost = $group.Name; Repository = $location }
-                foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression') {
+            foreach ($group in $gathered | Group-Object -Property { $_.Host }) {
+                $selectors = [string[]]@($group.Group | ForEach-Object -Process { $_.Selector })
+                $labels = @($group.Group | ForEach-Object -Process { $_.Label }) -join ', '
+                if (-not $AsJob) {
+                    $call = @{
+                        Method       = 'host/backup'
+                        Parameters   = $common + @{ host = $group.Name; vms = $selectors; parallel = $ThrottleLimit }
+                        Activity     = "Backing up $labels"
+                        TargetObject = $labels
+                    }
+                    $answer = Invoke-Backend @call -Cmdlet $PSCmdlet
+                    foreach ($result in @(Get-Field -InputObject $answer -Name 'results')) {
+                        if ($null -eq $result) { continue }
+                        $problem = Get-Field -InputObject $result -Name 'error'
+                        if ($null -ne $problem) {
+                            Write-BackendError -Cmdlet $PSCmdlet -ErrorObject $problem -TargetObject $result.vmName
+                            continue
+                        }
+                        foreach ($warning in $result.warnings) { Write-Warning -Message "$($result.vmName): $warning" }
+                        ConvertTo-BackupResult -Result $result -Repository $location
+                    }
+                    continue
+                }
+                $parameters = @{ Name = $selectors; VMHost = $group.Name; Repository = $location }
+                foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression', 'LimitRate', 'ThrottleLimit') {
                     if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = $PSBoundParameters[$option] }
                 }
-                if ($AllowCrashConsistent) { $parameters.AllowCrashConsistent = $true }
-                Invoke-AsJob -CommandName 'Backup-VMRct' -Parameters $parameters -Name "Backup-VMRct $(@($group.Group | ForEach-Object -Process { $_.Label }) -join ', ')"
+                foreach ($option in 'AllowCrashConsistent', 'Hold') {
+                    if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = [bool]$PSBoundParameters[$option] }
+                }
+                Invoke-AsJob -CommandName 'Backup-VMRct' -Parameters $parameters -Name "Backup-VMRct $labels"
             }
         } catch {
             $PSCmdlet.ThrowTerminatingError($_)

@@ -4,7 +4,8 @@ function Remove-VMBackup {
         Removes restore points and gives back their space.
     .DESCRIPTION
         Removes restore points from a repository. Others stay as they are, whatever the order: each is complete on its own.
-        Space that another session may still need is given back later; the result says how much.
+        Space that another session may still need is given back later; the result says how much. A held restore point is
+        refused: Set-VMBackupHold -Release releases it.
 
         Asks before it removes, unless -Force or -Confirm:$false is given.
     .PARAMETER Id

@@ -49,20 +49,24 @@ Describe 'Manifest' {
 Describe 'Parameters' {
     It '<Name> has the parameters it is documented to have' -ForEach @(
         @{ Name = 'New-VMBackupRepository'; Expected = 'Path BlockSize Passphrase' }
-        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression AsJob' }
+        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression Hold LimitRate ThrottleLimit AsJob' }
         @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository' }
         @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample' }
         @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force' }
         @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles' }
         @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository' }
         @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force' }
+        @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force' }
+        @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release' }
+        @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate' }
+        @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository' }
     ) {
         $common = [System.Management.Automation.PSCmdlet]::CommonParameters + [System.Management.Automation.PSCmdlet]::OptionalCommonParameters
         $actual = (Get-Command -Name $Name).Parameters.Keys | Where-Object -FilterScript { $_ -notin $common } | Sort-Object
         $actual | Should -Be ($Expected -split ' ' | Sort-Object)
     }
 
-    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Repair-VMBackupRepository', 'Remove-VMBackup' {
+    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository' {
         (Get-Command -Name $_).Parameters.Keys | Should -Contain 'WhatIf'
     }
 
@@ -74,6 +78,10 @@ Describe 'Parameters' {
         @{ Command = 'Restore-VMBackup'; Name = 'Repository'; How = 'ValueFromPipelineByPropertyName' }
         @{ Command = 'Export-VMBackupData'; Name = 'Id'; How = 'ValueFromPipelineByPropertyName' }
         @{ Command = 'Remove-VMBackup'; Name = 'Repository'; How = 'ValueFromPipelineByPropertyName' }
+        @{ Command = 'Invoke-VMBackupRetention'; Name = 'Repository'; How = 'ValueFromPipeline' }
+        @{ Command = 'Set-VMBackupHold'; Name = 'Id'; How = 'ValueFromPipelineByPropertyName' }
+        @{ Command = 'Copy-VMBackup'; Name = 'Id'; How = 'ValueFromPipelineByPropertyName' }
+        @{ Command = 'Get-VMBackupRepository'; Name = 'Repository'; How = 'ValueFromPipeline' }
     ) {
         $attributes = (Get-Command -Name $Command).Parameters[$Name].Attributes | Where-Object -FilterScript { $_ -is [System.Management.Automation.ParameterAttribute] }
         $attributes.$How | Should -Contain $true

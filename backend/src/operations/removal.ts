@@ -2,14 +2,18 @@
  * Removing restore points. This machine notes what it is about to remove, so that a later prune of its own finishes a removal
  * that was cut short; tombstones of other machines alone delete nothing (docs/format.md §6).
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PruneResult, Repository } from '../repository/port.ts';
+import { isDead, type ProcessIdentity, processIdentity } from '../repository/process-identity.ts';
 import { isHvError, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { stateDirectory } from '../support/state-directory.ts';
 import { isUlid } from '../support/ulid.ts';
 import { forgetHolds, heldPoints, requireNotHeld } from './holds.ts';
+
+/** What a note says when the removal failed; before, it says which process is at work. */
+const ABANDONED = 'abandoned';
 
 const folder = (repository: Repository): string => join(stateDirectory(), 'removals', repository.id);
 
@@ -22,11 +26,18 @@ export async function unpublish(repository: Repository, pointId: string, reason:
   const note = join(folder(repository), pointId);
   try {
     mkdirSync(folder(repository), { recursive: true });
-    writeFileSync(note, '');
+    writeFileSync(note, JSON.stringify(processIdentity()));
   } catch (error) {
     throw toHvError(error, note);
   }
-  await repository.removeManifest(pointId, { reason, confirm: () => requireNotHeld(repository, pointId) });
+  try {
+    await repository.removeManifest(pointId, { reason, confirm: () => requireNotHeld(repository, pointId) });
+  } catch (error) {
+    // Taken back for a hold, or to be finished by a prune.
+    if (isHvError(error, 'POINT_HELD')) rmSync(note, { force: true });
+    else writeFileSync(note, ABANDONED);
+    throw error;
+  }
   await forgetHolds(repository.records, pointId);
   rmSync(note, { force: true });
 }
@@ -47,14 +58,15 @@ export type PruneOptions = OperationContext & { dryRun?: boolean; without?: Read
 /** Prunes, finishing what this machine began to remove. */
 export async function prune(repository: Repository, options: PruneOptions): Promise<PruneResult> {
   if (options.dryRun) return repository.prune(options);
-  const mine = new Set(notes(repository));
+  const known = notes(repository);
+  const mine = new Set(known.filter((id) => isOver(join(folder(repository), id))));
   const held = mine.size > 0 ? await heldPoints(repository.records) : new Set<string>();
   const others: string[] = [];
   const result = await repository.prune({
     ...options,
     finish: ({ point, by }) => {
       if (held.has(point)) return false;
-      if (!mine.has(point)) others.push(`${point} (by ${by.split('/')[0]})`);
+      if (!known.includes(point)) others.push(`${point} (by ${by.split('/')[0]})`);
       return mine.has(point);
     },
   });
@@ -66,10 +78,25 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
   }
   for (const point of mine) {
     if (held.has(point)) continue;
-    await forgetHolds(repository.records, point);
+    // Only of what is removed for good: nobody can hold it any more.
+    if ((await repository.tombstone(point)) !== null) await forgetHolds(repository.records, point);
     rmSync(join(folder(repository), point), { force: true });
   }
   return result;
+}
+
+/** Whether nobody is at work on a removal any more. One that goes on may still be taken back, for a hold. */
+function isOver(note: string): boolean {
+  try {
+    const text = readFileSync(note, 'utf8');
+    if (text === ABANDONED) return true;
+    const identity = JSON.parse(text) as ProcessIdentity;
+    // The folder is this machine's, so another identity is that of an earlier boot.
+    return identity.machine !== processIdentity().machine || isDead(identity);
+  } catch {
+    // Written only in part: the tombstone comes after it.
+    return true;
+  }
 }
 
 /** Ids of restore points that this machine began to remove and did not finish. */
