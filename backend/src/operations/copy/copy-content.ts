@@ -11,8 +11,9 @@ import type {
   WriteSession,
 } from '../../repository/port.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
-import { blockRuns, runBytes } from '../block-runs.ts';
-import { readRuns } from '../disk-reading.ts';
+import { readChanges } from '../change-reading.ts';
+import { changeSteps } from '../change-steps.ts';
+import { changedWindows } from './changed-ranges.ts';
 
 export interface CopyOptions {
   signal?: AbortSignal;
@@ -41,43 +42,55 @@ export async function copyContent(
 ): Promise<{ ref: ContentRef; stats: ContentStats; readBytes: number }> {
   const reader = await from.openContent(content);
   try {
+    const damaged = base ? await session.damagedBlocks(base.target) : [];
     const writer = await session.openContent(content.size, base?.target);
-    const readBytes = base
-      ? await copyDifferences(from, reader, writer, session.maxRun, targetBlockSize, base.source, options)
-      : await copyStream(reader, writer, session.maxRun, targetBlockSize, options);
-    return { ...(await writer.finish()), readBytes };
+    const target = { writer, maxRun: session.maxRun, blockSize: targetBlockSize };
+    try {
+      const readBytes = base
+        ? await copyChanges(from, reader, base.source, damaged, target, options)
+        : await copyStream(reader, target, options);
+      return { ...(await writer.finish()), readBytes };
+    } finally {
+      // What is still under way reads from the content.
+      await writer.drain();
+    }
   } finally {
     await reader.close();
   }
 }
 
-async function copyDifferences(
+interface Target {
+  writer: ContentWriter;
+  maxRun: number;
+  blockSize: number;
+}
+
+/** @param damaged blocks of the base in the target that no sound record holds any more: written anew */
+async function copyChanges(
   from: Repository,
   reader: ContentReader,
-  writer: ContentWriter,
-  maxRun: number,
-  blockSize: number,
   base: ContentRef,
+  damaged: readonly number[],
+  { writer, maxRun, blockSize }: Target,
   { signal, progress }: CopyOptions,
 ): Promise<number> {
-  const changes: { offset: number; length: number }[] = [];
-  for await (const range of from.differences(base, reader.ref)) changes.push(range);
-  const runs = blockRuns(changes, blockSize, reader.size);
-  const total = runBytes(runs, blockSize, reader.size);
-  let done = 0;
-  const onRead = (bytes: number) => {
-    done += bytes;
-    progress?.(done, total);
-  };
-  return readRuns(reader, runs, writer, { blockSize, maxRun, signal, onRead });
+  let readBytes = 0;
+  let healed = 0;
+  for await (const window of changedWindows(from, base, reader, blockSize, signal)) {
+    const whole: number[] = [];
+    while (healed < damaged.length && damaged[healed]! * blockSize < window.end) whole.push(damaged[healed++]!);
+    const steps = changeSteps(window.ranges, whole, blockSize, reader.size);
+    await readChanges(reader, steps, writer, { blockSize, maxRun, signal });
+    readBytes += window.readBytes + whole.length * blockSize;
+    progress?.(window.end, reader.size);
+  }
+  return readBytes;
 }
 
 /** Streams the content and cuts it anew. */
 async function copyStream(
   reader: ContentReader,
-  writer: ContentWriter,
-  maxRun: number,
-  blockSize: number,
+  { writer, maxRun, blockSize }: Target,
   { signal, progress }: CopyOptions,
 ): Promise<number> {
   const cutter = new BlockCutter(writer, maxRun, blockSize);
