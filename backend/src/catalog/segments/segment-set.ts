@@ -84,7 +84,9 @@ export class SegmentSet {
     const slot = ((tag ^ Math.imul(number, 0x9e3779b1)) >>> 0) % CACHED_PAGES;
     const cached = this.#cache[slot];
     if (cached?.number === number && cached.name === name) return cached.page;
-    const page = segment.readPage(number);
+    // Before its memory is written to: a page that turns out to be damaged must not be found under the old name.
+    this.#cache[slot] = undefined;
+    const page = segment.readPage(number, this.#folder === null ? undefined : cached?.page.bytes);
     this.#cache[slot] = { name, number, page };
     return page;
   };

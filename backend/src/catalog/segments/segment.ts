@@ -63,8 +63,9 @@ export class Segment {
     return this.#read(first * PAGE_LENGTH, count * PAGE_LENGTH);
   }
 
-  readPage(number: number): Page {
-    const bytes = this.readPages(number, 1);
+  /** @param spare a page's memory that nobody uses any more: millions of new ones would only be garbage */
+  readPage(number: number, spare?: Buffer): Page {
+    const bytes = this.#read(number * PAGE_LENGTH, PAGE_LENGTH, spare);
     return { bytes, count: checkPage(bytes, this.info, number) };
   }
 
@@ -79,9 +80,9 @@ export class Segment {
     return this.#fences;
   }
 
-  #read(offset: number, length: number): Buffer {
+  #read(offset: number, length: number, spare?: Buffer): Buffer {
     if (this.#memory !== null) return this.#memory.subarray(offset, offset + length);
-    const bytes = Buffer.allocUnsafe(length);
+    const bytes = spare ?? Buffer.allocUnsafe(length);
     try {
       this.#file ??= openSync(this.#path, 'r');
       for (let done = 0; done < length; ) {
