@@ -10,14 +10,17 @@
     CompatiblePSEditions = @('Desktop', 'Core')
     FormatsToProcess     = @('module/Formats/HyperVBackup.Format.ps1xml')
     FunctionsToExport    = @(
+        'Add-VMBackupRepositoryKey'
         'Backup-VMRct'
         'Copy-VMBackup'
         'Export-VMBackupData'
         'Get-VMBackup'
         'Get-VMBackupRepository'
         'Invoke-VMBackupRetention'
+        'Get-VMBackupRepositoryKey'
         'New-VMBackupRepository'
         'Remove-VMBackup'
+        'Remove-VMBackupRepositoryKey'
         'Repair-VMBackupRepository'
         'Restore-VMBackup'
         'Set-VMBackupHold'

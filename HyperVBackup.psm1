@@ -16,14 +16,17 @@ foreach ($folder in 'Private', 'Public') {
 Register-Completer
 
 Export-ModuleMember -Function @(
+    'Add-VMBackupRepositoryKey'
     'Backup-VMRct'
     'Copy-VMBackup'
     'Export-VMBackupData'
     'Get-VMBackup'
     'Get-VMBackupRepository'
     'Invoke-VMBackupRetention'
+    'Get-VMBackupRepositoryKey'
     'New-VMBackupRepository'
     'Remove-VMBackup'
+    'Remove-VMBackupRepositoryKey'
     'Repair-VMBackupRepository'
     'Restore-VMBackup'
     'Set-VMBackupHold'

@@ -19,12 +19,13 @@ function ConvertTo-BackendErrorRecord {
     $kind = switch -Regex ($code) {
         '^(USAGE|PROTOCOL_INVALID)$' { 'InvalidArgument', 'System.ArgumentException'; break }
         '^CANCELLED$' { 'OperationStopped', 'System.OperationCanceledException'; break }
+        '^(PASSPHRASE_REQUIRED|WRONG_PASSPHRASE)$' { 'AuthenticationError', 'System.UnauthorizedAccessException'; break }
         '^NOT_SUPPORTED$' { 'NotImplemented', 'System.NotSupportedException'; break }
         '^ACCESS_DENIED$' { 'PermissionDenied', 'System.UnauthorizedAccessException'; break }
         '^FILE_NOT_FOUND$' { 'ObjectNotFound', 'System.IO.FileNotFoundException'; break }
         '_(NOT_FOUND|MISSING)$' { 'ObjectNotFound', 'System.Management.Automation.ItemNotFoundException'; break }
         '_EXISTS$' { 'ResourceExists', 'System.InvalidOperationException'; break }
-        '_(BUSY|IN_PROGRESS|RUNNING|HELD)$' { 'ResourceBusy', 'System.InvalidOperationException'; break }
+        '_(BUSY|IN_PROGRESS|IN_USE|RUNNING|HELD)$' { 'ResourceBusy', 'System.InvalidOperationException'; break }
         '^(DISK_FULL|FILE_TOO_LARGE)$' { 'LimitsExceeded', 'System.IO.IOException'; break }
         '^IO_ERROR$' { 'ReadError', 'System.IO.IOException'; break }
         '(CORRUPT|DAMAGED)$' { 'InvalidData', 'System.IO.InvalidDataException'; break }

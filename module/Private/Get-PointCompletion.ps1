@@ -19,7 +19,7 @@ function Get-PointCompletion {
     $repository = Get-Field -InputObject $Bound -Name 'Repository'
     if (-not $repository) { return }
     try {
-        $points = @(Get-VMBackup -Repository $repository -ErrorAction SilentlyContinue | Sort-Object -Property 'CreatedAt' -Descending)
+        $points = @(Get-VMBackup -Repository $repository -Passphrase (Get-Field -InputObject $Bound -Name 'Passphrase') -ErrorAction SilentlyContinue | Sort-Object -Property 'CreatedAt' -Descending)
         if ($VMName) {
             foreach ($name in $points | Select-Object -ExpandProperty 'VMName' -Unique) { ConvertTo-Completion -Text $name -Word $Word -ToolTip $name }
             return

@@ -15,7 +15,8 @@ function Register-Completer {
     Register-ArgumentCompleter -CommandName 'Get-VMBackup', 'Invoke-VMBackupRetention', 'Copy-VMBackup' -ParameterName 'Name' -ScriptBlock $backedUp
     $withPoint = 'Get-VMBackup', 'Test-VMBackup', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Set-VMBackupHold', 'Copy-VMBackup'
     Register-ArgumentCompleter -CommandName $withPoint -ParameterName 'Id' -ScriptBlock $point
-    $withRepository = $withPoint + 'Backup-VMRct', 'Invoke-VMBackupRetention', 'Get-VMBackupRepository', 'Repair-VMBackupRepository'
+    $key = 'Get-VMBackupRepositoryKey', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey'
+    $withRepository = $withPoint + 'Backup-VMRct', 'Invoke-VMBackupRetention', 'Get-VMBackupRepository', 'Repair-VMBackupRepository' + $key
     Register-ArgumentCompleter -CommandName $withRepository -ParameterName 'Repository' -ScriptBlock $repository
     Register-ArgumentCompleter -CommandName 'Copy-VMBackup' -ParameterName 'Destination' -ScriptBlock $repository
 }

@@ -45,6 +45,9 @@ function Backup-VMRct {
         all of a host are done.
     .PARAMETER AsJob
         Run as a background job and return the job. Receive-Job gives the results.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Get-VM | Backup-VMRct -Repository D:\Backups
 
@@ -90,6 +93,8 @@ function Backup-VMRct {
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
 
+        [securestring] $Passphrase,
+
         [ValidateNotNullOrEmpty()]
         [string] $VMHost,
 
@@ -130,6 +135,7 @@ function Backup-VMRct {
             $gathered = New-Object -TypeName 'System.Collections.Generic.List[object]'
             $common = @{
                 repository           = $location
+                passphrase           = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
                 mode                 = ConvertTo-ProtocolValue -Value $Mode
                 kind                 = ConvertTo-ProtocolValue -Value $Kind
                 consistency          = ConvertTo-ProtocolValue -Value $Consistency
@@ -169,7 +175,7 @@ function Backup-VMRct {
                 $call = @{ Method = 'vm/backup'; Parameters = $parameters; Activity = "Backing up $($target.Label)"; TargetObject = $target.Label }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
-                ConvertTo-BackupResult -Result $result -Repository $location
+                ConvertTo-BackupResult -Result $result -Repository $location | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
             }
         } catch {
             $PSCmdlet.ThrowTerminatingError($_)
@@ -205,6 +211,8 @@ function Backup-VMRct {
                 foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression', 'LimitRate', 'ThrottleLimit') {
                     if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = $PSBoundParameters[$option] }
                 }
+                $carried = if ($Passphrase) { $Passphrase } elseif ($Repository -isnot [string]) { Get-Field -InputObject $Repository -Name 'Passphrase' }
+                if ($carried) { $parameters.Passphrase = $carried }
                 foreach ($option in 'AllowCrashConsistent', 'Hold') {
                     if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = [bool]$PSBoundParameters[$option] }
                 }

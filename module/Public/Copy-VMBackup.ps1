@@ -20,6 +20,11 @@ function Copy-VMBackup {
         How hard new blocks are compressed: Fast, Default or Strong.
     .PARAMETER LimitRate
         Read at most so many bytes a second from the repository.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
+    .PARAMETER DestinationPassphrase
+        Passphrase of the repository to copy to, when it is encrypted. When left out: that of the repository object.
     .EXAMPLE
         Copy-VMBackup -Repository D:\Backups -Destination \\vault\backups
 
@@ -41,6 +46,9 @@ function Copy-VMBackup {
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
 
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase,
+
         [Parameter(Mandatory, Position = 0)]
         [ValidateNotNullOrEmpty()]
         [object] $Destination,
@@ -58,12 +66,15 @@ function Copy-VMBackup {
         [string] $Compression,
 
         [ValidateRange(1024, [long]::MaxValue)]
-        [long] $LimitRate
+        [long] $LimitRate,
+
+        [securestring] $DestinationPassphrase
     )
 
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             $target = Resolve-Repository -Repository $Destination
             $choices = @(
                 foreach ($point in $Id) { @{ point = $point } }
@@ -74,10 +85,12 @@ function Copy-VMBackup {
                 $what = if ($choice.Count) { "$($choice.Values)" } else { $location }
                 if (-not $PSCmdlet.ShouldProcess($what, "Copy to $target")) { continue }
                 $parameters = $choice + @{
-                    repository  = $location
-                    to          = $target
-                    compression = ConvertTo-ProtocolValue -Value $Compression
-                    limitRate   = if ($LimitRate) { $LimitRate } else { $null }
+                    repository   = $location
+                    passphrase   = $secret
+                    to           = $target
+                    toPassphrase = Resolve-Passphrase -Passphrase $DestinationPassphrase -Repository $Destination -NoEnvironment
+                    compression  = ConvertTo-ProtocolValue -Value $Compression
+                    limitRate    = if ($LimitRate) { $LimitRate } else { $null }
                 }
                 $result = Invoke-Backend -Method 'point/copy' -Parameters $parameters -Activity "Copying $what" -TargetObject $what -Cmdlet $PSCmdlet
                 if (-not $result) { continue }

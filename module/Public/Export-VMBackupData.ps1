@@ -21,6 +21,9 @@ function Export-VMBackupData {
     .PARAMETER AllowHoles
         Take what can be read of a damaged restore point: what cannot is filled with zeros and reported in Holes. Without it
         damage is an error.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Export-VMBackupData -Repository D:\Backups -Id 01JD9QK4T4W6 -Path E:\Images -Format Vhdx
 
@@ -47,6 +50,9 @@ function Export-VMBackupData {
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
 
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase,
+
         [Parameter(Mandatory)]
         [ValidateNotNullOrEmpty()]
         [string] $Path,
@@ -67,11 +73,13 @@ function Export-VMBackupData {
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             $directory = Resolve-BackupPath -Path $Path
             foreach ($point in $Id) {
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point", "Export to $directory")) { continue }
                 $parameters = @{
                     repository = $location
+                    passphrase = $secret
                     point      = $point
                     directory  = $directory
                     format     = ConvertTo-ProtocolValue -Value $Format

@@ -11,6 +11,9 @@ function Get-VMBackup {
         Ids of restore points, or beginnings of them that no other restore point has.
     .PARAMETER Repository
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Get-VMBackup -Repository D:\Backups
 
@@ -44,30 +47,35 @@ function Get-VMBackup {
 
         [Parameter(Mandatory, ValueFromPipelineByPropertyName)]
         [ValidateNotNullOrEmpty()]
-        [object] $Repository
+        [object] $Repository,
+
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase
     )
 
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
+            $carried = @{ Passphrase = $Passphrase; Repository = $Repository }
             $ids = if ($Id) { $Id } else { @() }
             $patterns = if ($Id) { @() } elseif ($Name) { $Name } else { , '*' }
             Use-Backend -Cmdlet $PSCmdlet -Process {
                 param($backend)
                 foreach ($point in $ids) {
-                    $call = @{ Method = 'point/show'; Parameters = @{ repository = $location; point = $point }; TargetObject = $point }
+                    $call = @{ Method = 'point/show'; Parameters = @{ repository = $location; passphrase = $secret; point = $point }; TargetObject = $point }
                     $found = Invoke-BackendMethod -Backend $backend @call
-                    if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location }
+                    if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location | Add-Passphrase @carried }
                 }
                 foreach ($pattern in $patterns) {
                     $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern)
-                    $parameters = @{ repository = $location; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
+                    $parameters = @{ repository = $location; passphrase = $secret; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
                     do {
                         $page = Invoke-BackendMethod -Backend $backend -Method 'point/list' -Parameters $parameters -TargetObject $location
                         if (-not $page) { return }
                         foreach ($point in $page.points) {
                             if ($wildcard -and $point.vmName -notlike $pattern) { continue }
-                            ConvertTo-RestorePoint -Point $point -Repository $location
+                            ConvertTo-RestorePoint -Point $point -Repository $location | Add-Passphrase @carried
                         }
                         $parameters.cursor = Get-Field -InputObject $page -Name 'nextCursor'
                     } while ($parameters.cursor)

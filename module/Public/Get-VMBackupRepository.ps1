@@ -7,6 +7,9 @@ function Get-VMBackupRepository {
         large their disks are, and how many bytes are stored for them. What it gives is a repository to the other commands.
     .PARAMETER Repository
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Get-VMBackupRepository -Repository D:\Backups
 
@@ -27,13 +30,17 @@ function Get-VMBackupRepository {
         [Parameter(Mandatory, Position = 0, ValueFromPipeline)]
         [Alias('Path', 'Location')]
         [ValidateNotNullOrEmpty()]
-        [object] $Repository
+        [object] $Repository,
+
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase
     )
 
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
-            $stats = Invoke-Backend -Method 'repository/stats' -Parameters @{ repository = $location } -TargetObject $location -Cmdlet $PSCmdlet
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
+            $stats = Invoke-Backend -Method 'repository/stats' -Parameters @{ repository = $location; passphrase = $secret } -TargetObject $location -Cmdlet $PSCmdlet
             if (-not $stats) { return }
             [pscustomobject]@{
                 PSTypeName       = 'HyperVBackup.Repository'
@@ -52,7 +59,7 @@ function Get-VMBackupRepository {
                 IndexBytes       = [long]$stats.indexBytes
                 ManifestBytes    = [long]$stats.manifestBytes
                 CompressionRatio = $stats.compressionRatio
-            }
+            } | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
         } catch {
             $PSCmdlet.ThrowTerminatingError($_)
         }

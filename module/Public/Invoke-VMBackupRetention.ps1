@@ -30,6 +30,9 @@ function Invoke-VMBackupRetention {
         Keep the newest restore point of each of so many years.
     .PARAMETER Force
         Do not ask.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Invoke-VMBackupRetention -Repository D:\Backups -KeepDaily 14 -KeepWeekly 8 -KeepMonthly 12 -WhatIf
 
@@ -53,6 +56,9 @@ function Invoke-VMBackupRetention {
         [Parameter(Mandatory, Position = 0, ValueFromPipeline)]
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
+
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase,
 
         [Alias('VMName')]
         [ValidateNotNullOrEmpty()]
@@ -86,6 +92,7 @@ function Invoke-VMBackupRetention {
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             $rules = @{}
             foreach ($rule in 'KeepLast', 'KeepHourly', 'KeepDaily', 'KeepWeekly', 'KeepMonthly', 'KeepYearly') {
                 if ($PSBoundParameters.ContainsKey($rule)) { $rules[$rule.Substring(0, 1).ToLowerInvariant() + $rule.Substring(1)] = $PSBoundParameters[$rule] }
@@ -100,7 +107,7 @@ function Invoke-VMBackupRetention {
                 if ($dryRun -and -not $WhatIfPreference) { continue }
                 $call = @{
                     Method       = 'repository/prune'
-                    Parameters   = $rules + @{ repository = $location; vm = $vm; dryRun = $dryRun }
+                    Parameters   = $rules + @{ repository = $location; passphrase = $secret; vm = $vm; dryRun = $dryRun }
                     Activity     = "Retention in $target"
                     TargetObject = $target
                 }

@@ -11,7 +11,9 @@ function New-VMBackupRepository {
     .PARAMETER BlockSize
         Size of the blocks that disks are cut into, in bytes: a power of two from 64KB to 4MB. A measured default when left out.
     .PARAMETER Passphrase
-        Passphrase that encrypts the repository. This version refuses it: repositories are not encrypted yet.
+        Encrypts the repository. Keep the passphrase where a fire or an attacker of this machine does not reach it: without it
+        nobody can read the backups, and nobody can bring it back. When left out, the file that the environment variable
+        HVBACKUP_PASSPHRASE_FILE names holds it; the repository is not encrypted when there is none.
     .EXAMPLE
         New-VMBackupRepository -Path D:\Backups
 
@@ -20,8 +22,12 @@ function New-VMBackupRepository {
         New-VMBackupRepository -Path \\server\backups -BlockSize 256KB
 
         Creates a repository on a share, with blocks of 256 KiB.
+    .EXAMPLE
+        New-VMBackupRepository -Path D:\Backups -Passphrase (Read-Host -Prompt 'Passphrase' -AsSecureString)
+
+        Creates an encrypted repository.
     .OUTPUTS
-        HyperVBackup.Repository: Location, Id, BlockSize, FormatVersion, CreatedAt. Other commands take it as -Repository.
+        HyperVBackup.Repository: Location, Id, BlockSize, FormatVersion, CreatedAt, Encrypted; Passphrase when one was given. Other commands take it as -Repository.
     .LINK
         about_HyperVBackup
     #>
@@ -46,8 +52,7 @@ function New-VMBackupRepository {
             $parameters = @{
                 location   = $location
                 blockSize  = if ($BlockSize) { $BlockSize } else { $null }
-                # Only that there is one: the backend refuses it by name.
-                passphrase = if ($Passphrase) { $true } else { $null }
+                passphrase = Resolve-Passphrase -Passphrase $Passphrase
             }
             $result = Invoke-Backend -Method 'repository/create' -Parameters $parameters -TargetObject $location -Cmdlet $PSCmdlet
             if (-not $result) { return }
@@ -60,7 +65,8 @@ function New-VMBackupRepository {
                 BlockSize     = [long]$info.blockSize
                 FormatVersion = [int]$info.formatVersion
                 CreatedAt     = ConvertTo-UtcTime -Text $info.createdAt
-            }
+                Encrypted     = [bool]$info.encrypted
+            } | Add-Passphrase -Passphrase $Passphrase
         } catch {
             $PSCmdlet.ThrowTerminatingError($_)
         }

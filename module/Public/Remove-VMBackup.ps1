@@ -14,6 +14,9 @@ function Remove-VMBackup {
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
     .PARAMETER Force
         Do not ask.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Remove-VMBackup -Repository D:\Backups -Id 01JD9QK4T4W6
 
@@ -39,6 +42,9 @@ function Remove-VMBackup {
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
 
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase,
+
         [switch] $Force
     )
 
@@ -49,12 +55,13 @@ function Remove-VMBackup {
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             foreach ($point in $Id) {
                 # Where nobody can be asked this throws. Only inside `try` does that not go on with the next statement.
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point in $location", 'Remove')) { continue }
                 $call = @{
                     Method       = 'point/remove'
-                    Parameters   = @{ repository = $location; point = $point }
+                    Parameters   = @{ repository = $location; passphrase = $secret; point = $point }
                     Activity     = "Removing $point"
                     TargetObject = $point
                 }

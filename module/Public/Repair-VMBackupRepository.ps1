@@ -11,6 +11,9 @@ function Repair-VMBackupRepository {
         Backups may run meanwhile; a prune or another repair may not.
     .PARAMETER Repository
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Repair-VMBackupRepository -Repository D:\Backups
 
@@ -29,14 +32,18 @@ function Repair-VMBackupRepository {
     param(
         [Parameter(Mandatory, Position = 0, ValueFromPipeline, ValueFromPipelineByPropertyName)]
         [ValidateNotNullOrEmpty()]
-        [object] $Repository
+        [object] $Repository,
+
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase
     )
 
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             if (-not $PSCmdlet.ShouldProcess($location, 'Repair repository')) { return }
-            $call = @{ Method = 'repository/repair'; Parameters = @{ repository = $location }; Activity = "Repairing $location"; TargetObject = $location }
+            $call = @{ Method = 'repository/repair'; Parameters = @{ repository = $location; passphrase = $secret }; Activity = "Repairing $location"; TargetObject = $location }
             $result = Invoke-Backend @call -Cmdlet $PSCmdlet
             if (-not $result) { return }
             if (-not $result.ok) { Write-Warning -Message "${location}: damage remains. The result's Damage and Losses name it." }

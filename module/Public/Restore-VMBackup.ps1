@@ -32,6 +32,9 @@ function Restore-VMBackup {
         damage is an error, and nothing is restored or replaced.
     .PARAMETER Force
         With -Replace: do not ask.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Get-VMBackup web01 -Repository D:\Backups | Select-Object -Last 1 | Restore-VMBackup -GenerateNewId -Name web01-restored
 
@@ -62,6 +65,9 @@ function Restore-VMBackup {
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
 
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase,
+
         [ValidateNotNullOrEmpty()]
         [string] $VMHost,
 
@@ -89,6 +95,7 @@ function Restore-VMBackup {
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             $uri = Resolve-BackupHost -VMHost $VMHost
             foreach ($point in $Id) {
                 $action = if ($Replace) { "Restore to $uri and replace the virtual machine there" } else { "Restore to $uri" }
@@ -99,6 +106,7 @@ function Restore-VMBackup {
                 }
                 $parameters = @{
                     repository = $location
+                    passphrase = $secret
                     point      = $point
                     host       = $uri
                     name       = if ($Name) { $Name } else { $null }

@@ -11,6 +11,9 @@ function Set-VMBackupHold {
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
     .PARAMETER Release
         Release the hold.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Get-VMBackup web01 -Repository D:\Backups | Select-Object -Last 1 | Set-VMBackupHold
 
@@ -36,16 +39,20 @@ function Set-VMBackupHold {
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
 
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase,
+
         [switch] $Release
     )
 
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             foreach ($point in $Id) {
                 $action = if ($Release) { 'Release the hold' } else { 'Hold' }
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point in $location", $action)) { continue }
-                $parameters = @{ repository = $location; point = $point; release = [bool]$Release }
+                $parameters = @{ repository = $location; passphrase = $secret; point = $point; release = [bool]$Release }
                 $result = Invoke-Backend -Method 'point/hold' -Parameters $parameters -TargetObject $point -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
                 [pscustomobject]@{

@@ -13,6 +13,9 @@ function Test-VMBackup {
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
     .PARAMETER Sample
         Read only this share of the blocks, in percent.
+    .PARAMETER Passphrase
+        Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
+        the environment variable HVBACKUP_PASSPHRASE_FILE names.
     .EXAMPLE
         Test-VMBackup -Repository D:\Backups
 
@@ -43,6 +46,9 @@ function Test-VMBackup {
         [ValidateNotNullOrEmpty()]
         [object] $Repository,
 
+        [Parameter(ValueFromPipelineByPropertyName)]
+        [securestring] $Passphrase,
+
         [ValidateScript({ $_ -gt 0 -and $_ -le 100 })]
         [double] $Sample
     )
@@ -50,11 +56,12 @@ function Test-VMBackup {
     process {
         try {
             $location = Resolve-Repository -Repository $Repository
+            $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             $points = @($null)
             if ($Id) { $points = $Id }
             foreach ($point in $points) {
                 $target = if ($point) { $point } else { $location }
-                $parameters = @{ repository = $location; point = $point; sample = if ($Sample) { $Sample } else { $null } }
+                $parameters = @{ repository = $location; passphrase = $secret; point = $point; sample = if ($Sample) { $Sample } else { $null } }
                 $call = @{ Method = 'repository/verify'; Parameters = $parameters; Activity = "Verifying $target"; TargetObject = $target }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }

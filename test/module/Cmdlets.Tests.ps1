@@ -144,7 +144,7 @@ Describe 'New-VMBackupRepository' {
     AfterEach { Assert-Contract }
 
     BeforeEach {
-        $info = @{ id = 'r1'; location = $repository; blockSize = 262144; formatVersion = 1; createdAt = '2026-11-21T01:02:03Z' }
+        $info = @{ id = 'r1'; location = $repository; blockSize = 262144; formatVersion = 2; encrypted = $true; createdAt = '2026-11-21T01:02:03Z' }
         Use-FakeBackend -Folder $fake -Script @{ 'repository/create' = @(@{ result = @{ repository = $info } }) }
     }
 
@@ -163,12 +163,84 @@ Describe 'New-VMBackupRepository' {
         Get-Received | Should -BeNullOrEmpty
     }
 
-    It 'lets the backend refuse a passphrase, without telling it' {
-        $secret = New-Object -TypeName System.Security.SecureString
-        'secret'.ToCharArray() | ForEach-Object -Process { $secret.AppendChar($_) }
-        $null = New-VMBackupRepository -Path $repository -Passphrase $secret
-        (Get-Received).params.passphrase | Should -BeTrue
-        Get-Content -LiteralPath (Join-Path -Path $fake -ChildPath 'received.txt') -Raw | Should -Not -Match 'secret'
+    It 'hands a passphrase to the backend, and on to other commands, and to nothing else' {
+        $secret = ConvertTo-Secret -Text 'sesame'
+        $made = New-VMBackupRepository -Path $repository -Passphrase $secret
+        (Get-Received).params.passphrase | Should -BeExactly 'sesame'
+        $made.Passphrase | Should -BeOfType [securestring]
+        ($made | Format-List | Out-String) + (ConvertTo-Json -InputObject $made) | Should -Not -Match 'sesame'
+        $points = @((Get-CannedPoint -Id 'P1'))
+        $verified = @{ ok = $true; points = @('P1'); verifiedBytes = 1; readBytes = 1; damages = @(); losses = @(); durationMs = 1; moreDamages = 0; moreLosses = 0 }
+        Use-FakeBackend -Folder $fake -Script @{
+            'point/list'        = @(@{ result = @{ points = $points; warnings = @('1 restore point is gone.') } })
+            'repository/verify' = @(@{ result = $verified })
+            'vm/backup'         = @(@{ result = (Get-CannedBackup) })
+        }
+        $null = Get-VMBackup -Repository $made -WarningVariable warnings -WarningAction SilentlyContinue | Test-VMBackup
+        $null = Backup-VMRct -Name 'a' -Repository $repository -Passphrase $secret | Test-VMBackup
+        @(Get-Received).params.passphrase | Should -Be @('sesame', 'sesame', 'sesame', 'sesame')
+        $warnings | Should -Be @('1 restore point is gone.')
+        $null = Get-VMBackup -Repository $repository -WarningAction SilentlyContinue
+        @(Get-Received)[-1].params.PSObject.Properties.Name | Should -Not -Contain 'passphrase'
+    }
+
+    It 'hands a passphrase to a job' {
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }) }
+        $job = Backup-VMRct -Name 'a' -Repository $repository -Passphrase (ConvertTo-Secret -Text 'sesame') -AsJob
+        $null = Wait-Job -Job $job -Timeout 120
+        $null = Receive-Job -Job $job
+        Remove-Job -Job $job -Force
+        (Get-Received).params.passphrase | Should -BeExactly 'sesame'
+    }
+
+    It 'reads the file that HVBACKUP_PASSPHRASE_FILE names, and refuses one that is empty or no text' {
+        $file = Join-Path -Path $TestDrive -ChildPath 'passphrase.txt'
+        $env:HVBACKUP_PASSPHRASE_FILE = $file
+        try {
+            foreach ($text in "open`r`n", 'open', "$([char]0xFEFF)open`n") {
+                [System.IO.File]::WriteAllText($file, $text)
+                $null = New-VMBackupRepository -Path $repository
+                @(Get-Received)[-1].params.passphrase | Should -BeExactly 'open'
+            }
+            foreach ($bytes in @(, [byte[]]@()), @(, [byte[]]@(10)), @(, [byte[]]@(0xFF, 0xFE, 0x61, 0))) {
+                [System.IO.File]::WriteAllBytes($file, [byte[]]$bytes[0])
+                { New-VMBackupRepository -Path $repository } | Should -Throw -ErrorId 'USAGE,New-VMBackupRepository'
+            }
+        } finally {
+            Remove-Item -Path 'env:HVBACKUP_PASSPHRASE_FILE'
+        }
+    }
+}
+
+Describe 'Keys of a repository' {
+    AfterEach { Assert-Contract }
+
+    It 'are listed, added and removed' {
+        $key = @{ id = 'ab' * 16; createdAt = '2026-11-21T01:02:03Z'; label = 'in the safe'; current = $false }
+        $damaged = @{ id = 'cd' * 16; createdAt = $null; label = ''; current = $true; problem = 'It is damaged.' }
+        Use-FakeBackend -Folder $fake -Script @{
+            'key/list'   = @(@{ result = @{ keys = @($key, $damaged) } })
+            'key/add'    = @(@{ result = @{ key = $key } })
+            'key/remove' = @(@{ result = @{ id = $key.id } })
+        }
+        $old = ConvertTo-Secret -Text 'old'
+        $keys = @(Get-VMBackupRepositoryKey -Repository $repository -Passphrase $old)
+        $keys.Id | Should -Be @($key.id, $damaged.id)
+        ($keys | Format-Table | Out-String) | Should -Match 'in the safe[\s\S]*It is damaged'
+        $added = Add-VMBackupRepositoryKey -Repository $repository -Passphrase $old -NewPassphrase (ConvertTo-Secret -Text 'new') -Label 'in the safe'
+        $added.Id | Should -Be $key.id
+        @(Get-Received)[-1].params.newPassphrase | Should -BeExactly 'new'
+        @(Get-Received)[-1].params.label | Should -BeExactly 'in the safe'
+        $keys | Where-Object -Property 'Label' | Remove-VMBackupRepositoryKey -Force
+        @(Get-Received)[-1].params.key | Should -Be $key.id
+        @(Get-Received)[-1].params.passphrase | Should -BeExactly 'old'
+    }
+
+    It 'a wrong passphrase is an authentication error' {
+        Use-FakeBackend -Folder $fake -Script @{ 'key/list' = @(@{ error = @{ code = 'WRONG_PASSPHRASE'; message = 'No.' } }) }
+        $null = Get-VMBackupRepositoryKey -Repository $repository -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems[0].FullyQualifiedErrorId | Should -Be 'WRONG_PASSPHRASE,Get-VMBackupRepositoryKey'
+        $problems[0].CategoryInfo.Category | Should -Be 'AuthenticationError'
     }
 }
 

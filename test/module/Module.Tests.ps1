@@ -49,24 +49,27 @@ Describe 'Manifest' {
 Describe 'Parameters' {
     It '<Name> has the parameters it is documented to have' -ForEach @(
         @{ Name = 'New-VMBackupRepository'; Expected = 'Path BlockSize Passphrase' }
-        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression Hold LimitRate ThrottleLimit AsJob' }
-        @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository' }
-        @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample' }
-        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force' }
-        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles' }
-        @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository' }
-        @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force' }
-        @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force' }
-        @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release' }
-        @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate' }
-        @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository' }
+        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression Hold LimitRate ThrottleLimit AsJob Passphrase' }
+        @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository Passphrase' }
+        @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample Passphrase' }
+        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force Passphrase' }
+        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles Passphrase' }
+        @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository Passphrase' }
+        @{ Name = 'Get-VMBackupRepositoryKey'; Expected = 'Repository Passphrase' }
+        @{ Name = 'Add-VMBackupRepositoryKey'; Expected = 'Repository NewPassphrase Label Passphrase' }
+        @{ Name = 'Remove-VMBackupRepositoryKey'; Expected = 'Id Repository Passphrase Force' }
+        @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force Passphrase' }
+        @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force Passphrase' }
+        @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release Passphrase' }
+        @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate Passphrase DestinationPassphrase' }
+        @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository Passphrase' }
     ) {
         $common = [System.Management.Automation.PSCmdlet]::CommonParameters + [System.Management.Automation.PSCmdlet]::OptionalCommonParameters
         $actual = (Get-Command -Name $Name).Parameters.Keys | Where-Object -FilterScript { $_ -notin $common } | Sort-Object
         $actual | Should -Be ($Expected -split ' ' | Sort-Object)
     }
 
-    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository' {
+    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey' {
         (Get-Command -Name $_).Parameters.Keys | Should -Contain 'WhatIf'
     }
 

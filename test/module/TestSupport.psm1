@@ -59,6 +59,14 @@ function Assert-Canned {
 $script:VMId = '11111111-2222-3333-4444-555555555555'
 $script:PointId = '01JD9QK4T4W6E8R3M5N7P9S1T2'
 
+function ConvertTo-Secret {
+    param([string] $Text)
+
+    $secret = New-Object -TypeName System.Security.SecureString
+    foreach ($character in $Text.ToCharArray()) { $secret.AppendChar($character) }
+    return $secret
+}
+
 function Get-CannedPoint {
     param([string] $Name = 'web01', [string] $Id = $script:PointId)
 
