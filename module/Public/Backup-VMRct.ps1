@@ -203,7 +203,7 @@ function Backup-VMRct {
                             continue
                         }
                         foreach ($warning in $result.warnings) { Write-Warning -Message "$($result.vmName): $warning" }
-                        ConvertTo-BackupResult -Result $result -Repository $location
+                        ConvertTo-BackupResult -Result $result -Repository $location | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
                     }
                     continue
                 }
