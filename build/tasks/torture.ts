@@ -1,8 +1,9 @@
 /**
- * `npm run torture -- [--seed S] [--rounds N] [--steps N] [--seconds N] [--only K]`: histories of a repository under
- * faults. docs/torture.md says what is injected and what must hold.
+ * `npm run torture -- [--seed S] [--rounds N] [--steps N] [--seconds N] [--only K] [--interleavings N]`: histories of a
+ * repository under faults, or many processes at once. docs/torture.md says what is injected and what must hold.
  */
 import { parseArgs } from 'node:util';
+import { Interleaving, noInterleavings } from '../torture/interleaving.ts';
 import { sum, type TortureReport, torture } from '../torture/run.ts';
 
 const { values } = parseArgs({
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '15' },
     seconds: { type: 'string' },
     only: { type: 'string' },
+    interleavings: { type: 'string' },
   },
 });
 process.exitCode = await main();
@@ -28,10 +30,27 @@ async function main(): Promise<number> {
     console.error('usage: npm run torture -- [--seed S] [--rounds N] [--steps N] [--seconds N] [--only K]');
     return 2;
   }
+  if (values.interleavings !== undefined) return interleave(seed, Number(values.interleavings));
   const chosen = values.only === undefined ? { rounds } : { from: only, rounds: 1 };
   const report = await torture({ seed, steps, ...chosen, seconds: seconds || undefined });
   print(seed, steps, report);
   return report.failures.length === 0 ? 0 : 1;
+}
+
+async function interleave(seed: number, runs: number): Promise<number> {
+  const figures = noInterleavings();
+  let failed = 0;
+  for (let run = 0; run < runs; run++) {
+    try {
+      await new Interleaving(seed * 1009 + run, figures).run();
+    } catch (error) {
+      failed += 1;
+      console.error(`DEFECT: interleaving ${run}: ${(error as Error).message}`);
+    }
+  }
+  console.log(`seed ${seed}, ${failed} failed`);
+  for (const [name, count] of Object.entries(figures)) console.log(`  ${name.padEnd(16)} ${count}`);
+  return failed === 0 ? 0 : 1;
 }
 
 function print(seed: number, steps: number, { figures, seconds, failures }: TortureReport): void {

@@ -44,12 +44,21 @@ export function changed(
 /** Stores `content` (only `indices` of it, over `base`) as a new restore point. */
 export async function storePoint(
   repository: Repository,
-  point: { group: string; content: ModelContent; base?: ContentRef; indices?: readonly number[]; now: number },
+  point: {
+    group: string;
+    content: ModelContent;
+    base?: ContentRef;
+    indices?: readonly number[];
+    now: number;
+    /** Told the id before it is published. */
+    announce?: (id: string) => void;
+  },
 ): Promise<ModelPoint> {
   const session = await repository.beginSession();
   try {
     const ref = await storeContent(session, point);
     const id = ulid(point.now);
+    point.announce?.(id);
     await session.publish({
       id,
       group: point.group,

@@ -30,8 +30,8 @@ class Check {
   readonly #core: RepositoryCore;
   readonly #context: OperationContext;
   readonly #damages: Damage[] = [];
-  readonly #seen = new LiveSet();
-  readonly #sizes = new Map<string, number>();
+  #seen = new LiveSet();
+  #sizes = new Map<string, number>();
   /** Damage that is not in the list any more. */
   #more = 0;
   #objects = 0;
@@ -72,7 +72,8 @@ class Check {
     // Published meanwhile, with their index.
     await this.#core.refresh();
     const indexed = new Set(this.#core.catalog.packs().map((pack) => pack.id));
-    const packs = [...this.#nameless].filter((id) => !indexed.has(id));
+    // What a prune marked is named again by the next one when it turns out to be needed.
+    const packs = [...this.#nameless].filter((id) => !indexed.has(id) && !this.#core.index.doomed.has(id));
     if (packs.length === 0) return;
     this.#add({
       object: 'index',
@@ -83,13 +84,35 @@ class Check {
 
   async #manifest(name: string): Promise<void> {
     const before = this.#damages.length;
-    await this.#try(name, async () => {
-      const manifest = await this.#core.manifests.get(name, { fresh: true });
-      for (const ref of manifest.contents) await this.#content(name, ref);
-    });
+    const walk = () =>
+      this.#try(name, async () => {
+        const manifest = await this.#core.manifests.get(name, { fresh: true });
+        for (const ref of manifest.contents) await this.#content(name, ref);
+      });
+    await walk();
+    if (this.#damages.length === before) return;
+    // What it needs may have been put into other packs by a prune since.
+    if (await this.#lookAgain()) {
+      this.#damages.length = before;
+      await walk();
+    }
     // Removed and pruned meanwhile: nobody misses anything.
     if (this.#damages.length > before && !(await this.#core.manifests.names()).includes(name))
       this.#damages.length = before;
+  }
+
+  /** Lists packs and indexes again. @returns whether there are other packs than before */
+  async #lookAgain(): Promise<boolean> {
+    await this.#core.refresh();
+    const sizes = new Map<string, number>();
+    for (const { name, size } of await this.#core.storage.list('packs/', { sizes: true })) sizes.set(name, size ?? 0);
+    const same = sizes.size === this.#sizes.size && [...sizes.keys()].every((name) => this.#sizes.has(name));
+    if (same) return false;
+    await this.#core.findLoose();
+    this.#sizes = sizes;
+    this.#seen = new LiveSet();
+    this.#seen.addKnown(this.#core.index);
+    return true;
   }
 
   /** Reads every index that counts. @returns their packs */
@@ -111,7 +134,8 @@ class Check {
   async #pack(listed: IndexedPack): Promise<void> {
     const name = packName(listed.id);
     await this.#try(name, async () => {
-      const size = this.#sizes.get(name);
+      const size = this.#sizes.get(name) ?? (await this.#sizeNow(listed.id));
+      if (size === null) return;
       if (size === undefined) throw damage('pack', name, 'an index names this pack, but it is not there');
       if (size !== listed.length) throw damage('pack', name, `it is ${size} bytes long instead of ${listed.length}`);
       const pack = await this.#tailOf(listed.id, size);
@@ -123,6 +147,22 @@ class Check {
       if (!same || pack.records.length !== listed.records.length)
         throw damage('pack', name, 'its table of contents differs from the index');
     });
+  }
+
+  /**
+   * The listing may be older than the index, and the index than a prune.
+   * @returns null when no index names the pack any more, undefined when one does and it is not there
+   */
+  async #sizeNow(id: string): Promise<number | null | undefined> {
+    const name = packName(id);
+    const listed = await this.#core.storage.list(name.slice(0, name.lastIndexOf('/') + 1), { sizes: true });
+    const found = listed.find((object) => object.name === name);
+    if (found !== undefined) {
+      this.#sizes.set(name, found.size ?? 0);
+      return found.size;
+    }
+    await this.#core.refresh();
+    return this.#core.catalog.packs().some((pack) => pack.id === id) ? undefined : null;
   }
 
   /** @returns null when a prune has replaced the pack since the listing */

@@ -9,6 +9,7 @@ import type { RepositoryCore } from './core.ts';
 import { indexName, packName } from './format/ids.ts';
 import type { IndexedPack } from './format/index-format.ts';
 import type { RepairResult } from './port.ts';
+import { replaceIndexes } from './prune/reindex.ts';
 import { Quarantine } from './quarantine.ts';
 import { recheckDamage } from './recheck-damage.ts';
 import { publishIndex } from './records/pack-sink.ts';
@@ -80,6 +81,7 @@ class Repair {
     // Kept before anything counts as replaced.
     const kept: string[] = [];
     for (const name of indexes) if (await aside.keep(indexName(name))) kept.push(name);
+    await this.#dropMissing();
     await this.#indexPacks(indexes);
     for (const name of kept) await aside.drop(indexName(name));
     await aside.sessions();
@@ -92,6 +94,16 @@ class Repair {
     // An index that could be neither kept nor deleted is superseded now; its damage is told all the same.
     const { damages, moreDamages, objects } = await checkRepository(this.#core, this.#options);
     return { ...this.#result, damages, moreDamages, objects: this.#result.objects + objects };
+  }
+
+  /** Takes packs that are not there out of the indexes: nobody must rely on them. */
+  async #dropMissing(): Promise<void> {
+    const { storage, catalog } = this.#core;
+    const there = new Set((await storage.list('packs/')).map(({ name }) => name));
+    const missing = new Set(catalog.packs().flatMap(({ id }) => (there.has(packName(id)) ? [] : [id])));
+    if (missing.size === 0 || this.#options.dryRun) return;
+    await this.#renew();
+    if ((await replaceIndexes(this.#core, this.#sessionId, missing, [], [])) > 0) this.#result.indexesWritten += 1;
   }
 
   /** Names every complete pack that no readable index names, a batch an index. @param superseded unreadable indexes */

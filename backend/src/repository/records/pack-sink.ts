@@ -22,6 +22,8 @@ export interface SinkEvents {
   indexStored(name: string, index: IndexObject): void;
   /** Called before each publishing: a chance to renew the session. */
   beforePublish(): Promise<void>;
+  /** Called when an index is there: a chance to correct it. @throws what storing then fails with */
+  afterPublish?(name: string, index: IndexObject): Promise<void>;
 }
 
 export class PackSink {
@@ -118,6 +120,7 @@ export class PackSink {
         const name = await publishIndex(this.#storage, repositoryId, keys, index, (bytes) => {
           this.indexBytes += bytes;
         });
+        await this.#events.afterPublish?.(name, index);
         this.#events.indexStored(name, index);
       } catch (error) {
         this.#failure ??= error;

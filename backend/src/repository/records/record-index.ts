@@ -31,6 +31,8 @@ export class RecordIndex {
   readonly catalog: Catalog;
   /** Packs named by a mark. */
   doomed: ReadonlySet<string> = new Set();
+  /** Packs that an index names and that were found not to be there. */
+  readonly missing = new Set<string>();
   /** `<pack id>-<offset>` of damaged records. */
   readonly damaged = new Set<string>();
   readonly #packs = new Map<number, CatalogPack | undefined>();
@@ -139,6 +141,7 @@ export class RecordIndex {
 
   #isSound(location: RecordLocation): boolean {
     if (this.doomed.size > 0 && this.doomed.has(location.packId)) return false;
+    if (this.missing.size > 0 && this.missing.has(location.packId)) return false;
     return this.damaged.size === 0 || !this.damaged.has(damageKey(location));
   }
 }

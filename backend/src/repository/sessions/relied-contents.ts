@@ -13,11 +13,16 @@ import { readPackContents } from '../records/pack-tail.ts';
 import type { IdClass } from '../records/record-index.ts';
 import type { SessionStore } from './session-store.ts';
 
+/** Packs asked for at once. */
+const PROBES = 16;
+
 export class ReliedContents {
   readonly #core: RepositoryCore;
   readonly #store: SessionStore;
   /** Packs that were doomed when the session began: nothing of it relies on them. */
   #before: ReadonlySet<string> = new Set();
+  /** Records of blocks and nodes that were relied on and lie nowhere. */
+  #lost = 0;
   /** Names of the restore points whose contents were built on. */
   readonly #bases = new Set<string>();
 
@@ -60,7 +65,10 @@ export class ReliedContents {
     const gone = [...this.#store.relied].filter(
       (id) => !index.loosePacks.has(id) && catalog.packById(id) === undefined,
     );
-    const concerned = gone.length > 0 || fresh.some((id) => this.#bases.size > 0 || this.#store.relied.has(id));
+    const absent = await this.#absent();
+    for (const id of absent) index.missing.add(id);
+    const concerned =
+      gone.length > 0 || absent.length > 0 || fresh.some((id) => this.#bases.size > 0 || this.#store.relied.has(id));
     if (!concerned) return false;
     // The doomed packs have left the indexes; their own tables say what is in them.
     for (const id of fresh) await this.#learn(id);
@@ -71,7 +79,37 @@ export class ReliedContents {
       stored = (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited)) || stored;
     }
     for (const id of fresh) this.#core.index.removeLoose(id);
+    if (this.#lost > 0)
+      throw new HvError(
+        'REPOSITORY_DAMAGED',
+        `${this.#lost} blocks that this backup shares with others are gone with their packs`,
+        {
+          advice: 'Run the backup again: it stores them anew.',
+          data: { object: 'pack', path: packName(absent[0] ?? gone[0] ?? ''), packs: absent },
+        },
+      );
     return stored;
+  }
+
+  /**
+   * Packs relied on that are not there. An index may name such: a writer that slept for longer than its session published it
+   * after prune had deleted its packs. Once seen here they stay: prune waits for this session.
+   */
+  async #absent(): Promise<string[]> {
+    const relied = [...this.#store.relied];
+    const absent: string[] = [];
+    for (let at = 0; at < relied.length; at += PROBES)
+      await Promise.all(
+        relied.slice(at, at + PROBES).map(async (id) => {
+          try {
+            await this.#core.storage.read(packName(id), 0, Buffer.alloc(1));
+          } catch (error) {
+            if (isHvError(error, 'FILE_NOT_FOUND')) absent.push(id);
+            else if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+          }
+        }),
+      );
+    return absent;
   }
 
   /**
@@ -79,7 +117,12 @@ export class ReliedContents {
    * marked before the session began. Only then could a prune have deleted what both need without waiting for us.
    */
   async isDoubtful(): Promise<boolean> {
-    if (this.#bases.size === 0 || this.#before.size === 0) return false;
+    return this.#before.size > 0 && (await this.isBaseGone());
+  }
+
+  /** Whether a restore point that was built on is no longer listed. */
+  async isBaseGone(): Promise<boolean> {
+    if (this.#bases.size === 0) return false;
     const listed = new Set(await this.#core.manifests.names());
     return [...this.#bases].some((name) => !listed.has(name));
   }
@@ -87,6 +130,8 @@ export class ReliedContents {
   /** Whether a block or node of `contents` has no record that will stay. */
   async isBroken(contents: readonly ContentRef[]): Promise<boolean> {
     try {
+      const there = new Set((await this.#core.storage.list('packs/')).map(({ name }) => name));
+      for (const { id } of this.#core.catalog.packs()) if (!there.has(packName(id))) this.#core.index.missing.add(id);
       const visited = new Set<string>();
       for (const ref of contents)
         if (ref.root !== null && (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited, true)))
@@ -129,11 +174,22 @@ export class ReliedContents {
   }
 
   async #copy(kind: IdClass, id: Buffer): Promise<boolean> {
-    const read = await this.#core.reader.read(kind, id);
+    const read = await this.#core.reader.read(kind, id).catch((error) => this.#giveUp(kind, id, error));
+    if (read === null) return false;
     // A block that was a delta comes in whole pages.
     const raw = kind === RecordKind.block ? read.subarray(0, trimmedLength(read, 0, read.length)) : read;
     if (this.#store.claim(kind, id)) return false;
     await this.#store.storeRaw(kind, raw, id);
     return true;
+  }
+
+  /** What was relied on in a pack that is not there is lost: recorded, so that the next backup stores it. */
+  async #giveUp(kind: IdClass, id: Buffer, error: unknown): Promise<null> {
+    const { index, damage } = this.#core;
+    const missing = index.findAll(kind, id).filter((location) => index.missing.has(location.packId));
+    if (missing.length === 0 || !isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) throw error;
+    for (const location of missing) await damage.record(location, id, 'the pack it was in is not there');
+    this.#lost += 1;
+    return null;
   }
 }

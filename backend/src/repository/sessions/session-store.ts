@@ -8,11 +8,11 @@ import { writePageList } from '../engine/page-list.ts';
 import { baseIdAt, idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { listLength, nodeId } from '../format/block-scheme.ts';
 import { type Encoding, PackClass, RECORD_HEADER_LENGTH, RecordKind, ZSTD_LEVEL } from '../format/constants.ts';
-import { keyOf } from '../format/ids.ts';
-import type { IndexedPack } from '../format/index-format.ts';
+import { keyOf, packName } from '../format/ids.ts';
+import type { IndexedPack, IndexObject } from '../format/index-format.ts';
 import { renderNode, type TreeNode } from '../format/node.ts';
 import type { CompressionLevel } from '../port.ts';
-import { PackSink } from '../records/pack-sink.ts';
+import { PackSink, publishIndex } from '../records/pack-sink.ts';
 import type { RunRecord } from '../records/pack-writer.ts';
 import { classOf, type IdClass, type RecordLocation } from '../records/record-index.ts';
 import type { SessionHandle } from './session-registry.ts';
@@ -48,7 +48,23 @@ export class SessionStore {
         }
       },
       beforePublish: () => handle.renew(),
+      afterPublish: (name, index) => this.#correctIndex(handle, name, index),
     });
+  }
+
+  /**
+   * When the session expired while it published, others may have deleted some of the packs, believing it over: an index that
+   * names the others takes the place of this one.
+   */
+  async #correctIndex(handle: SessionHandle, name: string, index: IndexObject): Promise<void> {
+    if (!handle.isExpired()) return;
+    const { storage, config, keys } = this.core;
+    const there = new Set<string>();
+    for (const { name: pack } of await storage.list('packs/')) there.add(pack);
+    const packs = index.packs.filter((pack) => there.has(packName(pack.id)));
+    if (packs.length < index.packs.length)
+      await publishIndex(storage, config.id, keys, { sessionId: handle.id, supersedes: [name], packs });
+    handle.requireAlive();
   }
 
   /** Whether the id is stored or on its way; if not, it is the caller's to store: it counts as on its way from now on. */

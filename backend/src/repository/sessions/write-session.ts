@@ -1,5 +1,5 @@
 /** One writer's work from registration to the end (docs/format.md §5, §6). */
-import { HvError } from '../../support/errors.ts';
+import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
@@ -60,7 +60,11 @@ export class RepositoryWriteSession implements WriteSession {
     if (base?.root) await this.#relied.requireListed(base);
     const writer = await SessionContentWriter.open(this.#store, size, base, this.#options.signal);
     this.#writers.add(writer);
-    return writer;
+    return {
+      write: (indices, fill) => this.#explained(() => writer.write(indices, fill)),
+      zero: (first, count) => this.#explained(() => writer.zero(first, count)),
+      finish: () => this.#explained(() => writer.finish()),
+    };
   }
 
   async damagedBlocks(base: ContentRef): Promise<number[]> {
@@ -78,6 +82,30 @@ export class RepositoryWriteSession implements WriteSession {
 
   async publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }> {
     this.#requireOpen();
+    return this.#explained(() => this.#publish(manifest));
+  }
+
+  /** What it was built on may be gone because others believed it over, or removed it: then that is what to say. */
+  async #explained<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) throw error;
+      this.#handle.requireAlive();
+      if (!(await this.#relied.isBaseGone())) throw error;
+      throw new HvError(
+        'REPOSITORY_SESSION_EXPIRED',
+        'The restore point this backup was built on was removed meanwhile',
+        {
+          advice: 'Run the backup again.',
+          data: { sessionId: this.#handle.id },
+          cause: error,
+        },
+      );
+    }
+  }
+
+  async #publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }> {
     await this.#store.flush();
     await this.#handle.renew(true);
     for (let round = 0; ; round++) {

@@ -1,0 +1,289 @@
+/**
+ * Writers, prunes, removals, checks, repairs and readers of several machines at once, in an order made by a seed; writers are paused
+ * for longer than their sessions. After every change the oracle looks whether a listed restore point lost something.
+ */
+import { initRepository, openStoredRepository } from '../../backend/src/repository/open.ts';
+import type { ContentRef } from '../../backend/src/repository/port.ts';
+import type { StoredRepository } from '../../backend/src/repository/repository.ts';
+import type { Storage } from '../../backend/src/repository/storage/storage.ts';
+import { isHvError } from '../../backend/src/support/errors.ts';
+import { below, pick, seeded } from '../fuzz/random.ts';
+import { Machines } from './machines.ts';
+import { Oracle } from './oracle.ts';
+import { BLOCK_SIZE, changed, type ModelContent, requireContent, storePoint } from './points.ts';
+import { ScheduledStorage, type StorageWorld } from './scheduled-storage.ts';
+import { Scheduler } from './scheduler.ts';
+
+const HOUR = 3600 * 1000;
+const BLOCKS = 10;
+const REMAINS = /^(hvbackup-repository\.json$|removed\/)/;
+
+export interface InterleavingFigures {
+  runs: number;
+  turns: number;
+  published: number;
+  /** Backups that gave up because their session had expired or their base was gone. */
+  refused: number;
+  removed: number;
+  prunes: number;
+  checks: number;
+  repairs: number;
+  read: number;
+  /** Writers that were paused for longer than their session. */
+  paused: number;
+  /** Restore points that were listed while something of theirs was gone, until their own writer withdrew them. */
+  withdrawn: number;
+}
+
+export const noInterleavings = (): InterleavingFigures => ({
+  runs: 0,
+  turns: 0,
+  published: 0,
+  refused: 0,
+  removed: 0,
+  prunes: 0,
+  checks: 0,
+  repairs: 0,
+  read: 0,
+  paused: 0,
+  withdrawn: 0,
+});
+
+export class Interleaving {
+  readonly #random: () => number;
+  readonly #figures: InterleavingFigures;
+  readonly #machines = new Machines();
+  readonly #scheduler: Scheduler;
+  readonly #objects = new Map<string, Buffer>();
+  readonly #world: StorageWorld;
+  readonly #oracle: Oracle;
+  /** What the restore points must be, by id; also of those whose writer was not told. */
+  readonly #contents = new Map<string, ModelContent>();
+  /** Names of manifests found broken while their writer was still at it. */
+  readonly #doubtful = new Set<string>();
+  /** What happened, for the report of a defect. */
+  readonly #log: string[] = [];
+  /** Time that passes with a turn, at most. */
+  #pace = 1000;
+
+  constructor(seed: number, figures: InterleavingFigures) {
+    this.#random = seeded(seed);
+    this.#figures = figures;
+    this.#scheduler = new Scheduler(this.#random);
+    this.#world = {
+      objects: this.#objects,
+      arriving: new Set(),
+      leaving: new Set(),
+      random: this.#random,
+      turn: (actor) => this.#scheduler.turn(actor),
+    };
+    this.#oracle = new Oracle(this.#objects, () => this.#open(this.#still(), 'oracle', false));
+  }
+
+  /** @throws when something a listed restore point needs is gone, or anything reads wrong */
+  async run(): Promise<void> {
+    this.#figures.runs += 1;
+    await initRepository(this.#still(), { blockSize: BLOCK_SIZE, environment: this.#machines.process('zero') });
+    this.#world.changed = (change, name, actor) => this.#watch(change, name, actor);
+    const problems: unknown[] = [];
+    const actor = (name: string, work: (name: string) => Promise<void>): Promise<void> =>
+      work(name).catch((error) => void problems.push(error));
+    const writers = ['writer-1', 'writer-2', 'writer-3'].slice(0, 1 + below(this.#random, 3));
+    const actors = [
+      ...writers.map((name) => actor(name, (own) => this.#writer(own))),
+      actor('remover', (own) => this.#remover(own)),
+      actor('pruner', (own) => this.#pruner(own)),
+      actor('checker', (own) => this.#checker(own)),
+      ...(this.#random() < 0.3 ? [actor('repairer', (own) => this.#repairer(own))] : []),
+    ];
+    await this.#scheduler.run(actors, () => this.#tick(writers));
+    this.#figures.turns += this.#scheduler.turns;
+    this.#world.changed = undefined;
+    this.#world.turn = async () => undefined;
+    try {
+      if (problems.length > 0) throw problems[0];
+      await this.#aftermath();
+    } catch (error) {
+      const problem = error as Error;
+      throw new Error(`${problem.message}\n${this.#log.map((line) => `  ${line}`).join('\n')}`, { cause: problem });
+    } finally {
+      this.#machines.close();
+    }
+  }
+
+  /** Time passes; now and then a writer falls asleep for longer than its session lives. */
+  #tick(writers: readonly string[]): void {
+    const asleep = writers.some((name) => this.#scheduler.isPaused(name));
+    if (!asleep) this.#pace = 1000;
+    this.#machines.time += below(this.#random, this.#pace);
+    if (asleep || this.#random() > 0.004) return;
+    this.#figures.paused += 1;
+    const turns = 60 + below(this.#random, 400);
+    this.#scheduler.pause(pick(this.#random, writers), turns);
+    this.#pace = Math.ceil((60 * HOUR) / turns);
+  }
+
+  async #watch(change: 'put' | 'delete', name: string, actor: string): Promise<void> {
+    this.#log.push(`${new Date(this.#machines.time).toISOString()} ${actor}: ${change} ${name}`);
+    await this.#oracle.changed(change, name);
+    if (!/^(packs|manifests|removed)\//.test(name)) return;
+    for (const broken of this.#oracle.broken()) {
+      // Published by a writer whose session had expired meanwhile: it withdraws it (docs/format.md §5, rule 6).
+      if (this.#world.arriving.has(broken) || this.#doubtful.has(broken)) {
+        if (!this.#doubtful.has(broken)) this.#figures.withdrawn += 1;
+        this.#doubtful.add(broken);
+        continue;
+      }
+      throw new Error(`LOST: ${actor} ${change} ${name}: ${broken} needs what is gone`);
+    }
+  }
+
+  async #writer(name: string): Promise<void> {
+    let content: ModelContent = changed(Array(BLOCKS).fill(0), 12, this.#random).content;
+    let base: ContentRef | undefined;
+    let repository: StoredRepository | undefined;
+    for (let round = 1 + below(this.#random, 4); round > 0; round--) {
+      // A process of its own for each backup, or one that has been running for long.
+      if (repository === undefined || this.#random() < 0.5) {
+        await repository?.close();
+        repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+      }
+      const next = changed(content, 1 + below(this.#random, 4), this.#random);
+      content = next.content;
+      base = await this.#backUp(repository, name, content, base, next.indices);
+    }
+    await repository?.close();
+  }
+
+  /** @returns the content's reference, or undefined when the next backup must be a full */
+  async #backUp(
+    repository: StoredRepository,
+    group: string,
+    content: ModelContent,
+    base: ContentRef | undefined,
+    indices: number[],
+  ): Promise<ContentRef | undefined> {
+    const chosen = base && this.#random() < 0.8 ? { base, indices } : {};
+    const now = this.#machines.time;
+    try {
+      const announce = (id: string) => void this.#contents.set(id, content);
+      const point = await storePoint(repository, { group, content, now, announce, ...chosen });
+      this.#figures.published += 1;
+      return point.ref;
+    } catch (error) {
+      if (!isHvError(error, 'POINT_NOT_FOUND', 'REPOSITORY_SESSION_EXPIRED')) throw error;
+      this.#figures.refused += 1;
+      return undefined;
+    }
+  }
+
+  async #remover(name: string): Promise<void> {
+    const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+    for (let round = 0; round < 4; round++) {
+      const points = await repository.listManifests();
+      const victim = points.length > 0 ? pick(this.#random, points) : undefined;
+      if (victim !== undefined) {
+        await repository.removeManifest(victim.id).catch((error) => {
+          if (!isHvError(error, 'POINT_NOT_FOUND')) throw error;
+        });
+        this.#figures.removed += 1;
+      }
+      await this.#prune(repository);
+    }
+    await repository.close();
+  }
+
+  async #prune(repository: StoredRepository): Promise<void> {
+    try {
+      await repository.prune();
+      this.#figures.prunes += 1;
+    } catch (error) {
+      // It was held up for longer than its session: whatever it began the next one finishes.
+      if (!isHvError(error, 'REPOSITORY_SESSION_EXPIRED')) throw error;
+      this.#figures.refused += 1;
+    }
+  }
+
+  async #pruner(name: string): Promise<void> {
+    for (let round = 0; round < 3; round++) {
+      const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+      await this.#prune(repository);
+      await repository.close();
+    }
+  }
+
+  async #checker(name: string): Promise<void> {
+    for (let round = 0; round < 2; round++) {
+      const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+      const { damages } = await repository.check();
+      if (damages.length > 0 && this.#doubtful.size === 0)
+        throw new Error(`check beside the others: ${damages.map((one) => one.message).join('; ')}`);
+      this.#figures.checks += 1;
+      await this.#readOne(repository);
+      await repository.close();
+    }
+  }
+
+  /** Reads a listed restore point. It may be removed meanwhile, then it may also be gone in part. */
+  async #readOne(repository: StoredRepository): Promise<void> {
+    const points = await repository.listManifests();
+    if (points.length === 0) return;
+    const { id, contents } = pick(this.#random, points);
+    try {
+      await requireContent(repository, contents[0]!, this.#contents.get(id)!);
+      this.#figures.read += 1;
+    } catch (error) {
+      if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) throw error;
+      const still = (await repository.listManifests()).some((one) => one.id === id);
+      if (still && this.#doubtful.size === 0) throw error;
+    }
+  }
+
+  async #repairer(name: string): Promise<void> {
+    const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+    await repository.repair().catch((error) => {
+      if (!isHvError(error, 'REPOSITORY_BUSY', 'REPOSITORY_SESSION_EXPIRED')) throw error;
+    });
+    this.#figures.repairs += 1;
+    await repository.close();
+  }
+
+  /** When all have ended and time has passed, everything listed is right, and garbage can be collected. */
+  async #aftermath(): Promise<void> {
+    this.#machines.time += 27 * HOUR;
+    const repository = await this.#open(this.#still(), 'last', false);
+    const verify = async (): Promise<void> => {
+      for (const { id, contents } of await repository.listManifests())
+        await requireContent(repository, contents[0]!, this.#contents.get(id)!);
+    };
+    try {
+      await verify();
+      const { damages } = await repository.check();
+      if (damages.length > 0) throw new Error(`check: ${damages.map((one) => one.message).join('; ')}`);
+      await repository.prune();
+      await verify();
+      for (const { id } of await repository.listManifests()) await repository.removeManifest(id);
+      await repository.prune();
+      const left = [...this.#objects.keys()].filter((name) => !REMAINS.test(name));
+      if (left.length > 0) throw new Error(`garbage is left: ${left.join(', ')}`);
+    } finally {
+      await repository.close();
+    }
+  }
+
+  /** Waits for nobody. */
+  #still(): Storage {
+    const { objects, random } = this.#world;
+    const turn = async (): Promise<void> => undefined;
+    return new ScheduledStorage({ objects, random, arriving: new Set(), leaving: new Set(), turn }, 'still');
+  }
+
+  #open(storage: Storage, machine: string, kept: boolean): Promise<StoredRepository> {
+    if (!kept) this.#machines.forgetCatalog(machine);
+    return openStoredRepository(storage, {
+      catalog: (id) => this.#machines.catalog(machine, id),
+      environment: this.#machines.process(machine),
+      workers: 0,
+    });
+  }
+}
