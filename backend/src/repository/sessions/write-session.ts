@@ -62,6 +62,8 @@ export class RepositoryWriteSession implements WriteSession {
     this.#writers.add(writer);
     return {
       write: (indices, fill) => this.#explained(() => writer.write(indices, fill)),
+      patch: (...args) => this.#explained(() => writer.patch(...args)),
+      drain: () => writer.drain(),
       zero: (first, count) => this.#explained(() => writer.zero(first, count)),
       finish: () => this.#explained(() => writer.finish()),
     };
