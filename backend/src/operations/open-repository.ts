@@ -1,5 +1,5 @@
 /** Opens and creates repositories by their location: storage and catalog are chosen and put together here. */
-import { promises as fs } from 'node:fs';
+import { chmodSync, promises as fs, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PointMemory } from '../catalog/point-memory.ts';
 import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
@@ -35,8 +35,8 @@ export async function openRepository(location: string, options: OpenRepositoryOp
   const { limiter, signal, passphrase } = options;
   const storage = new FolderStorage(location);
   return openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
-    catalog: (id) => new SqliteCatalog(join(folder, 'catalogs', `${id}.sqlite`), id),
-    memory: (id) => new PointMemory(join(folder, 'seen', `${id}.sqlite`), vmNameOf),
+    catalog: (id) => new SqliteCatalog(join(ownFolder(folder, 'catalogs'), `${id}.sqlite`), id),
+    memory: (id) => new PointMemory(join(ownFolder(folder, 'seen'), `${id}.sqlite`), vmNameOf),
     passphrase,
   });
 }
@@ -63,6 +63,18 @@ export async function createRepository(
   await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
   await storage.close();
   return openRepository(location, options);
+}
+
+/** What lies there tells names of VMs, also of encrypted repositories: for this account only, where the system knows modes. */
+function ownFolder(parent: string, name: string): string {
+  const path = join(parent, name);
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chmodSync(path, 0o700);
+  } catch {
+    // Whoever writes there meets the same obstacle, and knows what to do without.
+  }
+  return path;
 }
 
 const vmNameOf = ({ body }: ManifestEnvelope): string | null => {
