@@ -1,10 +1,10 @@
 /**
- * `npm run bench [-- --size GIB] [--block-size N] [--rounds N]`: full, incremental, restore and verify of a disk with
- * real files, next to restic, borg and qemu-img where they are installed, in one run. Figures are whole processes; on a
- * shared machine only the ratios mean something. What concerns disk images alone runs N times (3) in turns; the median counts.
+ * `npm run bench [-- --size GIB] [--changes N] [--block-size N] [--rounds N] [--plain]`: full, incremental, restore and verify
+ * of a disk with real files, next to restic, borg and qemu-img where they are installed, in one run. Ours is encrypted as
+ * restic is, but for --plain; borg is not. Figures are whole processes; on a shared machine only the ratios mean something. What concerns disk images alone runs N times (3) in turns; the median counts.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, fsyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -18,10 +18,11 @@ import { findProgram } from '../lib/run.ts';
 
 const { values } = parseArgs({
   options: {
-    size: { type: 'string', default: '3' },
+    size: { type: 'string', default: '8' },
     'block-size': { type: 'string' },
     compression: { type: 'string', default: 'default' },
-    changes: { type: 'string', default: '5000' },
+    changes: { type: 'string', default: '20000' },
+    plain: { type: 'boolean', default: false },
     folder: { type: 'string' },
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
@@ -44,7 +45,12 @@ const jobOrder = (job: string): number => JOBS.findIndex((name) => job.startsWit
 
 await bundleBackend();
 const folder = mkdtempSync(join(values.folder ?? tmpdir(), 'hvbackup-bench-'));
-const STATE = { HVBACKUP_STATE_DIR: join(folder, 'state') };
+const passphrase = join(folder, 'passphrase');
+writeFileSync(passphrase, 'bench\n');
+const STATE = {
+  HVBACKUP_STATE_DIR: join(folder, 'state'),
+  ...(values.plain ? {} : { HVBACKUP_PASSPHRASE_FILE: passphrase }),
+};
 try {
   await main();
 } finally {
@@ -90,6 +96,7 @@ async function main(): Promise<void> {
 
   const tools = [ours(host, data), restic(image, data), borg(image, data)].filter((tool) => tool !== null);
   for (const tool of tools) await tool.full();
+  await strong(host, data);
   change(1);
   for (const tool of tools) await tool.incremental();
   for (const tool of tools) await tool.restore();
@@ -161,6 +168,17 @@ async function disks(image: string, data: number): Promise<void> {
     await row(job.tool, job.job, 0, async () => (await medianOfRounds([job], Number(values.rounds))).get(job)!);
     rmSync(huge);
   }
+}
+
+/** The setting for size, in a repository of its own that is not kept. */
+async function strong(host: string, data: number): Promise<void> {
+  const repository = join(folder, 'strong');
+  const cli = (...args: string[]) =>
+    measure(process.execPath, [BUNDLE, ...args, '--repository', repository, '--json'], STATE);
+  await measure(process.execPath, [BUNDLE, 'repository', 'create', repository, '--json'], STATE);
+  const backup = () => cli('backup', '--host', host, '--mode', 'full', '--compression', 'strong');
+  await row('hvbackup', 'full, --compression strong', data, backup, repository);
+  rmSync(repository, { recursive: true });
 }
 
 interface Tool {

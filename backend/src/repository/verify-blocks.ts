@@ -14,6 +14,9 @@ interface OpenSlot {
   bytes: number;
 }
 
+/** Every block, not a sample: then the bases of deltas are checked by themselves. */
+export const isWhole = (options: VerifyOptions): boolean => (options.samplePercent ?? 100) >= 100;
+
 export class BlockChecker {
   /** Expected, for the progress. */
   totalBytes = 0;
@@ -26,6 +29,8 @@ export class BlockChecker {
   readonly #lost: (error: unknown, id: Buffer) => void;
   readonly #slots: SlotSet;
   readonly #running = new Set<Promise<void>>();
+  /** Whether the bases of deltas are handed in too. */
+  readonly #onlyProve: boolean;
   #open: OpenSlot | undefined;
   #failure: unknown;
 
@@ -35,6 +40,7 @@ export class BlockChecker {
     this.#options = options;
     this.#lost = lost;
     this.#slots = new SlotSet(core.pool);
+    this.#onlyProve = isWhole(options);
   }
 
   /** Takes a block; waits while enough are under way. @param bytes of its record */
@@ -80,7 +86,7 @@ export class BlockChecker {
     const { slot, count, bytes } = open;
     const lost = (error: unknown, position: number) => this.#lost(error, idAt(slot, position));
     const positions = Array.from({ length: count }, (_, position) => position);
-    const task = fetchBatch(this.#core, slot, positions, lost)
+    const task = fetchBatch(this.#core, slot, positions, lost, this.#onlyProve)
       .then(() => {
         this.readBytes += bytes;
         const { totalBytes, readBytes: doneBytes } = this;

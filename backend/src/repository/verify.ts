@@ -2,9 +2,10 @@
  * Reading and hash-checking what contents need, in the order it lies in the packs, each record once. The trees are walked
  * first and leave one bit a record; which ids these are is then read from the packs' own tables of contents.
  */
-import { isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
+import { hex, isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { RepositoryCore } from './core.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from './format/constants.ts';
+import { packName } from './format/ids.ts';
 import type { RecordEntry } from './format/pack-format.ts';
 import { findLosses } from './losses.ts';
 import type { ContentRef, Damage, VerifyOptions } from './port.ts';
@@ -13,7 +14,7 @@ import { readPackTail } from './records/pack-tail.ts';
 import type { RecordLocation } from './records/record-index.ts';
 import { toDamage } from './tree/content-stream.ts';
 import { requireRef, walkBlocks } from './tree/tree-walk.ts';
-import { BlockChecker } from './verify-blocks.ts';
+import { BlockChecker, isWhole } from './verify-blocks.ts';
 
 /** Of one damaged record; the contents' own ranges are told all. */
 const MAX_PLACES = 100;
@@ -36,7 +37,7 @@ export async function verifyContents(
   try {
     const wanted = new WantedBlocks(core);
     await walkContents(core, contents, options, found, async (id, location) => {
-      if (location === undefined || !wanted.add(location, id)) await checkSingle(checker, id, location, found);
+      if (location === undefined || !wanted.add(location, id)) await checkSingle(checker, id, location, found, options);
     });
     const unlisted = await checkPacks(core, wanted, checker, options);
     if (unlisted.size > 0) await checkUnlisted(core, contents, options, found, { wanted, unlisted, checker });
@@ -117,11 +118,18 @@ async function walkContents(
     for await (const run of walkBlocks(ref, config.blockSize, load, { from: 0, to: blocks }, lost, skip)) {
       for (let i = 0; i < run.count; i++) {
         const id = run.ids.subarray(i * ID_LENGTH, (i + 1) * ID_LENGTH);
-        await visit(id, index.findAll(RecordKind.block, id)[0]);
+        const [location] = index.findAll(RecordKind.block, id);
+        await visit(id, location);
+        // Deltas are held against the lists of their bases, so these are checked themselves, once.
+        if (location?.base && isWhole(options)) await visit(location.base, index.findWhole(location.base)[0]);
       }
     }
   }
 }
+
+/** Bytes that checking a record decodes. */
+const decodedLength = ({ rawLength, base }: Pick<RecordEntry, 'rawLength' | 'base'>, options: VerifyOptions): number =>
+  base !== undefined && isWhole(options) ? 0 : rawLength;
 
 /** Pack after pack, from the first wanted record to the last. @returns packs that do not list what the index says */
 async function checkPacks(
@@ -141,8 +149,9 @@ async function checkPacks(
       unlisted.add(pack.id);
       continue;
     }
-    for (const { id, rawLength, storedLength } of picked)
-      if (share >= 1 || Math.random() < share) await checker.add(id, rawLength, RECORD_HEADER_LENGTH + storedLength);
+    for (const record of picked)
+      if (share >= 1 || Math.random() < share)
+        await checker.add(record.id, decodedLength(record, options), RECORD_HEADER_LENGTH + record.storedLength);
   }
   return unlisted;
 }
@@ -170,11 +179,11 @@ async function checkUnlisted(
   const share = (options.samplePercent ?? 100) / 100;
   const again = new LiveSet();
   await walkContents(core, contents, options, found, async (id, location) => {
-    if (location === undefined) return checkSingle(state.checker, id, location, found);
+    if (location === undefined) return checkSingle(state.checker, id, location, found, options);
     // A pack that is gone was rewritten meanwhile, and the block lies in one that was not gone through.
     if (state.wanted.has(location) && !state.unlisted.has(location.packId)) return;
     if (again.addPackOf(location, core.index) && !again.mark(location)) return;
-    if (share >= 1 || Math.random() < share) await checkSingle(state.checker, id, location, found);
+    if (share >= 1 || Math.random() < share) await checkSingle(state.checker, id, location, found, options);
   });
 }
 
@@ -183,10 +192,11 @@ async function checkSingle(
   id: Buffer,
   location: RecordLocation | undefined,
   found: ReadonlyMap<string, Damage>,
+  options: VerifyOptions,
 ): Promise<void> {
   if (found.size > 0 && found.has(id.toString('hex'))) return;
   const length = location ? RECORD_HEADER_LENGTH + location.storedLength : 0;
-  await checker.add(id, location?.rawLength ?? 0, length);
+  await checker.add(id, location ? decodedLength(location, options) : 0, length);
 }
 
 /** Remembers a damage under the id of the block or node; anything else is an error. */
@@ -195,20 +205,21 @@ function noteDamage(error: unknown, found: Map<string, Damage>, id?: Buffer): vo
   if (problem.code !== 'REPOSITORY_DAMAGED' && problem.code !== 'NOT_SUPPORTED') throw problem;
   const damage = toDamage(problem);
   const key = id ? id.toString('hex') : (damage.id ?? damage.path);
-  if (!found.has(key)) found.set(key, { ...damage, id: damage.id ?? (id ? key : undefined) });
+  // Of a delta over a base that is nowhere the problem names the base; what cannot be read is the delta.
+  if (!found.has(key)) found.set(key, { ...damage, id: id ? key : damage.id });
 }
 
 /** Walks the trees once more to say who needs what is damaged: only now is it worth the time. */
 async function reportDamage(
   core: RepositoryCore,
   contents: readonly ContentRef[],
-  found: ReadonlyMap<string, Damage>,
+  found: Map<string, Damage>,
   options: VerifyOptions,
 ): Promise<void> {
   const places = new Map<string, { list: Place[]; more: number }>();
   await findLosses(core, contents, {
     signal: options.signal,
-    isLost: (id) => found.has(id.toString('hex')),
+    isLost: (id) => found.has(id.toString('hex')) || losesBase(core, id, found),
     onLoss: options.onLoss,
     onPlace: ({ key, ...place }) => {
       const known = places.get(key) ?? { list: [], more: 0 };
@@ -224,4 +235,18 @@ async function reportDamage(
     const { list, more } = places.get(key) ?? { list: [], more: 0 };
     options.onDamage?.(damage, list, more);
   }
+}
+
+/** Whether all a block has is deltas over a base that is damaged: then it is damaged itself, and noted. */
+function losesBase(core: RepositoryCore, id: Buffer, found: Map<string, Damage>): boolean {
+  const records = core.index.findAll(RecordKind.block, id);
+  const bases = records.map((record) => record.base && found.get(record.base.toString('hex')));
+  const [base] = bases;
+  if (base === undefined || bases.includes(undefined)) return false;
+  const [{ packId, offset }] = records as [RecordLocation];
+  const key = id.toString('hex');
+  const path = packName(packId);
+  const message = `${path} at ${hex(offset)}: block ${key} is a delta over a damaged one: ${base.message}`;
+  found.set(key, { object: 'block', path, offset, id: key, message });
+  return true;
 }

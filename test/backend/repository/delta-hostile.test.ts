@@ -90,7 +90,7 @@ async function expectRefused(
   await expect(reader.read(100, Buffer.alloc(10))).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
   const damages: Damage[] = [];
   await repository.verify([ref], { onDamage: (damage) => damages.push(damage) });
-  expect(damages).toHaveLength(1);
+  expect(damages.map(({ id }) => id)).toContain(ref.root);
   // A small change: what is there is not built on.
   const changed = Buffer.from(content);
   changed[3 * PAGE + 5]! ^= 0xff;

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { initRepository, openStoredRepository } from '../../../backend/src/repository/open.ts';
-import type { BlockPatch, ContentRef, ContentStats } from '../../../backend/src/repository/port.ts';
+import type { BlockPatch, ContentRef, ContentStats, Damage } from '../../../backend/src/repository/port.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { walkBlocks } from '../../../backend/src/repository/tree/tree-walk.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
@@ -225,6 +225,13 @@ describe('deltas', () => {
     const other = await again();
     await expect(readAll(other, third.ref)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
     await expect(readAll(other, third.ref)).rejects.toThrow(/is a delta over it/);
+    const damages: { damage: Damage; places: unknown[] }[] = [];
+    const points = await other.listManifests();
+    const contents = points.flatMap((point) => point.contents);
+    await other.verify(contents, { onDamage: (damage, places) => damages.push({ damage, places }) });
+    // The base itself in the first point, its deltas in the next two; the fourth has the block whole, damaged likewise.
+    expect(damages.map(({ places }) => places.length)).toEqual([1, 1, 1, 1]);
+    expect(damages.filter(({ damage }) => /is a delta over a damaged one/.test(damage.message))).toHaveLength(2);
     const session = await other.beginSession();
     const damaged = await session.damagedBlocks(third.ref);
     await session.close();

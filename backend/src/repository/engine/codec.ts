@@ -4,11 +4,11 @@
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type BlockScheme, bitmapLength, blockId, listLength, nodeId, pagesOf } from '../format/block-scheme.ts';
-import { Encoding, ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import { Encoding, ID_LENGTH, PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import { TAG_LENGTH } from '../format/keys.ts';
-import { type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
+import { parseRecordHeader, type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
 import { isZeroEntry, writeEntry, writePageList } from './page-list.ts';
-import { openBody, type RecordCipher, sealBody } from './record-cipher.ts';
+import { openBody, openPrefix, type RecordCipher, sealBody } from './record-cipher.ts';
 import { ownChunk, release } from './release.ts';
 
 /** What the records of one pack are read and written with. */
@@ -198,4 +198,31 @@ export function decodeDelta(record: RecordEntry, bytes: Buffer, context: RecordC
   }
   if (at !== plain.length) return 'the delta holds more than its bitmap names';
   return { ...opened, pages };
+}
+
+/** Reads the header at `at` of `bytes`. @returns a sentence when it is none, or not that of `id` */
+export function parseRecord(bytes: Buffer, at: number, id: Buffer): RecordEntry | string {
+  try {
+    const record = parseRecordHeader(bytes, at, 'record', PACK_HEADER_LENGTH);
+    return record.id.equals(id) ? record : 'the record is not the one that is listed here';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/**
+ * The page list of a whole block, from the beginning of its record: proven by the id, though the rest is not.
+ * @param bytes header and at least the page list; @returns a sentence when it is damaged
+ */
+export function readList(
+  record: RecordEntry,
+  bytes: Buffer,
+  scheme: BlockScheme,
+  cipher: RecordCipher | undefined,
+): Buffer | string {
+  if (record.kind !== RecordKind.block || record.rawLength > scheme.blockSize) return 'the record is no block';
+  const header = bytes.subarray(0, RECORD_HEADER_LENGTH);
+  const stored = bytes.subarray(RECORD_HEADER_LENGTH, RECORD_HEADER_LENGTH + listLength(scheme, record.rawLength));
+  const list = cipher ? openPrefix(cipher, header, stored) : stored;
+  return blockId(scheme, list).equals(record.id) ? list : 'the page list does not give the id';
 }

@@ -3,12 +3,12 @@
  * (docs/format.md §4). The writer lays a patch out in the slot's input as: the old record (of a whole one only header and page
  * list), a bitmap of the changed pages, then room for the delta's payload, with the changed pages, in order, at its end.
  */
-import { type BlockScheme, bitmapLength, blockId, listLength, pagesOf } from '../format/block-scheme.ts';
-import { ID_LENGTH, PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import { parseRecordHeader, type RecordEntry } from '../format/pack-format.ts';
-import { type DecodedDelta, decodeDelta } from './codec.ts';
+import { type BlockScheme, bitmapLength, blockId, pagesOf } from '../format/block-scheme.ts';
+import { ID_LENGTH, RecordKind } from '../format/constants.ts';
+import type { RecordEntry } from '../format/pack-format.ts';
+import { type DecodedDelta, decodeDelta, parseRecord, readList } from './codec.ts';
 import { isZeroEntry, writeEntry } from './page-list.ts';
-import { openPrefix, type RecordCipher } from './record-cipher.ts';
+import type { RecordCipher } from './record-cipher.ts';
 import { baseIdAt, idAt, listAt, META_FIELDS, Meta, type Slot } from './slot.ts';
 
 /** Bytes of the bitmap that tells which pages of a block changed. */
@@ -50,20 +50,14 @@ interface OldBlock {
 }
 
 function readOld(bytes: Buffer, id: Buffer, scheme: BlockScheme, cipher: RecordCipher | undefined): OldBlock | string {
-  let record: RecordEntry;
-  try {
-    record = parseRecordHeader(bytes, 0, 'record', PACK_HEADER_LENGTH);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+  const record = parseRecord(bytes, 0, id);
+  if (typeof record === 'string') return record;
+  if (record.kind !== RecordKind.delta) {
+    const list = readList(record, bytes, scheme, cipher);
+    return typeof list === 'string' ? list : { record, list };
   }
-  if (!record.id.equals(id) || record.rawLength > scheme.blockSize) return 'the record is not the one that is listed';
-  if (record.kind === RecordKind.delta) {
-    const delta = decodeDelta(record, bytes, { scheme, cipher });
-    return typeof delta === 'string' ? delta : { record, list: delta.list, delta };
-  }
-  const stored = bytes.subarray(RECORD_HEADER_LENGTH, RECORD_HEADER_LENGTH + listLength(scheme, record.rawLength));
-  const list = cipher ? openPrefix(cipher, bytes.subarray(0, RECORD_HEADER_LENGTH), stored) : stored;
-  return blockId(scheme, list).equals(id) ? { record, list } : 'the page list does not give the id';
+  const delta = decodeDelta(record, bytes, { scheme, cipher });
+  return typeof delta === 'string' ? delta : { record, list: delta.list, delta };
 }
 
 function merge(slot: Slot, entry: number, scheme: BlockScheme, old: OldBlock, changed: Buffer): string | null {

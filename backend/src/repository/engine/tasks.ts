@@ -1,9 +1,9 @@
 /** What a codec worker does with a slot, and the messages that ask for it. */
 import { type BlockScheme, blockId, listLength } from '../format/block-scheme.ts';
-import { PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import { parseRecordHeader, type RecordEntry } from '../format/pack-format.ts';
-import { decodeDelta, decodeWhole, encodeRecord, type RecordDraft } from './codec.ts';
-import { applyDelta } from './delta.ts';
+import { RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import type { RecordEntry } from '../format/pack-format.ts';
+import { decodeDelta, decodeWhole, encodeRecord, parseRecord, type RecordDraft, readList } from './codec.ts';
+import { applyDelta, fitsBase } from './delta.ts';
 import { writePageList } from './page-list.ts';
 import { digestPatch } from './patch.ts';
 import type { RecordCipher } from './record-cipher.ts';
@@ -15,8 +15,11 @@ export type TaskRequest =
   | { task: 'digest'; slot: number; count: number; ciphers: RecordCipher[] }
   /** Encodes the wanted ones of the first `count` entries as records, one behind the other in `output`. */
   | { task: 'encode'; slot: number; count: number; level: number; sequence: number; cipher?: RecordCipher }
-  /** Decodes and proves `count` records of `input`, deltas over their bases, into consecutive blocks of `output`. */
-  | { task: 'decode'; slot: number; count: number; ciphers: RecordCipher[] };
+  /**
+   * Decodes and proves `count` records of `input`, deltas over their bases, into consecutive blocks of `output`. With
+   * `onlyProve` of the bases only the beginnings are there, and of deltas nothing is written.
+   */
+  | { task: 'decode'; slot: number; count: number; ciphers: RecordCipher[]; onlyProve?: boolean };
 
 /** An entry that could not be done. */
 export interface Failure {
@@ -36,7 +39,7 @@ export type WorkerReply = { id: number; result: TaskResult } | { id: number; err
 export function runTask(slot: Slot, request: TaskRequest, scheme: BlockScheme): TaskResult {
   if (request.task === 'digest') return digestEntries(slot, request.count, scheme, request.ciphers);
   if (request.task === 'encode') return encodeEntries(slot, request, scheme);
-  return decodeRecords(slot, request.count, scheme, request.ciphers);
+  return decodeRecords(slot, request, scheme);
 }
 
 function digestEntries(slot: Slot, count: number, scheme: BlockScheme, ciphers: readonly RecordCipher[]): TaskResult {
@@ -97,9 +100,15 @@ function encodeEntries(slot: Slot, request: TaskRequest & { task: 'encode' }, sc
   return { length: at, failures: [] };
 }
 
-function decodeRecords(slot: Slot, count: number, scheme: BlockScheme, ciphers: readonly RecordCipher[]): TaskResult {
+function decodeRecords(slot: Slot, request: TaskRequest & { task: 'decode' }, scheme: BlockScheme): TaskResult {
+  const { count, ciphers, onlyProve } = request;
   const failures: Failure[] = [];
   for (let block = 0; block < count; block++) {
+    if (onlyProve && slot.meta[block * META_FIELDS + Meta.kind] === RecordKind.delta) {
+      const message = proveDelta(slot, block, scheme, ciphers);
+      if (message !== null) failures.push({ block, message });
+      continue;
+    }
     const start = block * slot.blockSize;
     const length = decodeEntry(slot, block, scheme, ciphers);
     if (typeof length === 'string') failures.push({ block, message: length });
@@ -139,6 +148,25 @@ function decodeEntry(
   return length;
 }
 
+/** Holds a delta against the page list of its base. @returns why not, null when all is well */
+function proveDelta(slot: Slot, block: number, scheme: BlockScheme, ciphers: readonly RecordCipher[]): string | null {
+  const meta = slot.meta.subarray(block * META_FIELDS, (block + 1) * META_FIELDS);
+  const id = idAt(slot, block);
+  const found = recordAt(slot, meta[Meta.offset]!, meta[Meta.storedLength]!, RecordKind.delta, id);
+  if (typeof found === 'string') return found;
+  const at = meta[Meta.baseOffset]!;
+  const base = parseRecord(slot.input, at, found.record.base!);
+  if (typeof base === 'string') return base;
+  const bytes = slot.input.subarray(at, at + RECORD_HEADER_LENGTH + meta[Meta.baseLength]!);
+  const list = readList(base, bytes, scheme, ciphers[meta[Meta.baseCipher]!]);
+  if (typeof list === 'string') return list;
+  const delta = decodeDelta(found.record, found.bytes, { scheme, cipher: ciphers[meta[Meta.cipher]!] });
+  if (typeof delta === 'string') return delta;
+  const problem = fitsBase(delta, list);
+  delta.free();
+  return problem;
+}
+
 /** The record that is listed at `at` of the input. */
 function recordAt(
   slot: Slot,
@@ -147,13 +175,9 @@ function recordAt(
   kind: number,
   id: Buffer,
 ): { record: RecordEntry; bytes: Buffer } | string {
-  let record: RecordEntry;
-  try {
-    record = parseRecordHeader(slot.input, at, 'record', PACK_HEADER_LENGTH);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-  if (record.kind !== kind || !record.id.equals(id) || record.storedLength !== storedLength)
+  const record = parseRecord(slot.input, at, id);
+  if (typeof record === 'string') return record;
+  if (record.kind !== kind || record.storedLength !== storedLength)
     return 'the record is not the one that is listed here';
   return { record, bytes: slot.input.subarray(at, at + RECORD_HEADER_LENGTH + storedLength) };
 }

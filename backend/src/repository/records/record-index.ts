@@ -55,7 +55,7 @@ export class RecordIndex {
    */
   findSound(kind: IdClass, id: Buffer, own: ReadonlySet<string> = NONE): RecordLocation | undefined {
     const usable = this.#known(kind, id).filter(
-      (location) => (location.packNumber >= 0 || own.has(location.packId)) && this.#isSound(location),
+      (location) => (location.packNumber >= 0 || own.has(location.packId)) && this.isSound(location),
     );
     const whole = usable.find((location) => location.base === undefined);
     return whole ?? usable.find((location) => this.findBase(location, own) !== undefined);
@@ -66,9 +66,7 @@ export class RecordIndex {
     if (delta.base === undefined) return undefined;
     return this.#known(RecordKind.block, delta.base).find(
       (location) =>
-        location.base === undefined &&
-        (location.packNumber >= 0 || own.has(location.packId)) &&
-        this.#isSound(location),
+        location.base === undefined && (location.packNumber >= 0 || own.has(location.packId)) && this.isSound(location),
     );
   }
 
@@ -77,7 +75,7 @@ export class RecordIndex {
     const found = this.#known(kind, id);
     if (found.length < 2) return found;
     const rank = (location: RecordLocation) =>
-      Number(!this.#isSound(location)) * 2 + Number(location.base !== undefined);
+      Number(!this.isSound(location)) * 2 + Number(location.base !== undefined);
     return found.sort((a, b) => rank(a) - rank(b));
   }
 
@@ -139,7 +137,8 @@ export class RecordIndex {
     return { ...facts, ...(base === null ? {} : { base: Buffer.from(base) }), packId: pack.id, packNumber };
   }
 
-  #isSound(location: RecordLocation): boolean {
+  /** Neither damaged nor in a pack that will be deleted. Says nothing about a delta's base. */
+  isSound(location: RecordLocation): boolean {
     if (this.doomed.size > 0 && this.doomed.has(location.packId)) return false;
     if (this.missing.size > 0 && this.missing.has(location.packId)) return false;
     return this.damaged.size === 0 || !this.damaged.has(damageKey(location));

@@ -7,7 +7,7 @@ import type { RepositoryCore } from '../core.ts';
 import type { RecordCipher } from '../engine/record-cipher.ts';
 import { idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { SlotSet } from '../engine/worker-pool.ts';
-import { recordRoom } from '../format/block-scheme.ts';
+import { listLength, recordRoom } from '../format/block-scheme.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import type { ContentRef, Damage } from '../port.ts';
 import { CipherList } from '../records/pack-ciphers.ts';
@@ -105,16 +105,21 @@ async function* batches(
   }
 }
 
-/** Fetches and decodes a slot; what fails is read again singly. @returns positions that stayed unreadable */
+/**
+ * Fetches and decodes a slot; what fails is read again singly.
+ * @param onlyProve deltas are held against the page lists of their bases, which somebody else proves, and not put together
+ * @returns positions that stayed unreadable
+ */
 export async function fetchBatch(
   core: RepositoryCore,
   slot: Slot,
   blocks: readonly number[],
   lost: (error: unknown, first: number, count: number) => void,
+  onlyProve = false,
 ): Promise<Set<number>> {
   const single = new Set<number>();
   const sources = blocks.map((_, position) => {
-    const source = findSource(core, idAt(slot, position));
+    const source = findSource(core, idAt(slot, position), onlyProve);
     if (source === undefined) single.add(position);
     return source;
   });
@@ -129,7 +134,13 @@ export async function fetchBatch(
       }
     }),
   );
-  const { failures } = await core.pool.run({ task: 'decode', slot: slot.number, count: blocks.length, ciphers });
+  const { failures } = await core.pool.run({
+    task: 'decode',
+    slot: slot.number,
+    count: blocks.length,
+    ciphers,
+    onlyProve,
+  });
   for (const failure of failures) single.add(failure.block);
   const unreadable = new Set<number>();
   for (const position of single) {
@@ -147,14 +158,17 @@ export async function fetchBatch(
 }
 
 /** The records to read for a block; undefined when it takes a closer look. */
-function findSource(core: RepositoryCore, id: Buffer): BlockSource | undefined {
+function findSource(core: RepositoryCore, id: Buffer, onlyProve: boolean): BlockSource | undefined {
   const fits = (location: RecordLocation | undefined): location is RecordLocation =>
     location !== undefined && RECORD_HEADER_LENGTH + location.storedLength <= recordRoom(core.scheme);
   const [location] = core.index.findAll(RecordKind.block, id);
   if (!fits(location)) return undefined;
   if (location.base === undefined) return { location };
   const [base] = core.index.findWhole(location.base);
-  return fits(base) ? { location, base } : undefined;
+  if (!fits(base)) return undefined;
+  return onlyProve && core.index.isSound(base)
+    ? { location, base, baseLength: listLength(core.scheme, base.rawLength) }
+    : { location, base };
 }
 
 /** Notes for the worker which cipher each record needs. A pack without a readable header leaves its blocks undone. */

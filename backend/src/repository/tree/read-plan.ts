@@ -19,11 +19,15 @@ export interface BlockSource {
   location: RecordLocation;
   /** A whole record of its base, when `location` is a delta. */
   base?: RecordLocation;
+  /** Bytes to read of the base's body: its page list, where that is enough. Default: all of it. */
+  baseLength?: number;
 }
 
 /** A record to be read, and for which block. */
 interface Part {
   location: RecordLocation;
+  /** Of header and body, or the beginning of the body. */
+  length: number;
   block: number;
   isBase: boolean;
 }
@@ -40,36 +44,39 @@ export function planGets(slot: Slot, sources: readonly (BlockSource | undefined)
   for (const [block, source] of sources.entries()) {
     slot.meta[block * META_FIELDS + Meta.kind] = source?.location.kind ?? 0;
     if (source === undefined) continue;
-    order.push({ location: source.location, block, isBase: false });
-    if (source.base !== undefined) order.push({ location: source.base, block, isBase: true });
+    const { location, base } = source;
+    order.push({ location, length: RECORD_HEADER_LENGTH + location.storedLength, block, isBase: false });
+    if (base === undefined) continue;
+    const length = RECORD_HEADER_LENGTH + (source.baseLength ?? base.storedLength);
+    order.push({ location: base, length, block, isBase: true });
   }
   order.sort((a, b) => byPlace(a.location, b.location));
   const gets: RangedGet[] = [];
   let used = 0;
-  let spare = slot.input.length - order.reduce((sum, { location }) => sum + lengthOf(location), 0);
-  for (const { location, block, isBase } of order) {
+  let spare = slot.input.length - order.reduce((sum, part) => sum + part.length, 0);
+  for (const { location, length, block, isBase } of order) {
     const name = packName(location.packId);
     const last = gets.at(-1);
     const gap = last && last.name === name ? location.offset - (last.offset + last.length) : Number.NaN;
     let at: number;
-    if (last && gap < 0 && location.offset >= last.offset) {
+    if (last && gap < 0 && location.offset + length <= last.offset + last.length) {
       // The same record again.
       at = last.at + location.offset - last.offset;
       last.blocks.push(block);
     } else if (last && gap >= 0 && gap <= Math.min(MAX_GAP, spare)) {
       at = used + gap;
-      last.length += gap + lengthOf(location);
+      last.length += gap + length;
       used = last.at + last.length;
       spare -= gap;
       last.blocks.push(block);
     } else {
       at = used;
-      gets.push({ name, offset: location.offset, at, length: lengthOf(location), blocks: [block] });
-      used += lengthOf(location);
+      gets.push({ name, offset: location.offset, at, length, blocks: [block] });
+      used += length;
     }
     const meta = block * META_FIELDS;
     slot.meta[meta + (isBase ? Meta.baseOffset : Meta.offset)] = at;
-    slot.meta[meta + (isBase ? Meta.baseLength : Meta.storedLength)] = location.storedLength;
+    slot.meta[meta + (isBase ? Meta.baseLength : Meta.storedLength)] = length - RECORD_HEADER_LENGTH;
   }
   return gets;
 }
@@ -78,5 +85,3 @@ function byPlace(a: RecordLocation, b: RecordLocation): number {
   if (a.packId === b.packId) return a.offset - b.offset;
   return a.packId < b.packId ? -1 : 1;
 }
-
-const lengthOf = (location: RecordLocation): number => RECORD_HEADER_LENGTH + location.storedLength;
