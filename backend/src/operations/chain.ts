@@ -6,6 +6,7 @@ import type { Host, ReferencePoint } from '../hosts/port.ts';
 import type { RecordStore } from '../repository/port.ts';
 import { ChainRecord, type ManifestBody } from '../schema/manifest.ts';
 import { isHvError } from '../support/errors.ts';
+import { readRecord } from './read-record.ts';
 
 /** Older records than this many are not looked at: one a backup is enough, the rest is what clean-up left. */
 const RECORDS_READ = 64;
@@ -17,7 +18,7 @@ export async function readChain(records: RecordStore, vmId: string): Promise<Cha
   const paths = (await records.list(folder(vmId))).slice(-RECORDS_READ).reverse();
   const chain: ChainRecord[] = [];
   for (const path of paths) {
-    const record = ChainRecord.safeParse(await records.get(path));
+    const record = ChainRecord.safeParse(await readRecord(records, path));
     if (record.success) chain.push(record.data);
   }
   return chain;
@@ -70,7 +71,7 @@ export async function retireReferencePoints(
 ): Promise<void> {
   const present = new Set((await host.listReferencePoints(vmId)).map((point) => point.id));
   for (const path of await records.list(folder(vmId))) {
-    const record = ChainRecord.safeParse(await records.get(path));
+    const record = ChainRecord.safeParse(await readRecord(records, path));
     if (!record.success || record.data.referencePointId === keep) continue;
     if (present.has(record.data.referencePointId)) await host.removeReferencePoint(record.data.referencePointId);
     await records.delete(path);

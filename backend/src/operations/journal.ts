@@ -4,6 +4,7 @@
  */
 import type { RecordStore } from '../repository/port.ts';
 import { JobCheckpoint, JobStarted } from '../schema/manifest.ts';
+import { readRecord } from './read-record.ts';
 
 export interface OpenJob {
   started: JobStarted;
@@ -48,9 +49,9 @@ export async function openJobs(records: RecordStore, vmId: string): Promise<Open
       await recordEnd(records, { vmId, jobId });
       continue;
     }
-    const started = JobStarted.safeParse(await records.get(startPath));
+    const started = JobStarted.safeParse(await readRecord(records, startPath));
     const checkpointPath = at('2-checkpoint');
-    const checkpoint = checkpointPath ? JobCheckpoint.safeParse(await records.get(checkpointPath)) : null;
+    const checkpoint = checkpointPath ? JobCheckpoint.safeParse(await readRecord(records, checkpointPath)) : null;
     if (started.success) jobs.push({ started: started.data, checkpointId: checkpoint?.data?.checkpointId ?? null });
   }
   return jobs;

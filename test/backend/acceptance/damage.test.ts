@@ -183,6 +183,12 @@ describe('a damaged repository', () => {
     expect(objects(world.repository, 'quarantine')).toHaveLength(before);
   });
 
+  it('in its chain records goes on backing up', () => {
+    for (const record of objects(world.repository, 'chains')) flip(record, 60);
+    expect(command('check').status).toBe(4);
+    expect(world.backup('web01').restorePointId).not.toBe(second);
+  });
+
   it('with unreadable configuration files is restored from its description', () => {
     for (const pack of objects(world.repository, 'packs')) {
       const bytes = readFileSync(pack);
