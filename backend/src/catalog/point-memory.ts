@@ -15,11 +15,9 @@ const SCHEMA = `
 `;
 /** SQLITE_CORRUPT, SQLITE_NOTADB. */
 const DAMAGED = [11, 26];
-const COLUMNS = 'folder, id, vm AS vmName, created AS createdAt, gone';
+const COLUMNS = 'folder, id, vm, created, gone';
 
-interface PointRow extends Omit<RememberedPoint, 'gone'> {
-  gone: number;
-}
+type PointRow = [folder: string, id: string, vm: string | null, created: string, gone: number];
 
 export class PointMemory implements Memory {
   problem: string | null = null;
@@ -45,12 +43,20 @@ export class PointMemory implements Memory {
   }
 
   points(folder?: string): RememberedPoint[] {
-    const rows = this.#run((database) =>
-      folder === undefined
-        ? database.prepare(`SELECT ${COLUMNS} FROM points`).all()
-        : database.prepare(`SELECT ${COLUMNS} FROM points WHERE folder = ?`).all(folder),
-    ) as unknown as PointRow[];
-    return rows.map((row) => ({ ...row, gone: row.gone !== 0 }));
+    const rows = this.#run((database) => {
+      const where = folder === undefined ? '' : 'WHERE folder = ?';
+      const query = database.prepare(`SELECT ${COLUMNS} FROM points ${where}`);
+      // Half the time of rows as objects.
+      query.setReturnArrays(true);
+      return folder === undefined ? query.all() : query.all(folder);
+    }) as unknown as PointRow[];
+    return rows.map(([where, id, vmName, createdAt, gone]) => ({
+      folder: where,
+      id,
+      vmName,
+      createdAt,
+      gone: gone !== 0,
+    }));
   }
 
   remember(points: readonly RememberedPoint[]): void {

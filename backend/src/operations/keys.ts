@@ -1,5 +1,6 @@
 /** The passphrases of an encrypted repository, and what this machine remembers of any. */
 import { hostname } from 'node:os';
+import type { Repository } from '../repository/port.ts';
 import type {
   AcceptRemovedParams,
   AcceptRemovedResult,
@@ -10,6 +11,7 @@ import type {
   RemoveKeyParams,
   RemoveKeyResult,
 } from '../schema/repository.ts';
+import type { DamageReport } from '../schema/verify.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { withRepository } from './with.ts';
 
@@ -28,6 +30,15 @@ export async function addKey(params: AddKeyParams, context: OperationContext): P
 /** @throws KEY_NOT_FOUND, KEY_IN_USE for that of the passphrase given, REPOSITORY_BUSY, REPOSITORY_NOT_ENCRYPTED, … */
 export async function removeKey(params: RemoveKeyParams, context: OperationContext): Promise<RemoveKeyResult> {
   return withRepository(params, context, async (repository) => ({ id: await repository.removeKey(params.key) }));
+}
+
+/** Key objects that cannot be read: a passphrase that opens nothing any more. For check. */
+export async function keyDamage(repository: Repository): Promise<DamageReport[]> {
+  if (!repository.encrypted) return [];
+  const keys = await repository.listKeys();
+  return keys.flatMap(({ id, problem }) =>
+    problem === undefined ? [] : [{ object: 'key', path: `keys/${id}`, message: problem }],
+  );
 }
 
 /** Takes the restore points of a repository as they are now. */

@@ -12,6 +12,7 @@ import type {
 } from '../schema/verify.ts';
 import { isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { checkedPoint, type Point, readPoint } from './points.ts';
 import { strayDamage, strayWarnings } from './stray-points.ts';
@@ -26,7 +27,7 @@ export async function checkRepository(
     const found = await repository.check(context);
     const { moreDamages, objects } = found;
     const lost = await lossesOf(repository, found.damages.length > 0, context);
-    const damages: DamageReport[] = [...strayDamage(repository), ...found.damages];
+    const damages: DamageReport[] = [...strayDamage(repository), ...(await keyDamage(repository)), ...found.damages];
     strayWarnings(repository);
     const durationMs = Math.round(performance.now() - clock);
     return { ok: damages.length === 0, objects, damages, moreDamages, ...lost, durationMs };
