@@ -10,7 +10,7 @@ export const CREATED_VERSION: 1 | 2 = 2;
 export const PAGE_SIZE = 16 * 1024;
 
 /** §4. Default picked by measurement, see docs/performance.md. */
-export const DEFAULT_BLOCK_SIZE = 256 * 1024;
+export const DEFAULT_BLOCK_SIZE = 1024 * 1024;
 export const MIN_BLOCK_SIZE = 64 * 1024;
 export const MAX_BLOCK_SIZE = 4 * 1024 * 1024;
 
@@ -40,7 +40,7 @@ export const PackClass = { blocks: 0, nodes: 1 } as const;
 export type PackClass = (typeof PackClass)[keyof typeof PackClass];
 
 /** §3 */
-export const ZSTD_LEVEL = { fast: 1, default: 3, strong: 12 } as const;
+export const ZSTD_LEVEL = { fast: 1, default: 2, strong: 6 } as const;
 
 /** §6 */
 export const SESSION_LIFETIME_MS = 24 * 3600 * 1000;
