@@ -94,7 +94,14 @@ function Get-VirtDiskChangePage {
     $answer = $script:ChangeAnswer
     # Also after a restart of this process: the frozen disk gives the same answer again.
     if ($Offset -eq 0 -or -not $answer -or $answer.Path -ne $Path -or $answer.RctId -ne $RctId) {
-        $watch = [Action[uint64, uint64]] { param($done, $total) Write-HelperProgress -Value @{ method = 'QueryChangesVirtualDisk'; doneBytes = $done; totalBytes = $total } }
+        $clock = [System.Diagnostics.Stopwatch]::StartNew()
+        # Called after each page of Windows', which can be hundreds a second: said once a second.
+        $watch = [Action[uint64, uint64]] {
+            param($done, $total)
+            if ($clock.ElapsedMilliseconds -lt 1000) { return }
+            $clock.Restart()
+            Write-HelperProgress -Value @{ method = 'QueryChangesVirtualDisk'; doneBytes = $done; totalBytes = $total }
+        }
         $ranges = Invoke-VirtDisk -Action { [HyperVBackup.VirtDisk]::QueryChanges($Path, $RctId, $watch, [System.Threading.CancellationToken]::None) }
         $answer = @{ Path = $Path; RctId = $RctId; Bytes = $ranges.ToBytes(); Count = $ranges.Count; Size = $ranges.VirtualSize }
         $script:ChangeAnswer = $answer

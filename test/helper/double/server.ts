@@ -2,6 +2,7 @@
  * The double's process: lines of JSON on standard input and output, over the simulated host in the folder that WMI_DOUBLE_HOST names. The
  * PowerShell modules CimDouble and the double of VirtDisk.ps1 are its clients.
  */
+import { renameSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { ChangedRange } from '../../../backend/src/disk/device.ts';
 import { openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
@@ -70,6 +71,7 @@ async function answer(request: Request): Promise<unknown> {
         method === 'GetVirtualDiskChanges'
           ? await wmiChanges(world, request.args!)
           : await invoke(world, request.reference!, method, request.args!);
+      if (process.env.WMI_DOUBLE_NATIVE && FREEZING.includes(method)) await describeFrozen(world);
       writeState(directory, world.state);
       killAt(`${method}:after`);
       return result;
@@ -81,6 +83,42 @@ async function answer(request: Request): Promise<unknown> {
     case 'changes': {
       const ranges = await changed(world, request.path!, request.rctId!);
       return { ranges: ranges.list.flatMap(({ offset, length }) => [offset, length]), size: ranges.size };
+    }
+  }
+}
+
+const FREEZING = ['CreateSnapshot', 'DestroySnapshot', 'ConvertToReferencePoint'];
+const NATIVE_CODES: Record<string, string> = {
+  TRACKING_LOST: '0xC03A0020',
+  TRACKING_CHANGED_OFFLINE: '0xC03A0022',
+  TRACKING_INCONSISTENT: '0xC03A0024',
+  TRACKING_ID_INVALID: '0xC03A0029',
+};
+
+/** For the double of virtdisk.dll: what it shall say of each frozen disk, in a file beside it. */
+async function describeFrozen(world: World): Promise<void> {
+  for (const checkpoint of await allCheckpoints(world)) {
+    for (const disk of checkpoint.disks) {
+      world.state.rctIds[disk.id] ??= [];
+      const known = world.state.rctIds[disk.id]!;
+      if (disk.rctId && !known.includes(disk.rctId)) known.push(disk.rctId);
+      const points = await host.listReferencePoints(checkpoint.vmId);
+      const ids = new Set([...known, ...points.flatMap((point) => point.disks.map((entry) => entry.rctId))]);
+      const lines = [`size ${disk.size}`, `disk-id ${disk.id}`, 'tracking on', `most-recent ${disk.rctId}`];
+      for (const id of ids) {
+        try {
+          const ranges: string[] = [];
+          for await (const page of host.queryChanges(checkpoint, disk.index, id)) {
+            ranges.push(...page.map(({ offset, length }) => `range ${offset} ${length}`));
+          }
+          lines.push(`id ${id}`, ...ranges);
+        } catch (error) {
+          if (!(error instanceof HvError)) throw error;
+          lines.push(`id-error ${id} ${NATIVE_CODES[error.code] ?? '5'}`);
+        }
+      }
+      writeFileSync(`${disk.path}.rct.txt.new`, `${lines.join('\n')}\n`);
+      renameSync(`${disk.path}.rct.txt.new`, `${disk.path}.rct.txt`);
     }
   }
 }

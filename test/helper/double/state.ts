@@ -34,6 +34,8 @@ export interface DoubleState {
   /** Checkpoint id → ElementName. */
   names: Record<string, string>;
   planned: PlannedSystem[];
+  /** Disk id → RCT ids that were sealed for it, for the double of virtdisk.dll. */
+  rctIds: Record<string, string[]>;
   /** Every call of a method, for tests that ask what was done. */
   calls: string[];
 }
@@ -88,7 +90,7 @@ export const stateFile = (directory: string): string => `${directory}.wmi.json`;
 export const behaviourFile = (directory: string): string => `${directory}.behaviour.json`;
 
 export const readState = (directory: string): DoubleState =>
-  read(stateFile(directory), { next: 1, jobs: [], names: {}, planned: [], calls: [] });
+  read(stateFile(directory), { next: 1, jobs: [], names: {}, planned: [], rctIds: {}, calls: [] });
 
 export function writeState(directory: string, state: DoubleState): void {
   writeFileSync(`${stateFile(directory)}.new`, JSON.stringify(state));
