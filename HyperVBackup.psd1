@@ -24,7 +24,10 @@
         'Repair-VMBackupRepository'
         'Restore-VMBackup'
         'Set-VMBackupHold'
+        'Start-VMBackupTrace'
+        'Stop-VMBackupTrace'
         'Test-VMBackup'
+        'Test-VMBackupPrerequisite'
     )
     CmdletsToExport      = @()
     VariablesToExport    = @()

@@ -30,5 +30,8 @@ Export-ModuleMember -Function @(
     'Repair-VMBackupRepository'
     'Restore-VMBackup'
     'Set-VMBackupHold'
+    'Start-VMBackupTrace'
+    'Stop-VMBackupTrace'
     'Test-VMBackup'
+    'Test-VMBackupPrerequisite'
 )

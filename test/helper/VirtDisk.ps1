@@ -13,6 +13,8 @@ function Get-VirtDiskState {
 function Get-VirtDiskTracking {
     param([string] $Path)
 
+    # Assumed: the id can be read over a share. Run both ways.
+    if ($script:CimTarget.Count -gt 0 -and $env:WMI_DOUBLE_NO_REMOTE_TRACKING) { throw 'not over a share' }
     $state = Invoke-WmiDouble -Request @{ op = 'tracking'; path = $Path }
     return @{ path = $Path; enabled = $state.enabled; newerChanges = $state.newerChanges; mostRecentId = $state.mostRecentId }
 }

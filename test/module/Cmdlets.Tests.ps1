@@ -530,3 +530,50 @@ Describe 'Views' {
         $result.Disks | Out-String -Width 200 | Should -Match '0 +Full +127 GiB +10 GiB +10 GiB +4.66 GiB +There is no earlier'
     }
 }
+
+Describe 'Test-VMBackupPrerequisite' {
+    BeforeEach {
+        $vm = @{
+            id = $vmId; name = 'web01'; generation = 2; version = '9.0'; state = 'Running'; processorCount = 2; memoryStartup = 1073741824
+            dynamicMemory = $false; disks = @(); networkAdapters = @()
+        }
+        $readiness = @{
+            ready = $false; method = 'share'; changes = 'wmi'; why = 'The host is another machine.'
+            findings = @(@{ code = 'CONFIGURATION_VERSION'; severity = 'error'; message = 'Too old.'; advice = 'Update it.' }, @{ code = 'NO_DISKS'; severity = 'info'; message = 'No disks.' })
+        }
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/show' = @(@{ result = @{ vm = $vm; readiness = $readiness } }) }
+    }
+
+    AfterEach { Assert-Contract }
+
+    It 'says how a virtual machine is read, and what stands in the way' {
+        $result = Test-VMBackupPrerequisite web01 -VMHost 'hyperv:NODE7'
+        $sent = (Get-Received).params
+        $sent.host | Should -Be 'hyperv:NODE7'
+        $sent.vm | Should -Be 'web01'
+        $result.Ready | Should -BeFalse
+        $result.Method | Should -BeExactly 'Share'
+        $result.Changes | Should -BeExactly 'Wmi'
+        $result.VMId | Should -Be ([guid]$vmId)
+        $result.Findings[0].Severity | Should -BeExactly 'Error'
+        $result.Findings[0].Advice | Should -Be 'Update it.'
+        $result.Findings[1].Advice | Should -Be ''
+        $result | Out-String -Width 200 | Should -Match 'web01 +False +Share +Wmi +CONFIGURATION_VERSION, NO_DISKS'
+    }
+
+    It 'takes virtual machines from the pipeline, by their id' {
+        $null = [pscustomobject]@{ Id = [guid]$vmId; Name = 'web01' } | Test-VMBackupPrerequisite
+        (Get-Received).params.vm | Should -Be $vmId
+    }
+}
+
+Describe 'Start-VMBackupTrace' {
+    It 'has the backends that follow record, until it is stopped' {
+        Start-VMBackupTrace -Path (Join-Path -Path $TestDrive -ChildPath 'trace [1].jsonl')
+        $env:HVBACKUP_TRACE | Should -Be (Join-Path -Path $TestDrive -ChildPath 'trace [1].jsonl')
+        Stop-VMBackupTrace
+        $env:HVBACKUP_TRACE | Should -BeNullOrEmpty
+        Start-VMBackupTrace -Path 'x' -WhatIf
+        $env:HVBACKUP_TRACE | Should -BeNullOrEmpty
+    }
+}

@@ -63,10 +63,26 @@ Describe 'Parameters' {
         @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release Passphrase' }
         @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate Passphrase DestinationPassphrase' }
         @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository Passphrase' }
+        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression Hold LimitRate ThrottleLimit AsJob' }
+        @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository' }
+        @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample' }
+        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force' }
+        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles' }
+        @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository' }
+        @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost' }
+        @{ Name = 'Start-VMBackupTrace'; Expected = 'Path' }
+        @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
+        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path Force' }
+        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base' }
+        @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force' }
+        @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force' }
+        @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release' }
+        @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate' }
+        @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository' }
     ) {
         $common = [System.Management.Automation.PSCmdlet]::CommonParameters + [System.Management.Automation.PSCmdlet]::OptionalCommonParameters
         $actual = (Get-Command -Name $Name).Parameters.Keys | Where-Object -FilterScript { $_ -notin $common } | Sort-Object
-        $actual | Should -Be ($Expected -split ' ' | Sort-Object)
+        @($actual) | Should -Be @($Expected -split ' ' -ne '' | Sort-Object)
     }
 
     It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey' {
@@ -78,6 +94,7 @@ Describe 'Parameters' {
         @{ Command = 'Backup-VMRct'; Name = 'VM'; How = 'ValueFromPipeline' }
         @{ Command = 'Get-VMBackup'; Name = 'Name'; How = 'ValueFromPipeline' }
         @{ Command = 'Test-VMBackup'; Name = 'Id'; How = 'ValueFromPipelineByPropertyName' }
+        @{ Command = 'Test-VMBackupPrerequisite'; Name = 'VM'; How = 'ValueFromPipeline' }
         @{ Command = 'Restore-VMBackup'; Name = 'Repository'; How = 'ValueFromPipelineByPropertyName' }
         @{ Command = 'Export-VMBackupData'; Name = 'Id'; How = 'ValueFromPipelineByPropertyName' }
         @{ Command = 'Remove-VMBackup'; Name = 'Repository'; How = 'ValueFromPipelineByPropertyName' }

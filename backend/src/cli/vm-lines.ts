@@ -1,4 +1,5 @@
 /** A VM in text. */
+import type { Readiness } from '../schema/readiness.ts';
 import type { VmDescription } from '../schema/vm.ts';
 import { properties, table } from './table.ts';
 import { formatBytes } from './units.ts';
@@ -30,4 +31,27 @@ export function vmLines(vm: VmDescription): string[] {
     ]),
     ...(vm.disks.length > 0 ? ['', ...disks] : ['Disks: none']),
   ];
+}
+
+const WAYS: Record<Readiness['changes'], string> = {
+  virtdisk: 'virtdisk.dll',
+  wmi: 'WMI',
+  simulated: 'the simulated host',
+  none: 'nobody: always in full',
+};
+
+/** How a backup would read the VM, and what stands in the way. */
+export function readinessLines(readiness: Readiness | undefined): string[] {
+  if (!readiness) return [];
+  const rows = properties([
+    ['Backup', readiness.ready ? 'can be made' : 'cannot be made'],
+    ['Disks are read', readiness.method === 'native' ? 'from their files' : "over the host's shares"],
+    ['Changes tells', WAYS[readiness.changes]],
+    ['Why', readiness.why],
+  ]);
+  const findings = readiness.findings.flatMap(({ severity, message, advice }) => [
+    `${severity}: ${message}`,
+    ...(advice ? [`  ${advice}`] : []),
+  ]);
+  return ['', ...rows, ...(findings.length > 0 ? ['', ...findings] : [])];
 }

@@ -3,6 +3,7 @@
  * contract suite. An adapter knows nothing of repositories.
  */
 import type { BlockDevice, ChangedRange } from '../disk/device.ts';
+import type { Readiness } from '../schema/readiness.ts';
 import type { Consistency, VmDescription } from '../schema/vm.ts';
 
 export interface VmSummary {
@@ -43,6 +44,7 @@ export interface RecoveryCheckpoint {
 export interface ReferencePoint {
   id: string;
   vmId: string;
+  /** Empty where the host does not keep it. */
   createdAt: string;
   consistency: Consistency;
   /** One entry a disk that had tracking. */
@@ -132,6 +134,9 @@ export interface Host {
   removeReferencePoint(referencePointId: string): Promise<void>;
   /** Whether differencing disks are still merging, per disk index; empty when none. */
   mergeState(vmId: string): Promise<{ diskIndex: number; state: 'merging' | 'failed' }[]>;
+
+  /** How a backup of the VM would read it, and what stands in the way; nothing on the VM changes. */
+  readiness(vmId: string): Promise<Readiness>;
 
   /** Starts building a VM. @throws VM_EXISTS, VM_RUNNING, DISK_FULL */
   planVm(request: PlanRequest): Promise<PlannedVm>;

@@ -9,6 +9,7 @@ import type {
   ListVmsParams,
   ListVmsResult,
   ShowVmParams,
+  ShowVmResult,
   VmResult,
   WriteVmParams,
   WriteVmResult,
@@ -44,8 +45,11 @@ export async function listVms(params: ListVmsParams, _context: OperationContext)
   });
 }
 
-export async function showVm(params: ShowVmParams, _context: OperationContext): Promise<VmResult> {
-  return withHost(params.host, async (host) => ({ vm: await host.getVm(params.vm) }));
+export async function showVm(params: ShowVmParams, _context: OperationContext): Promise<ShowVmResult> {
+  return withHost(params.host, async (host) => {
+    const vm = await host.getVm(params.vm);
+    return { vm, readiness: await host.readiness(vm.id) };
+  });
 }
 
 export async function writeVm(params: WriteVmParams, context: OperationContext): Promise<WriteVmResult> {

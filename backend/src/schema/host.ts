@@ -1,6 +1,7 @@
 /** Hosts and the virtual machines on them. What only a simulated host can be asked for is in simulated-host.ts. */
 import { z } from 'zod';
 import { ByteCount, DiskIndex, HostUri, VmSelector } from './common.ts';
+import { Readiness } from './readiness.ts';
 import { Guid, VmDescription } from './vm.ts';
 
 export const CreateHostParams = z.strictObject({
@@ -47,7 +48,9 @@ export const ListVmsParams = z.strictObject({
 export const ListVmsResult = z.object({ vms: z.array(VmSummary).describe('The VMs of the host, by name.') });
 
 export const ShowVmParams = z.strictObject({ host: HostUri, vm: VmSelector });
-export const ShowVmResult = VmResult;
+export const ShowVmResult = VmResult.extend({
+  readiness: Readiness.optional().describe('How a backup would read the VM, and what stands in the way.'),
+});
 
 const WriteFile = z.strictObject({
   type: z.literal('file').describe('Write the content of a file.'),

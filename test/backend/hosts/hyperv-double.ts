@@ -56,6 +56,7 @@ export async function makeDouble(
     WMI_DOUBLE_NODE: process.execPath,
     WMI_DOUBLE_SERVER: join(DOUBLE, 'double', 'server.ts'),
     WMI_DOUBLE_HOST: directory,
+    NODE_COMPILE_CACHE: join(folder, 'double', 'cache'),
     HVBACKUP_HELPER: join(helper, 'HyperVHelper.ps1'),
     ...settings,
   };

@@ -28,7 +28,7 @@ else {
       close: async () => {
         await host.close();
         await world.close();
-        await rm(folder, { recursive: true, force: true });
+        await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
       },
     };
   });

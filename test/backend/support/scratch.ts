@@ -13,7 +13,7 @@ export async function makeScratch(name: string): Promise<string> {
 /** Registers a folder that is made now and removed after all tests of the suite. */
 export async function scratchForSuite(name: string): Promise<string> {
   const folder = await makeScratch(name);
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   return folder;
 }
 

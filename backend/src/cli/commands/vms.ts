@@ -4,7 +4,7 @@ import { command } from '../command.ts';
 import { diskIndex, hostOption, integer, list, oneOf, optional, required, size, text } from '../options.ts';
 import { table } from '../table.ts';
 import { counted, formatBytes } from '../units.ts';
-import { vmLines } from '../vm-lines.ts';
+import { readinessLines, vmLines } from '../vm-lines.ts';
 
 const vmOption = required('N', 'The VM: its name or id.', text);
 
@@ -59,7 +59,7 @@ export const vmShow = command({
   examples: ['vm show --host sim:./lab --vm web01'],
   run: async (values, context) => {
     const result = await context.call('vm/show', values);
-    return { json: result, lines: vmLines(result.vm) };
+    return { json: result, lines: [...vmLines(result.vm), ...readinessLines(result.readiness)] };
   },
 });
 

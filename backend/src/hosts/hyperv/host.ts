@@ -1,5 +1,6 @@
 /** The Hyper-V host: the Host port over the helper process (docs/hyperv.md). */
 import type { BlockDevice, ChangedRange } from '../../disk/device.ts';
+import type { Readiness } from '../../schema/readiness.ts';
 import type { Consistency, VmDescription } from '../../schema/vm.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 import { parseGuid } from '../../support/guid.ts';
@@ -24,6 +25,7 @@ import type { Helper } from './helper.ts';
 import { mergeState } from './merge-state.ts';
 import { reachable } from './paths.ts';
 import { planVm } from './plan.ts';
+import { readiness } from './readiness.ts';
 import { referencePoint } from './reference-points.ts';
 import * as wmi from './wmi.ts';
 
@@ -236,6 +238,38 @@ export class HyperVHost implements Host {
     return mergeState(vm, snapshots.length + others.length > 0);
   }
 
+  async readiness(vmId: string): Promise<Readiness> {
+    const vm = await this.#describe(vmId);
+    const facts = await this.#facts(diskPaths(vm.components));
+    const [snapshots, points, more, { virtDisk }] = [
+      wmi.SnapshotListing.parse(
+        await this.#helper.request('listSnapshots', { vmId: vm.system.name }, { repeat: true }),
+      ),
+      wmi.ReferencePointListing.parse(
+        await this.#helper.request('listReferencePoints', { vmId: vm.system.name }, { repeat: true }),
+      ),
+      wmi.PrerequisiteAnswer.parse(
+        await this.#helper.request('prerequisites', { vmId: vm.system.name }, { repeat: true }),
+      ),
+      await this.#helper.state(),
+    ];
+    const sharing = vm.components.filter((component) => component.persistentReservationsSupported);
+    return readiness({
+      vm: describeVm({ ...vm, facts }),
+      failures: new Map(
+        [...facts.values()].flatMap(({ path, error }) => (error ? [[path, error.message] as const] : [])),
+      ),
+      shared: new Set(sharing.map((component) => component.hostResource[0] ?? '')),
+      recovery: snapshots.snapshots.map(({ settings }) => settings.elementName),
+      users: snapshots.others.map((settings) => settings.elementName),
+      referencePoints: points.referencePoints.length,
+      merging: mergeState(vm, snapshots.snapshots.length + snapshots.others.length > 0),
+      ...more,
+      server: this.#server,
+      virtDisk,
+    });
+  }
+
   planVm(request: PlanRequest): Promise<PlannedVm> {
     return planVm(
       {
@@ -296,14 +330,19 @@ export class HyperVHost implements Host {
     return { facts, rctIds: await this.#rctIds(frozen) };
   }
 
-  /** Where virtdisk cannot be asked there is no such id: the reference point's own is then the only one. */
+  /**
+   * RCT ids of frozen disks, by path. Of another host's disks they are asked for over its share; where that gives none, the next backup
+   * has nothing that was certainly sealed at the freeze, and reads in full.
+   */
   async #rctIds(paths: string[]): Promise<Map<string, string>> {
-    const { virtDisk } = await this.#helper.state();
-    if (!virtDisk.available || paths.length === 0) return new Map();
-    const answer = wmi.TrackingAnswer.parse(await this.#helper.request('changeTracking', { paths }, { repeat: true }));
+    if (paths.length === 0) return new Map();
+    const near = new Map(paths.map((path) => [reachable(path, this.#server), path]));
+    const answer = wmi.TrackingAnswer.parse(
+      await this.#helper.request('changeTracking', { paths: [...near.keys()] }, { repeat: true }),
+    );
     return new Map(
       answer.disks.flatMap(({ path, enabled, mostRecentId }) =>
-        enabled && mostRecentId ? [[path, mostRecentId] as const] : [],
+        enabled && mostRecentId ? [[near.get(path)!, mostRecentId] as const] : [],
       ),
     );
   }

@@ -1,5 +1,6 @@
 /** The simulated host: the Host port over a folder, and what only a simulated host can be asked for. */
 import type { BlockDevice, ChangedRange } from '../../disk/device.ts';
+import type { Readiness } from '../../schema/readiness.ts';
 import type { VmDescription } from '../../schema/vm.ts';
 import type {
   CheckpointRequest,
@@ -104,6 +105,11 @@ export class SimulatedHost implements Host {
 
   async mergeState(vmId: string): Promise<{ diskIndex: number; state: 'merging' | 'failed' }[]> {
     return mergeState(this.#ctx, vmId);
+  }
+
+  async readiness(vmId: string): Promise<Readiness> {
+    vmDefinition(this.#ctx.view, vmId);
+    return { ready: true, method: 'native', changes: 'simulated', why: 'The host is simulated.', findings: [] };
   }
 
   planVm(request: PlanRequest): Promise<PlannedVm> {

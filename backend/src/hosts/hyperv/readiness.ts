@@ -1,0 +1,189 @@
+/** Whether and how a VM can be backed up: from what WMI says of it, before anything is done to it. */
+import type { Readiness, ReadinessFinding } from '../../schema/readiness.ts';
+import type { VmDescription } from '../../schema/vm.ts';
+
+export interface ReadinessFacts {
+  vm: VmDescription;
+  /** Why a disk file cannot be described, by path. */
+  failures: Map<string, string>;
+  /** Paths of disks that several VMs may write to. */
+  shared: Set<string>;
+  /** Recovery checkpoints that stand, by name; and users' checkpoints. */
+  recovery: string[];
+  users: string[];
+  referencePoints: number;
+  merging: { diskIndex: number; state: 'merging' | 'failed' }[];
+  /** Backup integration service: absent without one. OperationalStatus 2 is OK. */
+  vss?: { operationalStatus: number[] } | null;
+  elevated?: boolean | null;
+  volumes: { name?: string | null; freeSpace?: number | null; capacity?: number | null }[];
+  server: string | undefined;
+  virtDisk: { available: boolean; reason: string };
+}
+
+/** RCT is there from this configuration version on (Windows Server 2016). */
+const TRACKING_VERSION = 6.2;
+const OK = 2;
+/** Reference points above which a VM starts noticeably slower. */
+const MANY_POINTS = 30;
+/** A checkpoint grows while it stands: below this share of the volume, or this much, it could fill it. */
+const LEAST_FREE_SHARE = 0.05;
+const LEAST_FREE = 2 ** 31;
+const OUR_LABEL = 'HyperVBackup ';
+
+export function readiness(facts: ReadinessFacts): Readiness {
+  const findings = [...vmFindings(facts), ...diskFindings(facts), ...checkpointFindings(facts), ...hostFindings(facts)];
+  const ready = !findings.some((finding) => finding.severity === 'error');
+  return { ready, ...method(facts), findings };
+}
+
+function method({ server, virtDisk }: ReadinessFacts): Pick<Readiness, 'method' | 'changes' | 'why'> {
+  if (server !== undefined) {
+    const why = `The host is another machine (${server}): its disks are read over its administrative shares, changes are asked for over WMI.`;
+    return { method: 'share', changes: 'wmi', why };
+  }
+  if (virtDisk.available) return { method: 'native', changes: 'virtdisk', why: 'The disks are files of this machine.' };
+  const why = `The disks are files of this machine; changes are asked for over WMI, because ${virtDisk.reason}.`;
+  return { method: 'native', changes: 'wmi', why };
+}
+
+const finding = (
+  severity: ReadinessFinding['severity'],
+  code: string,
+  message: string,
+  advice?: string,
+): ReadinessFinding => ({ code, severity, message, ...(advice ? { advice } : {}) });
+
+function* vmFindings({ vm, vss }: ReadinessFacts): Generator<ReadinessFinding> {
+  const version = Number.parseFloat(vm.version);
+  if (version < TRACKING_VERSION) {
+    const message = `The configuration version is ${vm.version}; change tracking needs ${TRACKING_VERSION} or later.`;
+    yield finding(
+      'error',
+      'CONFIGURATION_VERSION',
+      message,
+      'Turn the VM off and run Update-VMVersion; older hosts cannot run it then.',
+    );
+  }
+  if (vm.state === 'Running' && vss?.operationalStatus[0] !== OK) {
+    const message = vss
+      ? 'The backup integration service of the guest does not answer: application consistency cannot be reached.'
+      : 'The VM has no backup integration service: application consistency cannot be reached.';
+    yield finding(
+      'warning',
+      'INTEGRATION_SERVICES',
+      message,
+      "Enable-VMIntegrationService -Name 'VSS', and see that it runs in the guest; or allow crash-consistent backups.",
+    );
+  }
+  if (vm.state === 'Saved')
+    yield finding('info', 'SAVED_STATE', 'The VM is in saved state; its memory is not part of a backup.');
+  if (vm.tpm) {
+    yield finding(
+      'warning',
+      'VIRTUAL_TPM',
+      'The VM has a virtual TPM: on another host its content opens only with the key protector.',
+      'Export the guardian certificates of this host, and keep them with the backups.',
+    );
+  }
+}
+
+function* diskFindings({ vm, failures, shared, merging }: ReadinessFacts): Generator<ReadinessFinding> {
+  if (vm.disks.length === 0) yield finding('info', 'NO_DISKS', 'The VM has no disks.');
+  for (const disk of vm.disks) {
+    const name = `Disk ${disk.index} (${disk.path})`;
+    const failure = failures.get(disk.path);
+    if (disk.format === 'passthrough') {
+      yield finding(
+        'warning',
+        'PASS_THROUGH_DISK',
+        `${name} is a pass-through disk: it is left out.`,
+        'Back it up from within the guest.',
+      );
+    } else if (disk.format === 'vhds' || shared.has(disk.path)) {
+      yield finding(
+        'warning',
+        'SHARED_DISK',
+        `${name} is shared between VMs: it is left out.`,
+        'Back it up from within the guest.',
+      );
+    } else if (failure !== undefined) {
+      yield finding('error', 'DISK_UNREADABLE', `${name} cannot be read: ${failure}`, 'Check the file and its rights.');
+    } else if (disk.format === 'vhd') {
+      yield finding(
+        'warning',
+        'NO_CHANGE_TRACKING',
+        `${name} is a VHD, which has no change tracking: it is always read in full.`,
+        'Convert it to VHDX (Convert-VHD).',
+      );
+    }
+  }
+  for (const { diskIndex, state } of merging) {
+    yield state === 'merging'
+      ? finding('info', 'MERGING', `Disk ${diskIndex} is being merged after an earlier checkpoint.`)
+      : finding(
+          'warning',
+          'MERGE_FAILED',
+          `Disk ${diskIndex} is still in a differencing file, though no checkpoint stands.`,
+          'Look for events 19090 and 19100 of Hyper-V-VMMS; never merge by hand while the VM exists.',
+        );
+  }
+}
+
+function* checkpointFindings({ recovery, users, referencePoints }: ReadinessFacts): Generator<ReadinessFinding> {
+  const foreign = recovery.filter((label) => !label.startsWith(OUR_LABEL));
+  if (foreign.length > 0) {
+    yield finding(
+      'warning',
+      'FOREIGN_CHECKPOINT',
+      `A recovery checkpoint stands that is not ours: ${foreign.join(', ')}.`,
+      'Another backup runs, or left it: then let that product clean it up.',
+    );
+  }
+  if (recovery.length > foreign.length)
+    yield finding(
+      'info',
+      'OWN_CHECKPOINT',
+      'A recovery checkpoint of ours stands: a backup runs, or the next one cleans up.',
+    );
+  if (users.length > 0)
+    yield finding(
+      'info',
+      'USER_CHECKPOINTS',
+      `The VM has ${users.length} checkpoint(s); disks are read with all files of their chains.`,
+    );
+  if (referencePoints >= MANY_POINTS) {
+    yield finding(
+      'warning',
+      'MANY_REFERENCE_POINTS',
+      `The VM has ${referencePoints} reference points, which slow its start.`,
+      'Remove those of products that are not in use any more.',
+    );
+  }
+}
+
+function* hostFindings({ vm, volumes, elevated }: ReadinessFacts): Generator<ReadinessFinding> {
+  if (elevated === false) {
+    yield finding(
+      'warning',
+      'NOT_ELEVATED',
+      'This process does not have the rights of an administrator.',
+      'Run it elevated; reading disks may be refused.',
+    );
+  }
+  const seen = new Set<string>();
+  for (const { path } of vm.disks) {
+    const volume = volumes
+      .filter(({ name }) => name && path.toLowerCase().startsWith(name.toLowerCase()))
+      .toSorted((a, b) => b.name!.length - a.name!.length)[0];
+    if (!volume?.name || seen.has(volume.name) || volume.freeSpace == null || !volume.capacity) continue;
+    seen.add(volume.name);
+    if (volume.freeSpace >= LEAST_FREE && volume.freeSpace >= volume.capacity * LEAST_FREE_SHARE) continue;
+    yield finding(
+      'warning',
+      'LITTLE_SPACE',
+      `The volume ${volume.name} has ${Math.floor(volume.freeSpace / 2 ** 20)} MiB left; a checkpoint grows there while the backup runs.`,
+      'Free space on it.',
+    );
+  }
+}

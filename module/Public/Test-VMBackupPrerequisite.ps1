@@ -1,0 +1,78 @@
+function Test-VMBackupPrerequisite {
+    <#
+    .SYNOPSIS
+        Tells whether and how virtual machines can be backed up, and what stands in the way.
+    .DESCRIPTION
+        Looks at the configuration version, integration services, disks, checkpoints, free space and rights, and says how the disks
+        would be read. Nothing is done to the virtual machine.
+    .PARAMETER Name
+        Names or ids of virtual machines.
+    .PARAMETER VM
+        Virtual machines as Get-VM gives them.
+    .PARAMETER VMHost
+        The host: hyperv: for this machine, hyperv:SERVER for another, sim:DIR for a simulated one. When left out: what the
+        environment variable HVBACKUP_HOST says, else the computer of the VM object, else this machine.
+    .EXAMPLE
+        Get-VM | Test-VMBackupPrerequisite | Where-Object { -not $_.Ready }
+
+        The virtual machines of this host that cannot be backed up.
+    .EXAMPLE
+        (Test-VMBackupPrerequisite web01).Findings | Format-List
+
+        What was found about one virtual machine, and what to do about it.
+    .OUTPUTS
+        HyperVBackup.Prerequisite: VMName, VMId, Ready, Method, Changes, Why, Findings, VMHost.
+    .LINK
+        about_HyperVBackup
+    #>
+    [CmdletBinding(DefaultParameterSetName = 'Name')]
+    [OutputType('HyperVBackup.Prerequisite')]
+    param(
+        [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline, ValueFromPipelineByPropertyName)]
+        [Alias('VMName')]
+        [ValidateNotNullOrEmpty()]
+        [string[]] $Name,
+
+        [Parameter(Mandatory, ParameterSetName = 'VMObject', ValueFromPipeline)]
+        [ValidateNotNull()]
+        [object[]] $VM,
+
+        [string] $VMHost
+    )
+
+    process {
+        try {
+            $machines = @($VM)
+            if ($Name) { $machines = $Name }
+            foreach ($machine in $machines) {
+                $target = if ($Name) { @{ Selector = $machine; Host = (Resolve-BackupHost -VMHost $VMHost) } } else { Resolve-BackupTarget -VM $machine -VMHost $VMHost -Cmdlet $PSCmdlet }
+                if (-not $target) { continue }
+                $call = @{ Method = 'vm/show'; Parameters = @{ host = $target.Host; vm = $target.Selector }; Activity = "Looking at $($target.Selector)"; TargetObject = $machine }
+                $result = Invoke-Backend @call -Cmdlet $PSCmdlet
+                if (-not $result) { continue }
+                $readiness = $result.readiness
+                [pscustomobject]@{
+                    PSTypeName = 'HyperVBackup.Prerequisite'
+                    VMName     = [string]$result.vm.name
+                    VMId       = [guid]$result.vm.id
+                    Ready      = [bool]$readiness.ready
+                    Method     = ConvertTo-EnumName -Value $readiness.method
+                    Changes    = ConvertTo-EnumName -Value $readiness.changes
+                    Why        = [string]$readiness.why
+                    Findings   = @(foreach ($finding in $readiness.findings) {
+                            [pscustomobject]@{
+                                PSTypeName = 'HyperVBackup.PrerequisiteFinding'
+                                Code       = [string]$finding.code
+                                Severity   = ConvertTo-EnumName -Value $finding.severity
+                                Message    = [string]$finding.message
+                                Advice     = [string](Get-Field -InputObject $finding -Name 'advice')
+                            }
+                        })
+                    VMHost     = $target.Host
+                }
+            }
+        } catch {
+            $PSCmdlet.ThrowTerminatingError($_)
+        }
+    }
+}
