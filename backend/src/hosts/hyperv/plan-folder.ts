@@ -1,6 +1,7 @@
 /** Where the files of a VM that is being built lie: a folder of its own below the host's folder for virtual disks. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { HvError, toHvError } from '../../support/errors.ts';
+import { writeFileDurably } from '../../support/file.ts';
 import { ulid } from '../../support/ulid.ts';
 import type { PlanRequest } from '../port.ts';
 import { pathsOf, reachable, safeName } from './paths.ts';
@@ -56,7 +57,7 @@ export class PlanFolder {
     for (const file of files) {
       // From a repository: a name, never a path.
       const name = join(sub, basename(file.name.replaceAll('\\', '/')));
-      await writeFile(this.here(name), file.data);
+      await writeFileDurably(this.here(name), file.data);
       if (file.kind === 'vmcx') vmcx = this.on(name);
     }
     return vmcx;

@@ -11,8 +11,9 @@ import type { PlannedVm, PlanRequest } from '../port.ts';
 import { configurationFiles } from './configuration-files.ts';
 import { stateOf } from './describe.ts';
 import type { Helper } from './helper.ts';
-import { pathsOf } from './paths.ts';
+import { pathsOf, reachable } from './paths.ts';
 import { PlanFolder } from './plan-folder.ts';
+import { leftovers, newRecord, RECORD_FILE, removeRecord, writeRecord } from './plan-record.ts';
 import { adapterAdditions, definition, nextSteps, placesOf, type WantedDisk } from './plan-steps.ts';
 import * as wmi from './wmi.ts';
 
@@ -40,9 +41,11 @@ export async function planVm(ctx: PlanContext, request: PlanRequest): Promise<Pl
   }
   const defaults = wmi.HostDefaults.parse(await ctx.helper.request('hostDefaults', {}, { repeat: true }));
   const name = (request.name ?? request.vm.name).toWellFormed();
+  const notes = await undoLeftovers(ctx, defaults.virtualHardDiskPath);
   const folder = await PlanFolder.create(defaults.virtualHardDiskPath, name, ctx.server);
   try {
-    const plan = new HyperVPlan(ctx, request, folder, name);
+    const plan = new HyperVPlan(ctx, request, folder, name, notes);
+    await plan.record();
     // With the old VM in place its id is taken: then the new one is made when the old one has gone.
     if (!existing) await plan.make();
     return plan;
@@ -50,6 +53,52 @@ export async function planVm(ctx: PlanContext, request: PlanRequest): Promise<Pl
     await folder.remove();
     throw error;
   }
+}
+
+/**
+ * What a restore of this machine that died left on the host: its planned VM goes, and a VM that it had taken off comes back. Files that any
+ * VM or checkpoint uses stay.
+ * @returns sentences for the warnings
+ */
+async function undoLeftovers(ctx: PlanContext, root: string): Promise<string[]> {
+  const notes: string[] = [];
+  for (const { folder, record, forget, remove } of await leftovers(root, ctx.server)) {
+    if (record.planned && !(await ctx.findVm(record.planned))) await destroyPlanned(ctx, record.planned);
+    if (record.replaced && !(await ctx.findVm(record.replaced.vmId))) {
+      await putBack(ctx, record.replaced.file);
+      notes.push(
+        `An earlier restore was interrupted; the VM that it was replacing (${record.replaced.vmId}) is as it was.`,
+      );
+    }
+    if (await isUsed(ctx, folder)) {
+      // It had got as far as making the VM.
+      await forget();
+      continue;
+    }
+    await remove();
+    notes.push(`An earlier restore was interrupted; what it left was removed: ${folder}.`);
+  }
+  return notes;
+}
+
+/** Whether a disk of a VM or checkpoint of the host lies in the folder. */
+async function isUsed(ctx: PlanContext, folder: string): Promise<boolean> {
+  const answer = wmi.SystemListing.parse(await ctx.helper.request('listSystems', { disks: true }, { repeat: true }));
+  const inside = folder.toLowerCase();
+  return answer.storage.some(({ hostResource }) =>
+    reachable(hostResource[0] ?? '', ctx.server)
+      .toLowerCase()
+      .startsWith(inside),
+  );
+}
+
+const destroyPlanned = (ctx: PlanContext, vmId: string): Promise<unknown> =>
+  ctx.helper.request('destroySystem', { vmId, planned: true }, { repeat: true });
+
+/** Makes a VM from the copy of its own configuration; its disks are where they were. */
+async function putBack(ctx: PlanContext, file: string): Promise<void> {
+  const answer = wmi.PlannedAnswer.parse(await ctx.helper.request('importPlanned', { file, newId: false }));
+  await ctx.helper.request('realisePlanned', { vmId: answer.vmId });
 }
 
 function requireReplaceable(
@@ -83,13 +132,21 @@ class HyperVPlan implements PlannedVm {
   #planned: string | undefined;
   #id: string;
   #done = false;
+  readonly #record = newRecord();
 
-  constructor(ctx: PlanContext, request: PlanRequest, folder: PlanFolder, name: string) {
+  constructor(ctx: PlanContext, request: PlanRequest, folder: PlanFolder, name: string, notes: string[]) {
     this.#ctx = ctx;
     this.#request = request;
     this.#folder = folder;
     this.name = name;
     this.#id = request.vm.id;
+    this.warnings.push(...notes);
+  }
+
+  /** Writes down how far this is, for whoever comes after a crash. */
+  async record(): Promise<void> {
+    this.#record.planned = this.#planned ?? null;
+    await writeRecord(this.#folder.here(RECORD_FILE), this.#record);
   }
 
   get id(): string {
@@ -113,6 +170,7 @@ class HyperVPlan implements PlannedVm {
     }
     this.#planned = wmi.PlannedAnswer.parse(answer).vmId.toLowerCase();
     this.#id = this.#planned;
+    await this.record();
     if (wanted !== null && this.#planned !== wanted) {
       this.warnings.push(
         `The host gave the VM the id ${this.#planned}: it does not take ${wanted} for a VM that is made this way.`,
@@ -141,6 +199,7 @@ class HyperVPlan implements PlannedVm {
       if (old) await this.#putBack(old, error);
       throw error;
     }
+    await removeRecord(this.#folder.here(RECORD_FILE)).catch(() => undefined);
     await this.#folder.removeConfiguration(IMPORT).catch(() => undefined);
     await this.#folder.removeConfiguration(REPLACED).catch(() => undefined);
     this.#warn(old?.disks ?? []);
@@ -152,7 +211,7 @@ class HyperVPlan implements PlannedVm {
     this.#done = true;
     const planned = this.#planned;
     this.#planned = undefined;
-    if (planned) await this.#ctx.helper.request('destroySystem', { vmId: planned, planned: true }, { repeat: true });
+    if (planned) await destroyPlanned(this.#ctx, planned);
     await this.#folder.remove();
   }
 
@@ -197,18 +256,20 @@ class HyperVPlan implements PlannedVm {
   async #takeOff(existing: { system: wmi.WmiSystem; settings: wmi.WmiSettings }) {
     const vmId = existing.system.name.toLowerCase();
     const { disks } = await this.#ctx.describeVm(vmId);
-    const { configurationDataRoot } = existing.settings;
+    const { configurationDataRoot, configurationFile } = existing.settings;
     const root = configurationDataRoot ?? '';
     const { join } = pathsOf(root);
     const place = {
       dataRoot: root,
-      file: join('Virtual Machines', `${vmId.toUpperCase()}.vmcx`),
+      file: configurationFile ?? join('Virtual Machines', `${vmId.toUpperCase()}.vmcx`),
       guestStateRoot: '',
       guestStateFile: '',
     };
     const files = await configurationFiles(place, this.#ctx.server);
     const copies = await Promise.all(files.map(async ({ name, kind, read }) => ({ name, kind, data: await read() })));
     const file = await this.#folder.writeConfiguration(REPLACED, copies);
+    this.#record.replaced = { vmId, file: file! };
+    await this.record();
     await this.#ctx.helper.request('destroySystem', { vmId, planned: false }, { repeat: true });
     return { vmId, file: file!, disks: disks.map((disk) => disk.path) };
   }
@@ -217,13 +278,11 @@ class HyperVPlan implements PlannedVm {
   async #putBack(old: { vmId: string; file: string }, cause: unknown): Promise<never> {
     const { code, message, advice, data } = toHvError(cause);
     try {
-      if (this.#planned)
-        await this.#ctx.helper.request('destroySystem', { vmId: this.#planned, planned: true }, { repeat: true });
+      if (this.#planned) await destroyPlanned(this.#ctx, this.#planned);
       this.#planned = undefined;
-      const answer = wmi.PlannedAnswer.parse(
-        await this.#ctx.helper.request('importPlanned', { file: old.file, newId: false }),
-      );
-      await this.#ctx.helper.request('realisePlanned', { vmId: answer.vmId });
+      await putBack(this.#ctx, old.file);
+      this.#record.replaced = null;
+      await this.record();
     } catch (error) {
       // The copy is now the only way back: nothing of the folder may go.
       this.#done = true;

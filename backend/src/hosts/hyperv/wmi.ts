@@ -36,6 +36,7 @@ export const WmiSettings = z.object({
   notes: texts,
   creationTime: text,
   configurationDataRoot: text,
+  configurationFile: text,
   snapshotDataRoot: text,
   bootOrder: numbers,
   secureBootEnabled: flag,
