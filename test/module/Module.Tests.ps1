@@ -72,8 +72,6 @@ Describe 'Parameters' {
         @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost' }
         @{ Name = 'Start-VMBackupTrace'; Expected = 'Path' }
         @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
-        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path Force' }
-        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base' }
         @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force' }
         @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force' }
         @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release' }
