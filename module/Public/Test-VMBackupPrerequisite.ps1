@@ -28,7 +28,7 @@ function Test-VMBackupPrerequisite {
     [CmdletBinding(DefaultParameterSetName = 'Name')]
     [OutputType('HyperVBackup.Prerequisite')]
     param(
-        [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline, ValueFromPipelineByPropertyName)]
+        [Parameter(Mandatory, Position = 0, ParameterSetName = 'Name', ValueFromPipeline)]
         [Alias('VMName')]
         [ValidateNotNullOrEmpty()]
         [string[]] $Name,

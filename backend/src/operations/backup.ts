@@ -7,7 +7,7 @@ import type { Repository } from '../repository/port.ts';
 import type { BackupVmParams, BackupVmResult } from '../schema/backup.ts';
 import type { JobStarted } from '../schema/manifest.ts';
 import type { VmDescription } from '../schema/vm.ts';
-import { HvError, throwIfCancelled, toHvError } from '../support/errors.ts';
+import { HvError, isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { type RateLimiter, rateLimiter } from '../support/rate-limiter.ts';
 import { ulid } from '../support/ulid.ts';
@@ -190,6 +190,8 @@ class Backup {
     try {
       if (checkpoint !== null) await this.#host.removeCheckpoint(checkpoint.id);
       if (this.#params.hold) await forgetHolds(this.#repository.records, job.pointId);
+      // The host may go on with what it was asked for: the next run looks whether a checkpoint came of it.
+      if (checkpoint === null && isHvError(cause, 'HELPER_FAILED', 'HOST_LOST')) return;
       await recordEnd(this.#repository.records, job);
     } catch (error) {
       const { message } = toHvError(error);

