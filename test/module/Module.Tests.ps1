@@ -54,6 +54,9 @@ Describe 'Parameters' {
         @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample Passphrase' }
         @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force Passphrase' }
         @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles Passphrase' }
+        @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost' }
+        @{ Name = 'Start-VMBackupTrace'; Expected = 'Path' }
+        @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
         @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository Passphrase' }
         @{ Name = 'Get-VMBackupRepositoryKey'; Expected = 'Repository Passphrase' }
         @{ Name = 'Add-VMBackupRepositoryKey'; Expected = 'Repository NewPassphrase Label Passphrase' }
@@ -63,20 +66,6 @@ Describe 'Parameters' {
         @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release Passphrase' }
         @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate Passphrase DestinationPassphrase' }
         @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository Passphrase' }
-        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression Hold LimitRate ThrottleLimit AsJob' }
-        @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository' }
-        @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample' }
-        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force' }
-        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles' }
-        @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository' }
-        @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost' }
-        @{ Name = 'Start-VMBackupTrace'; Expected = 'Path' }
-        @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
-        @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force' }
-        @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force' }
-        @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release' }
-        @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate' }
-        @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository' }
     ) {
         $common = [System.Management.Automation.PSCmdlet]::CommonParameters + [System.Management.Automation.PSCmdlet]::OptionalCommonParameters
         $actual = (Get-Command -Name $Name).Parameters.Keys | Where-Object -FilterScript { $_ -notin $common } | Sort-Object
