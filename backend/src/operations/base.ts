@@ -93,7 +93,7 @@ export async function planDisk(
 
 function baseProblem(base: ManifestDisk, disk: CheckpointDisk): string | null {
   if (base.size !== disk.size) return `the disk was resized from ${base.size} to ${disk.size} bytes`;
-  if (disk.rctId === null) return 'the disk is not tracked';
+  if (disk.rctId === null) return 'the disk is not tracked, or its tracking id cannot be read';
   return null;
 }
 
