@@ -10,7 +10,7 @@ export const CREATED_VERSION: 1 | 2 = 2;
 export const PAGE_SIZE = 16 * 1024;
 
 /** §4. Default picked by measurement, see docs/performance.md. */
-export const DEFAULT_BLOCK_SIZE = 1024 * 1024;
+export const DEFAULT_BLOCK_SIZE = 256 * 1024;
 export const MIN_BLOCK_SIZE = 64 * 1024;
 export const MAX_BLOCK_SIZE = 4 * 1024 * 1024;
 
