@@ -59,11 +59,14 @@ function print(seed: number, steps: number, { figures, seconds, failures }: Tort
       .sort(([, a], [, b]) => b - a)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ');
-  console.log(`seed ${seed}: ${figures.histories} histories in ${seconds.toFixed(1)} s`);
+  console.log(
+    `seed ${seed}: ${figures.histories} histories (${figures.encrypted} encrypted) in ${seconds.toFixed(1)} s`,
+  );
   console.log(`  actions          ${sum(figures.actions)} (${list(figures.actions)})`);
   console.log(`  faults injected  ${sum(figures.faults)} (${list(figures.faults)})`);
   console.log(`  file operations  ${figures.operations}`);
   console.log(`  restore points   ${figures.verified} times read back and compared byte for byte`);
+  console.log(`  passphrases      ${figures.passphrases} times tried`);
   for (const { round, problem } of failures) {
     console.error(`\nDEFECT: history ${round}: ${problem}`);
     console.error(`Again: npm run torture -- --seed ${seed} --steps ${steps} --only ${round}`);

@@ -8,14 +8,18 @@ import { FolderStorage } from '../../backend/src/repository/storage/folder.ts';
 import { isHvError } from '../../backend/src/support/errors.ts';
 import { below, pick, seeded } from '../fuzz/random.ts';
 import { FAULTS, type FaultKind, type FaultyProcess, faultyProcess, soundProcess } from './faults.ts';
+import { CHEAP, KeyRing } from './key-ring.ts';
 import { Machines, type ModelProcess } from './machines.ts';
 import { errno, ModelDisk } from './model-disk.ts';
 import { ModelFiles } from './model-files.ts';
 import { BLOCK_SIZE, changed, type ModelContent, type ModelPoint, requireContent, storePoint } from './points.ts';
+import { Twin } from './twin.ts';
 
 const LOCATION = '/repository';
-/** What stays when all restore points were removed: the configuration, and tombstones. */
-const REMAINS = /^repository\/(hvbackup-repository\.json$|removed\/)/;
+/** Of the second one. */
+const COPIES = '/copies';
+/** What stays when all restore points were removed: the configuration, the keys, and tombstones. */
+const REMAINS = /^(repository|copies)\/(hvbackup-repository\.json$|removed\/|keys\/)/;
 const BLOCKS = 14;
 const GROUPS = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
 const EXPIRY_MS = 27 * 3600 * 1000;
@@ -29,14 +33,28 @@ export interface TortureFigures {
   operations: number;
   /** Restore points read back and compared byte for byte. */
   verified: number;
+  /** Histories of an encrypted repository. */
+  encrypted: number;
+  /** Passphrases that opened, or did not open, as they must. */
+  passphrases: number;
 }
 
-export const noFigures = (): TortureFigures => ({ histories: 0, actions: {}, faults: {}, operations: 0, verified: 0 });
+export const noFigures = (): TortureFigures => ({
+  histories: 0,
+  actions: {},
+  faults: {},
+  operations: 0,
+  verified: 0,
+  encrypted: 0,
+  passphrases: 0,
+});
 
 /** What an action may use. */
 interface Stage {
   history: History;
   repository: StoredRepository;
+  /** Opens the second repository, through the same process; closed with the action. */
+  copies(): Promise<StoredRepository>;
 }
 
 /** What can happen to a repository, and how often. Each tells the history what it was acknowledged. */
@@ -45,6 +63,8 @@ export const ACTIONS: { name: string; weight: number; run(stage: Stage): Promise
   { name: 'incremental', weight: 5, run: ({ history, repository }) => history.backUp(repository, 'incremental') },
   { name: 'remove', weight: 2, run: ({ history, repository }) => history.remove(repository) },
   { name: 'prune', weight: 3, run: async ({ repository }) => void (await repository.prune()) },
+  { name: 'copy', weight: 3, run: async (stage) => stage.history.copy(stage.repository, await stage.copies()) },
+  { name: 'key change', weight: 2, run: ({ history, repository }) => history.changeKeys(repository) },
 ];
 
 export class History {
@@ -66,6 +86,9 @@ export class History {
   /** Contents of backups that did not end: should their point be listed, it must be this. */
   readonly #attempts: ModelPoint[] = [];
   readonly #hardLinks: boolean;
+  readonly #twin: Twin;
+  /** By location; null where nothing is encrypted. */
+  readonly #keys: Record<string, KeyRing | null>;
   /** Operations an action takes, as far as it is known. */
   readonly #length = new Map<string, number>();
   readonly log: string[] = [];
@@ -75,6 +98,10 @@ export class History {
     this.figures = figures;
     this.#hardLinks = this.random() < 0.8;
     this.#contents = GROUPS.map(() => changed(Array(BLOCKS).fill(0), 20, this.random).content);
+    this.#twin = new Twin(this.random);
+    this.#keys = Object.fromEntries(
+      [LOCATION, COPIES].map((location) => [location, this.random() < 0.5 ? new KeyRing(location, this.random) : null]),
+    );
     // Leftovers of dead writers are old enough to be removed.
     this.disk.now = Date.UTC(2020, 0, 1);
   }
@@ -83,9 +110,9 @@ export class History {
   async run(steps: number): Promise<void> {
     this.figures.histories += 1;
     try {
-      const storage = new FolderStorage(LOCATION, this.#files(soundProcess()));
-      await initRepository(storage, { blockSize: BLOCK_SIZE, environment: this.machines.process('one') });
-      await storage.close();
+      if (this.#keys[LOCATION]) this.figures.encrypted += 1;
+      await this.#create(LOCATION, BLOCK_SIZE);
+      await this.#create(COPIES, this.random() < 0.5 ? BLOCK_SIZE : 2 * BLOCK_SIZE);
       for (let step = 0; step < steps; step++) await this.#step();
       await this.#collectGarbage();
     } catch (error) {
@@ -95,6 +122,22 @@ export class History {
     } finally {
       this.machines.close();
     }
+  }
+
+  async #create(location: string, blockSize: number): Promise<void> {
+    const storage = new FolderStorage(location, this.#files(soundProcess()));
+    const passphrase = this.#keys[location]?.first;
+    const environment = this.machines.process('one');
+    await initRepository(storage, { blockSize, environment, passphrase, kdfCost: CHEAP });
+    await storage.close();
+  }
+
+  async copy(repository: StoredRepository, copies: StoredRepository): Promise<void> {
+    await this.#twin.copy(repository, copies);
+  }
+
+  async changeKeys(repository: StoredRepository): Promise<void> {
+    await this.#keys[LOCATION]?.change(repository);
   }
 
   async backUp(repository: StoredRepository, mode: 'full' | 'incremental'): Promise<void> {
@@ -110,13 +153,13 @@ export class History {
     this.#contents[which] = content;
     this.machines.time += 1000;
     const now = this.machines.time;
-    const plan = { group, content, now, base: base?.ref, indices: base && indices };
+    const plan = { group, content, now, base: base?.ref, indices: base && indices, described: true };
     const attempt: ModelPoint = { id: '', group, content, ref: { size: 0, height: 0, root: null } };
     this.#attempts.push(attempt);
     const point = await storePoint(repository, plan).catch((error) => {
       // Removed without our being told: then a full, as operations do.
       if (base === undefined || !isHvError(error, 'POINT_NOT_FOUND')) throw error;
-      return storePoint(repository, { group, content, now });
+      return storePoint(repository, { group, content, now, described: true });
     });
     this.#attempts.pop();
     this.points.set(point.id, point);
@@ -155,19 +198,27 @@ export class History {
     this.disk.capacity = Number.POSITIVE_INFINITY;
     this.machines.kill(process);
     if (faulty.dead && (kind === 'power cut' || this.random() < 0.2)) this.#powerCut();
+    if (faulty.dead || action.name === 'key change') await this.#tryKeys();
     await this.#inspect(faulty.dead);
+    if (faulty.dead || action.name === 'copy') await this.#inspectCopies(this.disk);
   }
 
   async #attempt(action: (typeof ACTIONS)[number], faulty: FaultyProcess, process: ModelProcess): Promise<string> {
     let repository: StoredRepository | undefined;
+    let copies: StoredRepository | undefined;
     try {
       repository = await this.open(this.disk, faulty, process);
-      await action.run({ history: this, repository });
+      const openCopies = async () => {
+        copies = await this.open(this.disk, faulty, process, { location: COPIES });
+        return copies;
+      };
+      await action.run({ history: this, repository, copies: openCopies });
       return 'done';
     } catch (error) {
       if (!isHvError(error) && !faulty.dead) throw error;
       return (error as Error).message.slice(0, 150);
     } finally {
+      await copies?.close().catch(() => undefined);
       await repository?.close().catch(() => undefined);
     }
   }
@@ -207,6 +258,26 @@ export class History {
     }
   }
 
+  async #inspectCopies(disk: ModelDisk): Promise<void> {
+    const copies = await this.open(disk, soundProcess(), this.machines.process('one'), { location: COPIES });
+    try {
+      this.figures.verified += await this.#twin.inspect(copies, this.#known);
+    } finally {
+      await copies.close();
+    }
+  }
+
+  async #tryKeys(): Promise<void> {
+    for (const [location, keys] of Object.entries(this.#keys)) {
+      if (keys === null) continue;
+      const before = keys.tried;
+      await keys.inspect((passphrase) =>
+        this.open(this.disk, soundProcess(), this.machines.process('one'), { location, passphrase }),
+      );
+      this.figures.passphrases += keys.tried - before;
+    }
+  }
+
   async #verifyListed(repository: StoredRepository): Promise<Set<string>> {
     const listed = new Set<string>();
     for (const { id, group, contents } of await repository.listManifests()) {
@@ -237,32 +308,44 @@ export class History {
   async #collectGarbage(): Promise<void> {
     const disk = this.disk.clone();
     this.machines.time += EXPIRY_MS;
-    const repository = await this.open(disk, soundProcess(), this.machines.process('two'), 'two');
-    try {
-      await this.#verifyListed(repository);
-      await repository.prune();
-      await this.#verifyListed(repository);
-      for (const { id } of await repository.listManifests()) await repository.removeManifest(id);
-      const { pendingBytes } = await repository.prune();
-      const left = [...disk.files()].map(([name]) => name).filter((name) => !REMAINS.test(name));
-      if (left.length > 0 || pendingBytes > 0)
-        throw new Error(`garbage is left: ${pendingBytes} bytes pending, ${left.join(', ')}`);
-    } finally {
-      await repository.close();
+    for (const location of [LOCATION, COPIES]) {
+      const verify = async (repository: StoredRepository): Promise<void> => {
+        if (location === LOCATION) await this.#verifyListed(repository);
+        else this.figures.verified += await this.#twin.inspect(repository, this.#known);
+      };
+      const options = { machine: 'two', location };
+      const repository = await this.open(disk, soundProcess(), this.machines.process('two'), options);
+      try {
+        await verify(repository);
+        await repository.prune();
+        await verify(repository);
+        for (const { id } of await repository.listManifests()) await repository.removeManifest(id);
+        const { pendingBytes } = await repository.prune();
+        const mine = [...disk.files()].map(([name]) => name).filter((name) => `/${name}`.startsWith(`${location}/`));
+        const left = mine.filter((name) => !REMAINS.test(name));
+        if (left.length > 0 || pendingBytes > 0)
+          throw new Error(`garbage is left: ${pendingBytes} bytes pending, ${left.join(', ')}`);
+      } finally {
+        await repository.close();
+      }
     }
   }
 
+  /** @param options.passphrase default: any that opens */
   async open(
     disk: ModelDisk,
     faulty: FaultyProcess,
     process: ModelProcess,
-    machine = 'one',
+    options: { machine?: string; location?: string; passphrase?: string } = {},
   ): Promise<StoredRepository> {
-    const storage = new FolderStorage(LOCATION, this.#files(faulty, disk));
+    const { machine = 'one', location = LOCATION } = options;
+    const storage = new FolderStorage(location, this.#files(faulty, disk));
     return openStoredRepository(storage, {
       catalog: (id) => this.machines.catalog(machine, id),
       environment: process,
       workers: 0,
+      passphrase: options.passphrase ?? this.#keys[location]?.choose(),
+      kdfCost: CHEAP,
     });
   }
 

@@ -12,7 +12,7 @@ export class Machines {
   time = Date.UTC(2026, 0, 1);
   readonly #dead = new Set<number>();
   readonly #boots = new Map<string, number>();
-  readonly #catalogs = new Map<string, SqliteCatalog>();
+  readonly #catalogs = new Map<string, Map<string, SqliteCatalog>>();
   #nextPid = 1;
 
   process(machine: string): ModelProcess {
@@ -38,13 +38,12 @@ export class Machines {
     this.#boots.set(machine, (this.#boots.get(machine) ?? 0) + 1);
   }
 
-  /** The machine's catalog: it stays when its processes go. */
+  /** The machine's catalog of a repository: it stays when its processes go. */
   catalog(machine: string, repositoryId: string): Catalog {
-    let kept = this.#catalogs.get(machine);
-    if (kept === undefined) {
-      kept = new SqliteCatalog(null, repositoryId);
-      this.#catalogs.set(machine, kept);
-    }
+    const catalogs = this.#catalogs.get(machine) ?? new Map<string, SqliteCatalog>();
+    this.#catalogs.set(machine, catalogs);
+    const kept = catalogs.get(repositoryId) ?? new SqliteCatalog(null, repositoryId);
+    catalogs.set(repositoryId, kept);
     return new Proxy(kept, {
       get: (target, name) => {
         if (name === 'close') return () => undefined;
@@ -55,7 +54,7 @@ export class Machines {
   }
 
   forgetCatalog(machine: string): void {
-    this.#catalogs.get(machine)?.close();
+    for (const catalog of this.#catalogs.get(machine)?.values() ?? []) catalog.close();
     this.#catalogs.delete(machine);
   }
 

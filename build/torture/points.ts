@@ -1,5 +1,6 @@
 /** Restore points of a test: stored through the repository's port, held against plain arrays. */
 import type { ContentRef, Repository, WriteSession } from '../../backend/src/repository/port.ts';
+import type { ManifestBody } from '../../backend/src/schema/manifest.ts';
 import { ulid } from '../../backend/src/support/ulid.ts';
 import { below, seeded } from '../fuzz/random.ts';
 
@@ -52,6 +53,8 @@ export async function storePoint(
     now: number;
     /** Told the id before it is published. */
     announce?: (id: string) => void;
+    /** With a body as backups write it: so that it can be copied. */
+    described?: boolean;
   },
 ): Promise<ModelPoint> {
   const session = await repository.beginSession();
@@ -64,12 +67,34 @@ export async function storePoint(
       group: point.group,
       createdAt: new Date(point.now).toISOString(),
       contents: [ref],
-      body: null,
+      body: point.described ? describe(id, point.group, point.now, ref) : null,
     });
     return { id, group: point.group, content: point.content, ref };
   } finally {
     await session.close();
   }
+}
+
+/** The least that a manifest says of a VM with one disk. */
+function describe(id: string, group: string, now: number, content: ContentRef): ManifestBody {
+  const vm = { id: group, name: 'guest', generation: 2, version: '9.0', state: 'Running', processorCount: 1 } as const;
+  const disk = { index: 0, id: `${group} 0`, path: 'disk.vhdx', size: content.size };
+  const figures = { changedBytes: 0, readBytes: 0, newBytes: 0 };
+  return {
+    schema: 1,
+    jobId: id,
+    hostUri: 'simulated:',
+    kind: 'vm',
+    mode: 'full',
+    consistency: 'crash',
+    startedAt: new Date(now).toISOString(),
+    basePointId: null,
+    vm: { ...vm, memoryStartup: 0, dynamicMemory: false, disks: [], networkAdapters: [] },
+    disks: [{ ...disk, ...figures, mode: 'full', rctId: null, content }],
+    configuration: [],
+    configurationBytes: 0,
+    warnings: [],
+  };
 }
 
 async function storeContent(

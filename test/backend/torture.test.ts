@@ -13,10 +13,12 @@ describe(`torture, seed ${SEED}`, () => {
     expect(failures, `npm run torture -- --seed ${SEED}`).toEqual([]);
     console.log(
       `${sum(figures.faults)} faults in ${sum(figures.actions)} actions, ${figures.operations} file operations; ` +
-        `${figures.verified} restore points compared, ${Math.round(seconds)} s: ${JSON.stringify(figures.faults)}`,
+        `${figures.verified} restore points compared, ${figures.encrypted} of ${figures.histories} histories encrypted, ${Math.round(seconds)} s: ${JSON.stringify(figures.faults)}`,
     );
     // All kinds of faults and actions are reached; else the run shows nothing.
     for (const kind of FAULTS) expect(figures.faults[kind], kind).toBeGreaterThan(ROUNDS / 8);
+    expect(figures.encrypted).toBeGreaterThan(ROUNDS / 4);
+    expect(figures.passphrases).toBeGreaterThan(ROUNDS / 4);
     for (const { name } of ACTIONS) expect(figures.actions[name], name).toBeGreaterThan(ROUNDS / 8);
   });
 });

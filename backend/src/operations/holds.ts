@@ -65,7 +65,7 @@ async function saysHeld(records: RecordStore, path: string): Promise<boolean> {
     const value = await records.get(path);
     return value !== null && HoldRecord.safeParse(value).data?.state !== 'released';
   } catch (error) {
-    if (isHvError(error, 'REPOSITORY_DAMAGED')) return true;
+    if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) return true;
     throw error;
   }
 }

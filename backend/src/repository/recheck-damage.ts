@@ -4,6 +4,7 @@ import type { OperationContext } from '../support/progress.ts';
 import type { RepositoryCore } from './core.ts';
 import { RecordKind } from './format/constants.ts';
 import { packName } from './format/ids.ts';
+import { readPackTail } from './records/pack-tail.ts';
 import { damageKey } from './records/record-index.ts';
 
 /** @returns damage records looked at, and how many were dropped because their record reads fine, or is gone */
@@ -38,11 +39,27 @@ async function isSound(core: RepositoryCore, key: string, name: string): Promise
     if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) return null;
     throw error;
   })) as { id?: unknown } | null;
-  if (typeof body?.id !== 'string' || !/^[0-9a-f]{64}$/.test(body.id)) return false;
-  const id = Buffer.from(body.id, 'hex');
+  const known = typeof body?.id === 'string' && /^[0-9a-f]{64}$/.test(body.id) ? Buffer.from(body.id, 'hex') : null;
+  const id = known ?? (await idInPack(core, key));
+  if (id === null) return false;
   for (const kind of [RecordKind.block, RecordKind.node] as const) {
     const location = core.index.findAll(kind, id).find((one) => damageKey(one) === key);
     if (location !== undefined) return core.reader.isSound(kind, id, location);
   }
   return false;
+}
+
+/** Which record a damage record is about that cannot be read itself: its name says where, the pack says what is there. */
+async function idInPack(core: RepositoryCore, key: string): Promise<Buffer | null> {
+  const packId = key.slice(0, 32);
+  const name = packName(packId);
+  try {
+    const listed = await core.storage.list(name.slice(0, name.lastIndexOf('/') + 1), { sizes: true });
+    const size = listed.find((object) => object.name === name)?.size ?? 0;
+    const { records } = await readPackTail(core.storage, core.config.id, packId, size);
+    return records.find(({ offset }) => offset === Number.parseInt(key.slice(33), 16))?.id ?? null;
+  } catch (error) {
+    if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) return null;
+    throw error;
+  }
 }

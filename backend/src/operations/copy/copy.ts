@@ -62,7 +62,8 @@ async function selectPoints(from: Repository, { point, vm }: CopyPointsParams): 
 const byTime = (a: Point, b: Point): number =>
   Date.parse(a.manifest.createdAt) - Date.parse(b.manifest.createdAt) || (a.manifest.id < b.manifest.id ? -1 : 1);
 
-async function copyAll(copier: PointCopier, wanted: readonly Point[]): Promise<CopiedPointResult[]> {
+/** @param wanted oldest first. What was copied before an error stays. */
+export async function copyAll(copier: PointCopier, wanted: readonly Point[]): Promise<CopiedPointResult[]> {
   const shared = new SharedPoints(copier);
   const results: CopiedPointResult[] = [];
   for (const point of wanted) {
