@@ -6,7 +6,6 @@ import { parseConfig } from './format/config.ts';
 import { CONFIG_NAME, RecordKind } from './format/constants.ts';
 import { indexName, packName } from './format/ids.ts';
 import { type IndexedPack, parseIndex } from './format/index-format.ts';
-import { MAX_KEY_OBJECT_LENGTH, readLabelled } from './format/key-object.ts';
 import { childId, parseNode } from './format/node.ts';
 import { isReadable } from './losses.ts';
 import type { ContentRef, Damage } from './port.ts';
@@ -49,7 +48,6 @@ class Check {
     await this.#try(CONFIG_NAME, async () => {
       parseConfig(await storage.get(CONFIG_NAME), storage.location);
     });
-    await this.#keys();
     // First: whatever these need is in the listings that follow.
     const manifests = await this.#core.manifests.names();
     await this.#core.refresh();
@@ -63,16 +61,6 @@ class Check {
     for (const name of manifests) await this.#manifest(name);
     await this.#reportNameless();
     return { damages: this.#damages, moreDamages: this.#more, objects: this.#objects };
-  }
-
-  /** Each key object is whole, and was written by somebody who could open this repository. */
-  async #keys(): Promise<void> {
-    const { storage, config, keys } = this.#core;
-    if (keys === null) return;
-    for (const { name } of await storage.list('keys/'))
-      await this.#try(name, async () => {
-        readLabelled(await storage.get(name, MAX_KEY_OBJECT_LENGTH), name, config, keys);
-      });
   }
 
   /**

@@ -14,7 +14,6 @@ import {
   MAX_KEY_OBJECT_LENGTH,
   openLabel,
   parseKeyObject,
-  readLabelled,
   renderKeyObject,
   unwrapKeys,
   type WrappedKeys,
@@ -149,9 +148,10 @@ export class KeyStore {
       const id = name.slice(PREFIX.length);
       const current = id === this.#unlocked.keyId;
       try {
-        const bytes = await storage.get(name, MAX_KEY_OBJECT_LENGTH);
-        const { createdAt, text } = readLabelled(bytes, name, config, this.#unlocked.keys);
-        infos.push({ id, createdAt, label: text, current });
+        const object = parseKeyObject(await storage.get(name, MAX_KEY_OBJECT_LENGTH), name);
+        const label = openLabel(object, config, this.#unlocked.keys);
+        if (label === null) throw damaged('key', name, 'it was not written by somebody who could open this repository');
+        infos.push({ id, createdAt: object.createdAt, label, current });
       } catch (error) {
         if (isHvError(error, 'FILE_NOT_FOUND')) continue;
         if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;

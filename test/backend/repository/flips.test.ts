@@ -138,6 +138,8 @@ async function use(model: Model, storage: MemoryStorage, name: string): Promise<
     const { records } = repository;
     const check = await repository.check();
     found.push(...check.damages);
+    for (const { id, problem } of model.passphrase === undefined ? [] : await repository.listKeys())
+      if (problem !== undefined) found.push({ object: 'key', path: `keys/${id}`, message: problem });
     if (dispensable) expect(check.damages.map(({ path, message }) => `${path}: ${message}`).join()).toContain(name);
     const points = await repository.listManifests(undefined, { onDamage: (damage) => found.push(damage) });
     const lost = name.startsWith('manifests/') ? 1 : 0;

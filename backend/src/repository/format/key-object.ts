@@ -151,19 +151,6 @@ export function openLabel(object: KeyObject, config: RepositoryConfig, keys: Rep
   return open(key, SINGLE_NONCE, object.label, boundTo(config, object.id))?.toString('utf8') ?? null;
 }
 
-/** The key object `path`, with its label. @throws REPOSITORY_DAMAGED, NOT_SUPPORTED */
-export function readLabelled(
-  bytes: Buffer,
-  path: string,
-  config: RepositoryConfig,
-  keys: RepositoryKeys,
-): KeyObject & { text: string } {
-  const object = parseKeyObject(bytes, path);
-  const text = openLabel(object, config, keys);
-  if (text === null) throw damaged('key', path, 'it was not written by somebody who could open this repository');
-  return { ...object, text };
-}
-
 /** An object from another repository, or under another id, does not open. */
 const boundTo = (config: RepositoryConfig, id: string): Buffer =>
   Buffer.concat([repositoryIdBytes(config.id), Buffer.from(id, 'hex')]);
