@@ -22,7 +22,9 @@ export class Twin {
     const points = (await from.listManifests()).map(checkedPoint);
     const wanted = points.filter(() => this.#random() < 0.7);
     const results = await copyAll({ from, to, compression: 'fast', context: {} }, wanted);
-    for (const { id, action } of results) if (action === 'copied') this.#copies.add(id);
+    // What is said to be there must be there, whoever put it there.
+    for (const { id, action, reason } of results)
+      if (action === 'copied' || (action === 'skipped' && reason === 'it is there already')) this.#copies.add(id);
   }
 
   async #remove(to: StoredRepository): Promise<void> {

@@ -296,6 +296,11 @@ export interface Repository {
    * @param options.confirm asked between the two: when it throws, the restore point stays
    */
   removeManifest(id: string, options?: { reason?: string; confirm?: () => Promise<void> }): Promise<void>;
+  /**
+   * Makes a listed restore point durable that somebody else may have named and not flushed, before it is reported as being
+   * there. @throws POINT_NOT_FOUND
+   */
+  settlePoint(id: string): Promise<void>;
   /** Whether, by whom and why a restore point was removed. @param id full id */
   tombstone(id: string): Promise<Tombstone | null>;
   /**

@@ -123,6 +123,10 @@ export class StoredRepository implements Repository {
     await this.core.manifests.remove(name, options.reason ?? 'removed', options.confirm);
   }
 
+  async settlePoint(id: string): Promise<void> {
+    await this.core.storage.settle(await this.core.manifests.find(id));
+  }
+
   tombstone(id: string): Promise<Tombstone | null> {
     return this.core.tombstones.get(id);
   }

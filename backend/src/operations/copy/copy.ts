@@ -78,7 +78,7 @@ async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints):
   const { id, createdAt } = manifest;
   const about = { id, vmId: body.vm.id, vmName: body.vm.name, createdAt, readBytes: 0, newBytes: 0 };
   const { there, bases } = await shared.of(point);
-  if (there) return { ...about, action: 'skipped', reason: 'it is there already' };
+  if (there) return skipAsThere(copier, about);
   const tombstone = await copier.to.tombstone(id);
   if (tombstone) return { ...about, action: 'skipped', reason: `it was removed there (${tombstone.reason})` };
   try {
@@ -86,12 +86,18 @@ async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints):
     shared.add({ source: point, target: copied });
     return { ...about, ...done, basePointId: done.basePointId ?? undefined, action: 'copied' };
   } catch (caught) {
-    if (isHvError(caught, 'FILE_EXISTS')) return { ...about, action: 'skipped', reason: 'it is there already' };
+    if (isHvError(caught, 'FILE_EXISTS')) return skipAsThere(copier, about);
     if (isHvError(caught, ...FATAL)) throw caught;
     const error = toHvError(caught);
     copier.context.warn?.(`Restore point ${id} of ${body.vm.name} was not copied: ${error.message}`);
     return { ...about, action: 'failed', error: error.toJSON() };
   }
+}
+
+/** Whoever put it there may have died before it was durable: it counts as a copy only when it is. */
+async function skipAsThere({ to }: PointCopier, about: Omit<CopiedPointResult, 'action'>): Promise<CopiedPointResult> {
+  await to.settlePoint(about.id);
+  return { ...about, action: 'skipped', reason: 'it is there already' };
 }
 
 /** Which restore points both repositories have, by VM; looked up when a VM is first met. */
