@@ -3,20 +3,33 @@
  * records. It is a cache: when any of it is corrupt, foreign, or cannot be written, it starts again empty (in memory as
  * a last resort) and the repository loads it anew.
  */
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Catalog, CatalogPack, CatalogRecord, CatalogTotals } from '../repository/catalog-port.ts';
 import { RecordKind } from '../repository/format/constants.ts';
 import type { IndexObject } from '../repository/format/index-format.ts';
 import type { ManifestEnvelope } from '../repository/port.ts';
 import { mergeSegments } from './segments/merge.ts';
+import { removeOrphans } from './segments/orphans.ts';
 import type { Segment } from './segments/segment.ts';
 import { type EntryFields, SegmentDamage } from './segments/segment-format.ts';
 import { SegmentSet } from './segments/segment-set.ts';
 import { SegmentWriter } from './segments/segment-writer.ts';
 import { StagedEntries } from './segments/staged-entries.ts';
-import { CATALOG_SCHEMA, CATALOG_VERSION, prepareStatements, type Statements } from './sqlite-schema.ts';
+import { openDatabase } from './sqlite-open.ts';
+import {
+  addStagedIndexes,
+  isCatalogFailure,
+  listedSegments,
+  livePacks,
+  type Row,
+  readDigests,
+  segmentInfos,
+  stalePacks,
+  toPack,
+} from './sqlite-rows.ts';
+import { prepareStatements, type Statements } from './sqlite-schema.ts';
 
 const MEMORY = ':memory:';
 const SQLITE_BUSY = 5;
@@ -24,10 +37,6 @@ const SQLITE_BUSY = 5;
 const STAGE_LIMIT = 250_000;
 /** From so many segments on, whoever loads indexes waits for them to be put together. */
 const OVERDUE = 24;
-/** A segment that nobody lists and nobody writes to any more. */
-const ORPHAN_MS = 24 * 3600 * 1000;
-
-type Row = Record<string, number | string | Uint8Array>;
 
 export class SqliteCatalog implements Catalog {
   readonly #repositoryId: string;
@@ -194,19 +203,7 @@ export class SqliteCatalog implements Catalog {
   }
 
   digests(kind: string, containing?: string): Map<string, string | null> {
-    return this.#run(() => {
-      const found = new Map<string, string | null>();
-      // SQLite knows upper and lower case of ASCII only.
-      const filter = containing !== undefined && /^[ -~]+$/.test(containing) ? containing : null;
-      if (filter !== null) {
-        // One text: fifty thousand rows would take far longer.
-        const { paths } = this.#sql.digestPaths.get(kind) as { paths: string | null };
-        for (const path of paths?.split('\n') ?? []) found.set(path, null);
-      }
-      for (const [path, json] of this.#sql.digests.iterate(kind, filter) as unknown as Iterable<[string, string]>)
-        found.set(path, json);
-      return found;
-    });
+    return this.#run(() => readDigests(this.#sql, kind, containing));
   }
 
   digest(kind: string, path: string): string | undefined {
@@ -249,27 +246,7 @@ export class SqliteCatalog implements Catalog {
   }
 
   #writeStaged(): void {
-    const numbers = new Uint32Array(this.#staged.packs.length);
-    const sql = this.#sql;
-    for (const { name, supersedes, first, end } of this.#staged.indexes) {
-      // Another process was quicker.
-      if (sql.hasIndex.get(name) !== undefined) continue;
-      sql.addIndex.run(name);
-      for (const old of supersedes) sql.addSupersedes.run(name, old);
-      for (let i = first; i < end; i++) {
-        const pack = this.#staged.packs[i]!;
-        let number = (sql.packById.get(pack.id) as Row | undefined)?.number;
-        if (number === undefined) {
-          const { id, length, sessionId, packClass, records, blocks, blockBytes, nodes } = pack;
-          number = Number(
-            sql.addPack.run(id, length, sessionId, packClass, records, blocks, blockBytes, nodes).lastInsertRowid,
-          );
-          numbers[i] = number;
-          for (const { ordinal, base } of pack.bases) sql.addBase.run(number, ordinal, base);
-        }
-        sql.addIndexPack.run(name, number);
-      }
-    }
+    const numbers = addStagedIndexes(this.#sql, this.#staged);
     const writers: SegmentWriter[] = [];
     try {
       this.#staged.write(numbers, () => {
@@ -294,15 +271,7 @@ export class SqliteCatalog implements Catalog {
   }
 
   #loadSegments(): void {
-    const rows = this.#sql.segments.all() as Row[];
-    this.#segments.replace(
-      rows.map((row) => ({
-        name: String(row.name),
-        tag: Number(row.tag),
-        pages: Number(row.pages),
-        entries: Number(row.entries),
-      })),
-    );
+    this.#segments.replace(segmentInfos(this.#sql));
   }
 
   /** Puts segments together in the background; never fails. */
@@ -320,11 +289,11 @@ export class SqliteCatalog implements Catalog {
   async #merge(): Promise<void> {
     for (;;) {
       const generation = this.#generation;
-      const stale = this.#run(() => this.#stalePacks());
+      const stale = this.#run(() => stalePacks(this.#sql));
       const inputs = stale.length > 0 ? this.#segments.segments : this.#segments.worthMerging();
       if (inputs.length === 0) return;
-      this.#removeOrphans();
-      const live = this.#run(() => this.#livePacks());
+      if (this.#folder !== null) removeOrphans(this.#folder, new Set(this.#run(() => listedSegments(this.#sql))));
+      const live = this.#run(() => livePacks(this.#sql));
       const target = new SegmentWriter(this.#folder);
       const isWanted = (): boolean => !this.#closed && generation === this.#generation;
       try {
@@ -337,27 +306,12 @@ export class SqliteCatalog implements Catalog {
     }
   }
 
-  /** Packs whose entries should be swept out: only when it pays, since all segments are rewritten for it. */
-  #stalePacks(): number[] {
-    const { packed, stale } = this.#sql.staleRecords.get() as { packed: number; stale: number };
-    if (stale <= 1000 || stale * 4 <= packed) return [];
-    return (this.#sql.stalePacks.all() as Row[]).map((row) => Number(row.pack));
-  }
-
-  /** 1 at the number of every pack there is. */
-  #livePacks(): Uint8Array {
-    const last = (this.#sql.lastPack.get() as { number: number | null }).number ?? 0;
-    const live = new Uint8Array(last + 1);
-    for (const row of this.#sql.packNumbers.iterate() as Iterable<Row>) live[Number(row.number)] = 1;
-    return live;
-  }
-
   /** @returns false when another process has replaced some of them meanwhile */
   #replace(inputs: readonly Segment[], target: SegmentWriter, stale: readonly number[]): boolean {
     const names = inputs.map((segment) => segment.info.name);
     let replaced = false;
     this.#transaction(() => {
-      const listed = new Set((this.#sql.segments.all() as Row[]).map((row) => String(row.name)));
+      const listed = new Set(listedSegments(this.#sql));
       replaced = names.every((name) => listed.has(name));
       if (!replaced) return;
       this.#enter(target);
@@ -374,17 +328,6 @@ export class SqliteCatalog implements Catalog {
       if (this.#folder !== null) rmSync(join(this.#folder, name), { force: true });
     }
     return true;
-  }
-
-  /** What merges that were killed left. */
-  #removeOrphans(): void {
-    if (this.#folder === null) return;
-    const listed = new Set((this.#run(() => this.#sql.segments.all()) as Row[]).map((row) => String(row.name)));
-    for (const name of readdirSync(this.#folder)) {
-      const file = join(this.#folder, name);
-      const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN);
-      if (!listed.has(name) && age > ORPHAN_MS) rmSync(file, { force: true });
-    }
   }
 
   #transaction(action: () => void): void {
@@ -441,26 +384,11 @@ export class SqliteCatalog implements Catalog {
   #open(): void {
     if (this.#path !== MEMORY) mkdirSync(dirname(this.#path), { recursive: true });
     if (this.#folder !== null) mkdirSync(this.#folder, { recursive: true });
-    this.#database = new DatabaseSync(this.#path, { timeout: 60_000 });
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;');
-    this.#database.exec('BEGIN IMMEDIATE');
-    const known = this.#identity();
-    const identity = `${CATALOG_VERSION} ${this.#repositoryId}`;
-    if (known !== null && known !== identity) throw new Error('a catalog of something else');
-    this.#database.exec(CATALOG_SCHEMA);
-    if (known === null) this.#database.prepare("INSERT INTO meta VALUES ('identity', ?)").run(identity);
-    this.#database.exec('COMMIT');
+    this.#database = openDatabase(this.#path, this.#repositoryId);
     this.#sql = prepareStatements(this.#database);
     this.#segments.close();
     this.#segments = new SegmentSet(this.#folder);
     this.#loadSegments();
-  }
-
-  #identity(): string | null {
-    const table = this.#database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
-    if (table === undefined) return null;
-    const row = this.#database.prepare("SELECT value FROM meta WHERE key = 'identity'").get() as Row | undefined;
-    return row === undefined ? null : String(row.value);
   }
 
   #startAgain(): void {
@@ -483,18 +411,3 @@ export class SqliteCatalog implements Catalog {
     }
   }
 }
-
-/** What an unusable file, or a text in it that is not what was written, gives. */
-const isCatalogFailure = (error: unknown): boolean =>
-  (error as NodeJS.ErrnoException).code === 'ERR_SQLITE_ERROR' ||
-  (error as NodeJS.ErrnoException).syscall !== undefined ||
-  error instanceof SyntaxError;
-
-const toPack = (row: Row): CatalogPack => ({
-  number: Number(row.number),
-  id: String(row.id),
-  length: Number(row.length),
-  sessionId: String(row.session),
-  packClass: Number(row.class) as CatalogPack['packClass'],
-  records: Number(row.records),
-});

@@ -1,0 +1,89 @@
+/** What the catalog's statements take and give, as values of the program. */
+import type { CatalogPack } from '../repository/catalog-port.ts';
+import type { SegmentInfo } from './segments/segment-format.ts';
+import type { StagedEntries } from './segments/staged-entries.ts';
+import type { Statements } from './sqlite-schema.ts';
+
+export type Row = Record<string, number | string | Uint8Array>;
+
+export const toPack = (row: Row): CatalogPack => ({
+  number: Number(row.number),
+  id: String(row.id),
+  length: Number(row.length),
+  sessionId: String(row.session),
+  packClass: Number(row.class) as CatalogPack['packClass'],
+  records: Number(row.records),
+});
+
+/** Names of the segments that count. */
+export const listedSegments = (sql: Statements): string[] =>
+  (sql.segments.all() as Row[]).map((row) => String(row.name));
+
+export const segmentInfos = (sql: Statements): SegmentInfo[] =>
+  (sql.segments.all() as Row[]).map((row) => ({
+    name: String(row.name),
+    tag: Number(row.tag),
+    pages: Number(row.pages),
+    entries: Number(row.entries),
+  }));
+
+/** Digests of a kind by manifest path; null for those that do not contain the text. */
+export function readDigests(sql: Statements, kind: string, containing?: string): Map<string, string | null> {
+  const found = new Map<string, string | null>();
+  // SQLite knows upper and lower case of ASCII only.
+  const filter = containing !== undefined && /^[ -~]+$/.test(containing) ? containing : null;
+  if (filter !== null) {
+    // One text: fifty thousand rows would take far longer.
+    const { paths } = sql.digestPaths.get(kind) as { paths: string | null };
+    for (const path of paths?.split('\n') ?? []) found.set(path, null);
+  }
+  for (const [path, json] of sql.digests.iterate(kind, filter) as unknown as Iterable<[string, string]>)
+    found.set(path, json);
+  return found;
+}
+
+/** Packs whose entries should be swept out: only when it pays, since all segments are rewritten for it. */
+export function stalePacks(sql: Statements): number[] {
+  const { packed, stale } = sql.staleRecords.get() as { packed: number; stale: number };
+  if (stale <= 1000 || stale * 4 <= packed) return [];
+  return (sql.stalePacks.all() as Row[]).map((row) => Number(row.pack));
+}
+
+/** 1 at the number of every pack there is. */
+export function livePacks(sql: Statements): Uint8Array {
+  const last = (sql.lastPack.get() as { number: number | null }).number ?? 0;
+  const live = new Uint8Array(last + 1);
+  for (const row of sql.packNumbers.iterate() as Iterable<Row>) live[Number(row.number)] = 1;
+  return live;
+}
+
+/** Enters staged indexes with their packs; within a transaction. @returns the number of each pack that is new, else 0 */
+export function addStagedIndexes(sql: Statements, staged: StagedEntries): Uint32Array {
+  const numbers = new Uint32Array(staged.packs.length);
+  for (const { name, supersedes, first, end } of staged.indexes) {
+    // Another process was quicker.
+    if (sql.hasIndex.get(name) !== undefined) continue;
+    sql.addIndex.run(name);
+    for (const old of supersedes) sql.addSupersedes.run(name, old);
+    for (let i = first; i < end; i++) {
+      const pack = staged.packs[i]!;
+      let number = (sql.packById.get(pack.id) as Row | undefined)?.number;
+      if (number === undefined) {
+        const { id, length, sessionId, packClass, records, blocks, blockBytes, nodes } = pack;
+        number = Number(
+          sql.addPack.run(id, length, sessionId, packClass, records, blocks, blockBytes, nodes).lastInsertRowid,
+        );
+        numbers[i] = number;
+        for (const { ordinal, base } of pack.bases) sql.addBase.run(number, ordinal, base);
+      }
+      sql.addIndexPack.run(name, number);
+    }
+  }
+  return numbers;
+}
+
+/** What an unusable file, or a text in it that is not what was written, gives. */
+export const isCatalogFailure = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException).code === 'ERR_SQLITE_ERROR' ||
+  (error as NodeJS.ErrnoException).syscall !== undefined ||
+  error instanceof SyntaxError;
