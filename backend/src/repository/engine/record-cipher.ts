@@ -1,6 +1,7 @@
 /** Encryption of a record's body: AES-256-GCM under its pack's key (docs/format.md §7). */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { TAG_LENGTH } from '../format/keys.ts';
+import { secretKey } from '../format/secret-keys.ts';
 import { release } from './release.ts';
 
 /** What encrypts the records of one pack. Never logged. */
@@ -33,7 +34,7 @@ export function sealBody(
   out: Buffer,
   at: number,
 ): void {
-  const gcm = createCipheriv(ALGORITHM, cipher.key, nonceOf(header));
+  const gcm = createCipheriv(ALGORITHM, secretKey(cipher.key), nonceOf(header));
   gcm.setAAD(Buffer.concat([cipher.place, header.subarray(0, AUTHENTICATED)]));
   let end = at;
   for (const part of parts) {
@@ -49,7 +50,7 @@ export function sealBody(
 export function openBody(cipher: RecordCipher, header: Buffer, body: Buffer): Buffer | null {
   if (body.length < TAG_LENGTH) return null;
   const end = body.length - TAG_LENGTH;
-  const gcm = createDecipheriv(ALGORITHM, cipher.key, nonceOf(header), { authTagLength: TAG_LENGTH });
+  const gcm = createDecipheriv(ALGORITHM, secretKey(cipher.key), nonceOf(header), { authTagLength: TAG_LENGTH });
   gcm.setAAD(Buffer.concat([cipher.place, header.subarray(0, AUTHENTICATED)]));
   gcm.setAuthTag(body.subarray(end));
   const plain = gcm.update(body.subarray(0, end));
@@ -63,5 +64,7 @@ export function openBody(cipher: RecordCipher, header: Buffer, body: Buffer): Bu
 
 /** The first bytes of a body, unproven: the caller must hold them against a keyed id. */
 export function openPrefix(cipher: RecordCipher, header: Buffer, prefix: Buffer): Buffer {
-  return createDecipheriv(ALGORITHM, cipher.key, nonceOf(header), { authTagLength: TAG_LENGTH }).update(prefix);
+  return createDecipheriv(ALGORITHM, secretKey(cipher.key), nonceOf(header), { authTagLength: TAG_LENGTH }).update(
+    prefix,
+  );
 }

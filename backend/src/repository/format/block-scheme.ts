@@ -6,6 +6,7 @@ import { createHmac, hash } from 'node:crypto';
 import type { RepositoryConfig } from './config.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH } from './constants.ts';
 import { type RepositoryKeys, TAG_LENGTH } from './keys.ts';
+import { secretKey } from './secret-keys.ts';
 
 export interface BlockScheme {
   /** Bytes. */
@@ -52,7 +53,7 @@ export function blockId(scheme: BlockScheme, named: Uint8Array): Buffer {
 export const nodeId = (scheme: BlockScheme, encoded: Uint8Array): Buffer => digest(scheme.idKey, NODE_DOMAIN, encoded);
 
 function digest(key: Uint8Array | null, domain: Buffer, bytes: Uint8Array): Buffer {
-  if (key !== null) return createHmac('sha256', key).update(domain).update(bytes).digest();
+  if (key !== null) return createHmac('sha256', secretKey(key)).update(domain).update(bytes).digest();
   // What is hashed is short: joining it costs less than a hash object.
   return hash('sha256', Buffer.concat([domain, bytes]), 'buffer');
 }

@@ -3,6 +3,7 @@
  * (docs/format.md §7). Nothing here reads or writes objects.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
+import { secretKey } from './secret-keys.ts';
 
 /** What a passphrase unlocks. Both are 32 random bytes, made with the repository, and never change. */
 export interface RepositoryKeys {
@@ -28,12 +29,12 @@ export const SINGLE_NONCE = Buffer.alloc(NONCE_LENGTH);
 
 /** The key of one object: HKDF-SHA-256 of the encryption key. @param salt the object's own, SALT_LENGTH bytes */
 export function deriveKey(keys: RepositoryKeys, salt: Uint8Array, purpose: KeyPurpose): Buffer {
-  return Buffer.from(hkdfSync('sha256', keys.encryptionKey, salt, `hvbackup ${purpose}`, KEY_LENGTH));
+  return Buffer.from(hkdfSync('sha256', secretKey(keys.encryptionKey), salt, `hvbackup ${purpose}`, KEY_LENGTH));
 }
 
 /** AES-256-GCM. A nonce must never be used twice with a key. @returns ciphertext and, behind it, TAG_LENGTH bytes of tag */
 export function seal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, authenticated: Uint8Array): Buffer {
-  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_LENGTH });
+  const cipher = createCipheriv('aes-256-gcm', secretKey(key), nonce, { authTagLength: TAG_LENGTH });
   cipher.setAAD(authenticated);
   return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
@@ -47,7 +48,7 @@ export function open(
 ): Buffer | null {
   const end = message.length - TAG_LENGTH;
   if (end < 0) return null;
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_LENGTH });
+  const decipher = createDecipheriv('aes-256-gcm', secretKey(key), nonce, { authTagLength: TAG_LENGTH });
   decipher.setAAD(authenticated);
   decipher.setAuthTag(message.subarray(end));
   const plain = decipher.update(message.subarray(0, end));
@@ -61,5 +62,5 @@ export function open(
 
 /** The name that stands for `text` in an encrypted repository: 32 hex digits that only the id key gives. */
 export function hiddenName(keys: RepositoryKeys, text: string): string {
-  return createHmac('sha256', keys.idKey).update('HVBKNAME').update(text, 'utf8').digest('hex').slice(0, 32);
+  return createHmac('sha256', secretKey(keys.idKey)).update('HVBKNAME').update(text, 'utf8').digest('hex').slice(0, 32);
 }
