@@ -1,6 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { copyBytes } from '../../../backend/src/repository/engine/copy-bytes.ts';
+import { writePageList } from '../../../backend/src/repository/engine/page-list.ts';
 import { idAt, META_FIELDS, Meta } from '../../../backend/src/repository/engine/slot.ts';
 import type { TaskRequest } from '../../../backend/src/repository/engine/tasks.ts';
 import { SlotSet, WorkerPool } from '../../../backend/src/repository/engine/worker-pool.ts';
@@ -83,5 +85,48 @@ describe('the codec workers', () => {
     slots.release(first);
     expect(await waiting).toBe(first);
     await pool.close();
+  });
+});
+
+describe('copyBytes', () => {
+  it('copies all that fits, to shared memory and to plain', () => {
+    for (const memory of [new SharedArrayBuffer(1000), new ArrayBuffer(1000)])
+      for (const [length, at] of [
+        [0, 5],
+        [1, 0],
+        [1, 999],
+        [3, 997],
+        [400, 13],
+        [400, 800],
+        [7, 1000],
+        [7, 1001],
+      ] as const) {
+        const target = Buffer.from(memory).fill(0xee);
+        const source = randomBytes(length);
+        const expected = Buffer.alloc(1000, 0xee);
+        const fits = Math.max(0, Math.min(length, 1000 - at));
+        for (let i = 0; i < fits; i++) expected[at + i] = source[i]!;
+        expect(copyBytes(source, target, at)).toBe(fits);
+        expect(target.equals(expected)).toBe(true);
+      }
+  });
+});
+
+describe('page lists', () => {
+  it('hold the SHA-256 of each page without its trailing zeros, whatever its bytes', () => {
+    const page = 64;
+    const count = 4000;
+    const bytes = randomBytes(page * count);
+    for (let i = 0; i < count; i += 3) bytes.fill(0, i * page + (i % (page + 1)), (i + 1) * page);
+    bytes[bytes.length - 1] = 1;
+    const list = Buffer.from(new SharedArrayBuffer(count * 32 + 1)).subarray(1);
+    expect(writePageList(list, bytes, 0, bytes.length, page)).toBe(count * 32);
+    for (let i = 0; i < count; i++) {
+      let end = (i + 1) * page;
+      while (end > i * page && bytes[end - 1] === 0) end -= 1;
+      const content = bytes.subarray(i * page, end);
+      const expected = end === i * page ? Buffer.alloc(32) : createHash('sha256').update(content).digest();
+      expect(list.subarray(i * 32, (i + 1) * 32).equals(expected), `page ${i}`).toBe(true);
+    }
   });
 });

@@ -2,6 +2,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { TAG_LENGTH } from '../format/keys.ts';
 import { secretKey } from '../format/secret-keys.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { release } from './release.ts';
 
 /** What encrypts the records of one pack. Never logged. */
@@ -39,7 +40,7 @@ export function sealBody(
   let end = at;
   for (const part of parts) {
     const sealed = gcm.update(part);
-    end += sealed.copy(out, end);
+    end += copyBytes(sealed, out, end);
     release(sealed, sealed.length);
   }
   gcm.final();

@@ -3,6 +3,7 @@ import { type BlockScheme, blockId, listLength } from '../format/block-scheme.ts
 import { RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import type { RecordEntry } from '../format/pack-format.ts';
 import { decodeDelta, decodeWhole, encodeRecord, parseRecord, type RecordDraft, readList } from './codec.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { applyDelta, fitsBase } from './delta.ts';
 import { writePageList } from './page-list.ts';
 import { digestPatch } from './patch.ts';
@@ -133,7 +134,7 @@ function decodeEntry(
   if (found.record.base === undefined) {
     const whole = decodeWhole(found.record, found.bytes, context);
     if (typeof whole === 'string') return whole;
-    const length = whole.plain.copy(slot.output, start);
+    const length = copyBytes(whole.plain, slot.output, start);
     whole.free();
     return length;
   }
