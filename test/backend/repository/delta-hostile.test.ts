@@ -33,7 +33,7 @@ async function plant(repository: StoredRepository, drafts: readonly Draft[]): Pr
     const room = draftRoom(draft);
     const { pack, sequence } = await sink.reserve(PackClass.blocks, 1, room);
     const out = Buffer.alloc(room);
-    const whole = { ...draft, kind: RecordKind.delta, sequence, level: 1 };
+    const whole = { ...draft, kind: RecordKind.delta, sequence, setting: 'default' } as const;
     const { encoding, storedLength } = encodeRecord(out, 0, whole, { scheme: core.scheme, cipher: pack.cipher });
     const { id, base, rawLength } = draft;
     const entry = { id, base, rawLength, kind: RecordKind.delta, encoding, storedLength, at: 0 };

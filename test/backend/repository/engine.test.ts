@@ -50,7 +50,7 @@ describe('the codec workers', () => {
     expect([lengths[1], lengths[3]]).toEqual([0, BLOCK]);
     expect(idAt(slot, 3).equals(blockId(SCHEME, Buffer.alloc(BLOCK, 5)))).toBe(true);
     for (let block = 0; block < 4; block++) slot.meta[block * META_FIELDS + Meta.wanted] = lengths[block]! > 0 ? 1 : 0;
-    const { length } = await pool.run({ task: 'encode', slot: slot.number, count: 4, level: 1, sequence: 0 });
+    const { length } = await pool.run({ task: 'encode', slot: slot.number, count: 4, setting: 'default', sequence: 0 });
     expect(length).toBeLessThan(2 * BLOCK);
     slot.output.copy(slot.input, 0, 0, length);
     const { failures } = await pool.run({ task: 'decode', slot: slot.number, count: 4, ciphers: [] });

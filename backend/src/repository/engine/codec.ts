@@ -2,11 +2,20 @@
  * The work on one record: compress, encrypt, decode, prove (docs/format.md §2.3). Plain functions on plain memory, called
  * by the codec worker threads and, for single records, by the main thread.
  */
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { zstdDecompressSync } from 'node:zlib';
 import { type BlockScheme, bitmapLength, blockId, listLength, nodeId, pagesOf } from '../format/block-scheme.ts';
-import { Encoding, ID_LENGTH, PACK_HEADER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import {
+  Encoding,
+  ID_LENGTH,
+  PACK_HEADER_LENGTH,
+  RECORD_HEADER_LENGTH,
+  RecordKind,
+  type ZstdSetting,
+} from '../format/constants.ts';
 import { TAG_LENGTH } from '../format/keys.ts';
 import { parseRecordHeader, type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
+import { compress } from './compress.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { isZeroEntry, writeEntry, writePageList } from './page-list.ts';
 import { openBody, openPrefix, type RecordCipher, sealBody } from './record-cipher.ts';
 import { ownChunk, release } from './release.ts';
@@ -22,8 +31,7 @@ export interface RecordContext {
 export interface RecordDraft {
   kind: RecordKind;
   sequence: number;
-  /** Of zstd. */
-  level: number;
+  setting: ZstdSetting;
   /** Of a block; of a node its encoding's length. */
   rawLength: number;
   id: Uint8Array;
@@ -32,7 +40,7 @@ export interface RecordDraft {
   /** Of blocks and deltas, except in version 1. */
   list?: Buffer;
   /** Content of a block, payload of a delta, encoding of a node. */
-  plain: Uint8Array;
+  plain: Buffer;
 }
 
 /** Most bytes encodeRecord() writes for it. */
@@ -47,12 +55,9 @@ export function encodeRecord(
   context: RecordContext,
 ): { encoding: Encoding; storedLength: number } {
   const { plain, list } = draft;
-  const chunkSize = ownChunk(plain.length + (plain.length >> 7) + 512);
-  const params = { [constants.ZSTD_c_compressionLevel]: draft.level };
-  const packed = zstdCompressSync(plain, { chunkSize, params });
-  const pays = packed.length < plain.length;
-  const payload = pays ? packed : plain;
-  const encoding = pays ? Encoding.zstd : Encoding.stored;
+  const packed = compress(plain, draft.setting);
+  const payload = packed ?? plain;
+  const encoding = packed ? Encoding.zstd : Encoding.stored;
   const storedLength = (list?.length ?? 0) + payload.length + (context.cipher ? TAG_LENGTH : 0);
   renderRecordHeader(out, at, { ...draft, encoding, storedLength });
   const body = at + RECORD_HEADER_LENGTH;
@@ -60,10 +65,9 @@ export function encodeRecord(
     const header = out.subarray(at, body);
     sealBody(context.cipher, header, list ? [list, payload] : [payload], out, body);
   } else {
-    if (list) out.set(list, body);
-    out.set(payload, body + (list?.length ?? 0));
+    if (list) copyBytes(list, out, body);
+    copyBytes(payload, out, body + (list?.length ?? 0));
   }
-  release(packed, chunkSize);
   return { encoding, storedLength };
 }
 

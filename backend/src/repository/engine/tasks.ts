@@ -1,6 +1,6 @@
 /** What a codec worker does with a slot, and the messages that ask for it. */
 import { type BlockScheme, blockId, listLength } from '../format/block-scheme.ts';
-import { RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
+import { RECORD_HEADER_LENGTH, RecordKind, type ZstdSetting } from '../format/constants.ts';
 import type { RecordEntry } from '../format/pack-format.ts';
 import { decodeDelta, decodeWhole, encodeRecord, parseRecord, type RecordDraft, readList } from './codec.ts';
 import { copyBytes } from './copy-bytes.ts';
@@ -15,7 +15,7 @@ export type TaskRequest =
   /** Finds ids, page lists and raw lengths of the first `count` entries: blocks, or patches (see patch.ts). */
   | { task: 'digest'; slot: number; count: number; ciphers: RecordCipher[] }
   /** Encodes the wanted ones of the first `count` entries as records, one behind the other in `output`. */
-  | { task: 'encode'; slot: number; count: number; level: number; sequence: number; cipher?: RecordCipher }
+  | { task: 'encode'; slot: number; count: number; setting: ZstdSetting; sequence: number; cipher?: RecordCipher }
   /**
    * Decodes and proves `count` records of `input`, deltas over their bases, into consecutive blocks of `output`. With
    * `onlyProve` of the bases only the beginnings are there, and of deltas nothing is written.
@@ -84,7 +84,7 @@ function encodeEntries(slot: Slot, request: TaskRequest & { task: 'encode' }, sc
     const draft: RecordDraft = {
       kind: isDelta ? RecordKind.delta : RecordKind.block,
       sequence,
-      level: request.level,
+      setting: request.setting,
       rawLength,
       id: idAt(slot, block),
       base: isDelta ? baseIdAt(slot, block) : undefined,

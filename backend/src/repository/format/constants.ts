@@ -40,7 +40,19 @@ export const PackClass = { blocks: 0, nodes: 1 } as const;
 export type PackClass = (typeof PackClass)[keyof typeof PackClass];
 
 /** §3 */
-export const ZSTD_LEVEL = { fast: 1, default: 2, strong: 6 } as const;
+export type ZstdSetting = 'fast' | 'default' | 'strong';
+/** What of a level's own parameters is changed; chosen by measurement, see docs/performance.md. */
+export interface ZstdParameters {
+  level: number;
+  hashLog?: number;
+  searchLog?: number;
+  minMatch?: number;
+}
+export const ZSTD: Readonly<Record<ZstdSetting, ZstdParameters>> = {
+  fast: { level: 1 },
+  default: { level: 1, hashLog: 15, minMatch: 5 },
+  strong: { level: 5, searchLog: 5 },
+};
 
 /** §6 */
 export const SESSION_LIFETIME_MS = 24 * 3600 * 1000;

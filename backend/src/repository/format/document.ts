@@ -3,12 +3,13 @@ import { hash } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { HvError } from '../../support/errors.ts';
 import { damaged } from '../storage/storage.ts';
-import { Encoding, ID_LENGTH, ZSTD_LEVEL } from './constants.ts';
+import { Encoding, ID_LENGTH } from './constants.ts';
 import { repositoryIdBytes } from './ids.ts';
 import { type RepositoryKeys, SALT_LENGTH, TAG_LENGTH } from './keys.ts';
 import { ENCRYPTED, openBehind, requireFlags, sealBehind } from './sealed.ts';
 
 const MAGIC = Buffer.from('HVBKDOC1', 'latin1');
+const ZSTD_LEVEL = 3;
 const HEADER_LENGTH = 36;
 const MAX_TEXT_LENGTH = 64 * 1024 * 1024;
 export const MAX_DOCUMENT_LENGTH = MAX_TEXT_LENGTH + 4096;
@@ -29,7 +30,7 @@ export function renderDocument(
   const text = Buffer.from(JSON.stringify(value), 'utf8');
   if (text.length > MAX_TEXT_LENGTH)
     throw new HvError('FILE_TOO_LARGE', `${name} would be ${text.length} bytes long, more than a document may have`);
-  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL.default };
+  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
   const packed = text.length >= COMPRESS_FROM ? zstdCompressSync(text, { params }) : text;
   const payload = packed.length < text.length ? packed : text;
   const path = Buffer.from(name, 'utf8');

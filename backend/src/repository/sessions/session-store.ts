@@ -7,7 +7,7 @@ import { draftRoom, encodeRecord, type RecordDraft } from '../engine/codec.ts';
 import { writePageList } from '../engine/page-list.ts';
 import { baseIdAt, idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { listLength, nodeId } from '../format/block-scheme.ts';
-import { type Encoding, PackClass, RECORD_HEADER_LENGTH, RecordKind, ZSTD_LEVEL } from '../format/constants.ts';
+import { type Encoding, PackClass, RECORD_HEADER_LENGTH, RecordKind, type ZstdSetting } from '../format/constants.ts';
 import { keyOf, packName } from '../format/ids.ts';
 import type { IndexedPack, IndexObject } from '../format/index-format.ts';
 import { renderNode, type TreeNode } from '../format/node.ts';
@@ -20,7 +20,7 @@ import type { SessionHandle } from './session-registry.ts';
 export class SessionStore {
   readonly core: RepositoryCore;
   readonly sink: PackSink;
-  readonly level: number;
+  readonly setting: ZstdSetting;
   /** Packs of others whose records this session's contents rely on. */
   readonly relied = new Set<string>();
   /** Packs stored or adopted by this session that no index names yet. */
@@ -32,7 +32,7 @@ export class SessionStore {
 
   constructor(core: RepositoryCore, handle: SessionHandle, compression: CompressionLevel) {
     this.core = core;
-    this.level = ZSTD_LEVEL[compression];
+    this.setting = compression;
     this.sink = new PackSink(core.storage, core.packOwner(handle.id), {
       packStored: (pack) => {
         this.#loose.add(pack.id);
@@ -138,7 +138,7 @@ export class SessionStore {
       const { pack, sequence } = await this.sink.reserve(PackClass.blocks, wanted, reserved);
       let length: number;
       try {
-        const work = { task: 'encode', slot: slot.number, count, level: this.level, sequence } as const;
+        const work = { task: 'encode', slot: slot.number, count, setting: this.setting, sequence } as const;
         ({ length } = await this.core.pool.run({ ...work, cipher: pack.cipher }));
       } catch (error) {
         pack.cancel(reserved);
@@ -169,7 +169,7 @@ export class SessionStore {
       }
       const room = draftRoom({ list, plain });
       const { pack, sequence } = await this.sink.reserve(packClass, 1, room);
-      const draft: RecordDraft = { kind, sequence, level: this.level, rawLength: plain.length, id, list, plain };
+      const draft: RecordDraft = { kind, sequence, setting: this.setting, rawLength: plain.length, id, list, plain };
       const run = Buffer.allocUnsafe(room);
       const { encoding, storedLength } = encodeRecord(run, 0, draft, { scheme, cipher: pack.cipher });
       const used = run.subarray(0, RECORD_HEADER_LENGTH + storedLength);
