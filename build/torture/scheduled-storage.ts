@@ -20,6 +20,8 @@ export interface StorageWorld {
   leaving: Set<string>;
   random: () => number;
   turn(actor: string): Promise<void>;
+  /** Told of every put before it waits for its turn. */
+  about?(name: string, actor: string): void;
   /** Told of every change when it has happened; may wait, nobody else goes on meanwhile. */
   changed?(change: 'put' | 'delete', name: string, actor: string): Promise<void>;
 }
@@ -38,6 +40,7 @@ export class ScheduledStorage implements Storage {
     const { objects, arriving, leaving } = this.#world;
     requireObjectName(name);
     const bytes = Buffer.from(data);
+    this.#world.about?.(name, this.#actor);
     await this.#turn();
     const taken = objects.has(name);
     if (!taken) {

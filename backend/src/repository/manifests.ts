@@ -297,3 +297,6 @@ export class ManifestStore {
 }
 
 const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
+
+/** Id of the restore point in the name of its manifest. */
+export const pointIdOf = idOf;

@@ -3,7 +3,10 @@ import { isHvError } from '../support/errors.ts';
 import { ulid } from '../support/ulid.ts';
 import type { DocumentStore } from './document-store.ts';
 import type { Environment } from './environment.ts';
+import type { ContentRef } from './port.ts';
 import type { Storage } from './storage/storage.ts';
+
+const PIN = /\/base-[0-9A-Z]+$/;
 
 export interface Mark {
   id: string;
@@ -54,9 +57,40 @@ export class MarkStore {
 
   /** `packs` last: without it the rest means nothing. */
   async remove(mark: Mark): Promise<void> {
-    await this.#storage.delete(`marks/${mark.id}/waiting`);
-    await this.#storage.delete(`marks/${mark.id}/packs`);
+    const packs = `marks/${mark.id}/packs`;
+    for (const { name } of await this.#storage.list(`marks/${mark.id}/`))
+      if (name !== packs) await this.#storage.delete(name);
+    await this.#storage.delete(packs);
     this.#seen.delete(mark.id);
+  }
+
+  /** A writer that began beside the mark builds on a restore point: what that needs must stay, listed or not. Durable when it resolves. */
+  async pin(mark: Mark, point: string, contents: readonly ContentRef[]): Promise<void> {
+    await this.#documents.put(`marks/${mark.id}/base-${point}`, { point, contents });
+  }
+
+  /** Contents that writers have pinned; null when that cannot be told: nothing of the mark must be deleted then. */
+  async pinned(mark: Mark): Promise<ContentRef[] | null> {
+    const contents: ContentRef[] = [];
+    for (const { name } of await this.#storage.list(`marks/${mark.id}/`)) {
+      if (!PIN.test(name)) continue;
+      try {
+        const found = (await this.#documents.find(name)) as { contents?: unknown } | null;
+        if (found !== null && !Array.isArray(found.contents)) return null;
+        if (found !== null) contents.push(...(found.contents as ContentRef[]));
+      } catch (error) {
+        if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) return null;
+        throw error;
+      }
+    }
+    return contents;
+  }
+
+  /** Pins that came when their mark was gone. */
+  async dropStrayPins(): Promise<void> {
+    const names = new Set((await this.#storage.list('marks/')).map(({ name }) => name));
+    for (const name of names)
+      if (PIN.test(name) && !names.has(name.replace(PIN, '/packs'))) await this.#storage.delete(name);
   }
 
   async #read(id: string, hasWaiting: boolean): Promise<Mark | null> {

@@ -192,6 +192,8 @@ export interface Tombstone {
   by: string;
   /** For people: `removed by hand`, `retention`, … */
   reason: string;
+  /** It was not removed: this session had announced it when it was taken for over, and whatever it publishes late does not count. */
+  late?: string;
 }
 
 export interface PruneResult {

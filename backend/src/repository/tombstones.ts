@@ -27,15 +27,17 @@ export class TombstoneStore {
 
   /**
    * Durable when it resolves. Again for the same point it changes nothing: a removal that was cut short is repeated.
+   * @param late the session that may still publish the point: it was not removed, it never counted
    * @returns false when there was one already
    */
-  async put(point: { id: string; group: string }, reason: string): Promise<boolean> {
+  async put(point: { id: string; group: string }, reason: string, late?: string): Promise<boolean> {
     const tombstone: Tombstone = {
       point: point.id,
       group: point.group,
       removedAt: new Date(this.#environment.now()).toISOString(),
       by: this.#environment.identity().machine,
       reason,
+      ...(late === undefined ? {} : { late }),
     };
     return (await this.#documents.put(PREFIX + point.id, tombstone)) > 0;
   }

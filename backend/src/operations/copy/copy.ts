@@ -80,7 +80,9 @@ async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints):
   const { there, bases } = await shared.of(point);
   if (there) return skipAsThere(copier, about);
   const tombstone = await copier.to.tombstone(id);
-  if (tombstone) return { ...about, action: 'skipped', reason: `it was removed there (${tombstone.reason})` };
+  // One that an earlier copy announced and did not get to publish was never there.
+  if (tombstone && tombstone.late === undefined)
+    return { ...about, action: 'skipped', reason: `it was removed there (${tombstone.reason})` };
   try {
     const { copied, ...done } = await copyPoint(copier, point, bases);
     shared.add({ source: point, target: copied });

@@ -4,7 +4,7 @@ import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
 import { childId } from '../format/node.ts';
-import type { ManifestEnvelope } from '../port.ts';
+import type { ContentRef, ManifestEnvelope } from '../port.ts';
 import type { IdClass, RecordLocation } from '../records/record-index.ts';
 import { damaged } from '../storage/storage.ts';
 import { requireRef } from '../tree/tree-walk.ts';
@@ -43,6 +43,20 @@ export class LiveMarker {
         this.missingBlocks = missing;
       }
     }
+  }
+
+  /** What is there of contents that a writer builds on, listed or not. */
+  async markPinned(contents: readonly ContentRef[]): Promise<void> {
+    const missing = this.missingBlocks;
+    this.#reloaded = false;
+    for (const ref of contents)
+      try {
+        const { root } = requireRef(ref, this.#core.config.blockSize);
+        if (root !== null) await this.#visit(root, ref.height);
+      } catch (error) {
+        if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+      }
+    this.missingBlocks = missing;
   }
 
   async #markPoint(name: string): Promise<void> {

@@ -5,7 +5,9 @@
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { PruneResult, Tombstone } from '../port.ts';
-import type { SessionHandle } from '../sessions/session-registry.ts';
+import { listFenced } from '../sessions/fencing.ts';
+import type { SessionHandle } from '../sessions/session-handle.ts';
+import { settleLatePoint } from './late-points.ts';
 import type { PackState } from './live-set.ts';
 import { replaceIndexes } from './reindex.ts';
 import { rewritePacks } from './rewrite.ts';
@@ -41,7 +43,8 @@ export async function prune(core: RepositoryCore, options: PruneOptions = {}): P
 async function finishRemovals(core: RepositoryCore, { finish }: PruneOptions): Promise<void> {
   for (const { name, id } of await core.manifests.unfinished()) {
     const tombstone = await core.tombstones.get(id).catch(() => null);
-    if (tombstone !== null && (finish?.(tombstone) ?? true)) await core.manifests.withdraw(name);
+    if (tombstone?.late !== undefined) await settleLatePoint(core, name, id);
+    else if (tombstone !== null && (finish?.(tombstone) ?? true)) await core.manifests.withdraw(name);
   }
   const present = (await core.manifests.present()).map((name) => name.slice(name.lastIndexOf('/') + 1));
   await core.tombstones.dropOld(new Set(present));
@@ -75,7 +78,7 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable);
   const mark = leaving.length > 0 ? await core.marks.create(leaving) : null;
   if (mark !== null) {
-    const alive = (await core.sessions.list()).filter((state) => state.alive && state.document.id !== handle.id);
+    const alive = (await listFenced(core, handle.id)).filter((state) => state.alive);
     await core.marks.recordWaiting(
       mark,
       alive.map((state) => state.document.id),

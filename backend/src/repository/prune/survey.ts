@@ -9,6 +9,7 @@ import {
   TOC_ENTRY_LENGTH,
 } from '../format/constants.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import { listFenced } from '../sessions/fencing.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import { LiveSet, type PackState } from './live-set.ts';
 import { LiveMarker } from './mark-live.ts';
@@ -53,7 +54,7 @@ export async function survey(
   live.addKnown(core.index);
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
   const candidates = [...live.packs.values()];
-  const sessions = (await core.sessions.list()).filter((state) => state.document.id !== self);
+  const sessions = self === '' ? await core.sessions.list() : await listFenced(core, self);
   const present = await core.manifests.present();
   const names = present.filter((name) => !without.has(name.slice(name.lastIndexOf('/') + 1)));
 

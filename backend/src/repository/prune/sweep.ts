@@ -2,7 +2,9 @@
 import type { RepositoryCore } from '../core.ts';
 import { indexName, packName } from '../format/ids.ts';
 import type { Mark } from '../marks.ts';
-import type { SessionHandle } from '../sessions/session-registry.ts';
+import type { ContentRef } from '../port.ts';
+import { listFenced } from '../sessions/fencing.ts';
+import type { SessionHandle } from '../sessions/session-handle.ts';
 import { replaceIndexes } from './reindex.ts';
 import type { Survey } from './survey.ts';
 
@@ -16,15 +18,16 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
   const result: SweepResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0 };
   const sizeOf = (mark: Mark): number => mark.packs.reduce((sum, id) => sum + (found.listed.get(id) ?? 0), 0);
   // Sessions first, then manifests: who is no longer listed has published what it will ever publish.
-  const sessions = (await core.sessions.list()).filter((state) => state.alive && state.document.id !== handle.id);
+  const sessions = (await listFenced(core, handle.id)).filter((state) => state.alive);
   const alive = new Set(sessions.map((state) => state.document.id));
-  const due: Mark[] = [];
+  const over: Mark[] = [];
   for (const mark of await core.marks.list()) {
     if (mark.waiting === null) await core.marks.recordWaiting(mark, [...alive]);
     if (mark.waiting!.some((id) => alive.has(id))) result.pendingBytes += sizeOf(mark);
-    else due.push(mark);
+    else over.push(mark);
   }
-  await walkNew(core, found);
+  const due = await walkNew(core, found, over);
+  for (const mark of over) if (!due.includes(mark)) result.pendingBytes += sizeOf(mark);
   for (const mark of due) {
     await handle.renew();
     const needed = new Set(mark.packs.filter((id) => found.live.packs.get(id)?.liveRecords));
@@ -43,19 +46,34 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
   }
   result.freedBytes += await removeIndexes(core);
   for (const mark of due) await core.marks.remove(mark);
+  await core.marks.dropStrayPins();
   if (due.length > 0) await core.refresh();
   return result;
 }
 
-/** Restore points published since the survey keep what they need. */
-async function walkNew(core: RepositoryCore, found: Survey): Promise<void> {
+/**
+ * Restore points published since the survey keep what they need, and so do those that writers built on who saw the marks. These are
+ * listed last: whoever pins later finds its base listed later, and the base has kept what it needs (docs/format.md §5, rule 7).
+ * @returns the marks whose packs may go
+ */
+async function walkNew(core: RepositoryCore, found: Survey, over: readonly Mark[]): Promise<Mark[]> {
   const fresh = (await core.manifests.present()).filter((name) => !found.manifests.has(name));
+  const due: Mark[] = [];
+  const pinned: ContentRef[] = [];
+  for (const mark of over) {
+    const contents = await core.marks.pinned(mark);
+    if (contents === null) continue;
+    due.push(mark);
+    pinned.push(...contents);
+  }
   await core.refresh();
-  if (fresh.length === 0) return;
+  if (fresh.length === 0 && pinned.length === 0) return due;
   await core.findLoose();
   found.live.addKnown(core.index);
   await found.marker.markAll(fresh);
   for (const name of fresh) found.manifests.add(name);
+  await found.marker.markPinned(pinned);
+  return due;
 }
 
 async function removeDamageRecords(core: RepositoryCore, packs: ReadonlySet<string>): Promise<void> {

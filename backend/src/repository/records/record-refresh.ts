@@ -87,7 +87,7 @@ export class RecordRefresh {
   }
 
   /**
-   * Finds complete packs that no index names and reads their tables of contents.
+   * Finds complete packs that no index names and reads their tables of contents; forgets those that have been deleted since.
    * @returns their ids
    */
   async findLoose(): Promise<string[]> {
@@ -95,8 +95,13 @@ export class RecordRefresh {
     const isUnknown = ({ name }: ObjectInfo): boolean => !this.#index.knowsPack(idOf(name), indexed);
     // Sizes cost a question each: only of folders with packs that are not known.
     const folders = new Set<string>();
-    for (const object of await this.#storage.list('packs/'))
+    // Only what was there before the listing began must be in it.
+    const gone = new Set(this.#index.loosePacks.keys());
+    for (const object of await this.#storage.list('packs/')) {
+      gone.delete(idOf(object.name));
       if (isUnknown(object)) folders.add(object.name.slice(0, object.name.lastIndexOf('/') + 1));
+    }
+    for (const id of gone) this.#index.removeLoose(id);
     const found: string[] = [];
     for (const folder of folders) await this.#readLoose(folder, isUnknown, found);
     return found;

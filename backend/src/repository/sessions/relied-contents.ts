@@ -8,7 +8,7 @@ import { trimmedLength } from '../engine/zeros.ts';
 import { RecordKind } from '../format/constants.ts';
 import { keyOf, packName } from '../format/ids.ts';
 import { childId } from '../format/node.ts';
-import type { ContentRef } from '../port.ts';
+import type { ContentRef, ManifestEnvelope } from '../port.ts';
 import { readPackContents } from '../records/pack-tail.ts';
 import type { IdClass } from '../records/record-index.ts';
 import type { SessionStore } from './session-store.ts';
@@ -23,8 +23,8 @@ export class ReliedContents {
   #before: ReadonlySet<string> = new Set();
   /** Records of blocks and nodes that were relied on and lie nowhere. */
   #lost = 0;
-  /** Names of the restore points whose contents were built on. */
-  readonly #bases = new Set<string>();
+  /** The restore points whose contents were built on: what they need, by name. */
+  readonly #bases = new Map<string, readonly ContentRef[]>();
 
   constructor(core: RepositoryCore, store: SessionStore) {
     this.#core = core;
@@ -49,10 +49,23 @@ export class ReliedContents {
   }
 
   async #isBase(name: string, base: ContentRef): Promise<boolean> {
+    const isSame = (ref: ContentRef): boolean => ref.root === base.root && ref.size === base.size;
+    if (this.#bases.has(name) && this.#bases.get(name)!.some(isSame)) return true;
     const manifest = await this.#core.manifests.get(name).catch(() => null);
-    const found = manifest?.contents.some((ref) => ref.root === base.root && ref.size === base.size) ?? false;
-    if (found) this.#bases.add(name);
-    return found;
+    if (!manifest?.contents.some(isSame) || !(await this.#pin(name, manifest))) return false;
+    this.#bases.set(name, manifest.contents);
+    return true;
+  }
+
+  /**
+   * Marks of before do not wait for this session, and what the base needs may be in packs that they name until a prune finds it
+   * needed: so it says what it builds on. @returns whether the base is listed after that
+   */
+  async #pin(name: string, manifest: ManifestEnvelope): Promise<boolean> {
+    const { manifests, marks } = this.#core;
+    if (this.#before.size === 0) return true;
+    for (const mark of await marks.list()) await marks.pin(mark, manifest.id, manifest.contents);
+    return (await manifests.listed([name])).length > 0;
   }
 
   /**
@@ -124,7 +137,7 @@ export class ReliedContents {
   async isBaseGone(): Promise<boolean> {
     if (this.#bases.size === 0) return false;
     const listed = new Set(await this.#core.manifests.names());
-    return [...this.#bases].some((name) => !listed.has(name));
+    return [...this.#bases.keys()].some((name) => !listed.has(name));
   }
 
   /** Whether a block or node of `contents` has no record that will stay. */

@@ -1,10 +1,11 @@
 /** Who is at work in a repository (docs/format.md §6): sessions are registered, renewed, ended, and judged by others. */
-import { HvError, isHvError } from '../../support/errors.ts';
+import { isHvError } from '../../support/errors.ts';
 import type { DocumentStore } from '../document-store.ts';
 import type { Environment } from '../environment.ts';
 import { CLOCK_TOLERANCE_MS, SESSION_LIFETIME_MS } from '../format/constants.ts';
 import { isRandomId, randomId } from '../format/ids.ts';
 import type { Storage } from '../storage/storage.ts';
+import { nameOf, renewal, SessionHandle } from './session-handle.ts';
 
 export interface SessionDocument {
   id: string;
@@ -14,19 +15,28 @@ export interface SessionDocument {
   process: { pid: number; start: string };
   createdAt: string;
   expiresAt: string;
+  /** The machine that fenced it: its writer can neither renew it nor publish any more. */
+  fencedBy?: string;
 }
 
 export interface SessionState {
   document: SessionDocument;
   alive: boolean;
+  /** Over by time alone: its writer may only be asleep. */
+  expired: boolean;
   /** Dead sessions whose packs it goes on with. */
   claims: string[];
   /** All objects of the session. */
   objects: string[];
 }
 
-const nameOf = (id: string, part: string): string => `sessions/${id}/${part}`;
-const renewal = (number: number): string => String(number).padStart(8, '0');
+const RENEWAL = /\/\d{8}$/;
+
+/** A restore point that a session was about to publish. */
+export interface AnnouncedPoint {
+  id: string;
+  group: string;
+}
 
 export class SessionRegistry {
   readonly #storage: Storage;
@@ -52,7 +62,7 @@ export class SessionRegistry {
       expiresAt: new Date(now + SESSION_LIFETIME_MS).toISOString(),
     };
     const handle = new SessionHandle(this.#storage, this.#documents, this.#environment, document);
-    await handle.write();
+    await handle.register();
     return handle;
   }
 
@@ -72,14 +82,63 @@ export class SessionRegistry {
     return states;
   }
 
-  /** Removes the objects of a session that is over. Best effort. */
+  /**
+   * Removes the objects of a session that is over, the newest renewal last: whoever still finds it free finds none of the others
+   * (docs/format.md §5, rule 6). Best effort. One that is over by time alone must be fenced.
+   */
   async forget(state: SessionState): Promise<void> {
-    for (const name of state.objects) await this.#storage.delete(name).catch(() => undefined);
+    const last = state.objects.filter((name) => RENEWAL.test(name)).at(-1);
+    try {
+      for (const name of state.objects) if (name !== last) await this.#storage.delete(name);
+      if (last !== undefined) await this.#storage.delete(last);
+    } catch {
+      // Append-only storage, or the next one who tries.
+    }
+  }
+
+  /**
+   * Takes the number of its next renewal from a session that is over by time alone: whether its writer wakes up or not, nothing
+   * that it has not announced by now is published. @returns the restore points it has announced, or null when it was quicker and lives
+   */
+  async fence(state: SessionState): Promise<AnnouncedPoint[] | null> {
+    const folder = nameOf(state.document.id, '');
+    for (;;) {
+      const names = (await this.#storage.list(folder)).map(({ name }) => name);
+      const last = names.filter((name) => RENEWAL.test(name)).at(-1);
+      const document = last && ((await this.#documents.find(last)) as SessionDocument | null);
+      // Gone meanwhile: it has ended, or somebody else has fenced and forgotten it.
+      if (!last || !document) return [];
+      if (document.fencedBy === undefined) {
+        if (this.#overBy(document) === null) return null;
+        const fence = { ...document, fencedBy: this.#environment.identity().machine };
+        await this.#documents.put(nameOf(document.id, renewal(Number(last.slice(-8)) + 1)), fence);
+        continue;
+      }
+      // Listed after the fence is there: what was announced before the last renewal is in it.
+      const settled = (await this.#storage.list(folder)).map(({ name }) => name);
+      state.objects = settled;
+      return this.#announced(settled);
+    }
+  }
+
+  async #announced(names: readonly string[]): Promise<AnnouncedPoint[]> {
+    const points: AnnouncedPoint[] = [];
+    for (const name of names) {
+      const id = /\/point-([0-9A-Z]{26})$/.exec(name)?.[1];
+      if (id === undefined) continue;
+      // Its name says what matters.
+      const found = (await this.#documents.find(name).catch((error) => {
+        if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) return null;
+        throw error;
+      })) as { group?: unknown } | null;
+      points.push({ id, group: typeof found?.group === 'string' ? found.group : 'unknown' });
+    }
+    return points;
   }
 
   async #judge(id: string, names: string[]): Promise<SessionState | null> {
     const claims = names.flatMap((name) => /\/claim-([0-9a-f]{32})$/.exec(name)?.[1] ?? []);
-    const last = names.filter((name) => /\/\d{8}$/.test(name)).at(-1);
+    const last = names.filter((name) => RENEWAL.test(name)).at(-1);
     const ended = names.includes(nameOf(id, 'end'));
     let document: SessionDocument | null = null;
     if (last !== undefined) {
@@ -88,19 +147,22 @@ export class SessionRegistry {
       } catch (error) {
         if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
         // It cannot be told when it expires; whoever wrote it may be at work.
-        return { document: unreadable(id), alive: !ended, claims, objects: names };
+        return { document: unreadable(id), alive: !ended, expired: false, claims, objects: names };
       }
     }
     // Only leftovers of one that was being deleted.
     if (document === null)
-      return last === undefined ? { document: unreadable(id), alive: false, claims, objects: names } : null;
-    return { document, alive: !ended && !this.#isOver(document), claims, objects: names };
+      return last === undefined
+        ? { document: unreadable(id), alive: false, expired: false, claims, objects: names }
+        : null;
+    const over = this.#overBy(document);
+    return { document, alive: !ended && over === null, expired: !ended && over === 'time', claims, objects: names };
   }
 
-  #isOver(document: SessionDocument): boolean {
-    const expires = Date.parse(document.expiresAt);
-    if (this.#environment.now() > expires + CLOCK_TOLERANCE_MS) return true;
-    return this.#environment.isDead({ machine: document.machine, ...document.process });
+  #overBy(document: SessionDocument): 'death' | 'time' | null {
+    if (this.#environment.isDead({ machine: document.machine, ...document.process })) return 'death';
+    if (document.fencedBy !== undefined) return 'time';
+    return this.#environment.now() > Date.parse(document.expiresAt) + CLOCK_TOLERANCE_MS ? 'time' : null;
   }
 }
 
@@ -113,78 +175,3 @@ const unreadable = (id: string): SessionDocument => ({
   createdAt: '',
   expiresAt: '',
 });
-
-/** This process's own session. */
-export class SessionHandle {
-  readonly #storage: Storage;
-  readonly #documents: DocumentStore;
-  readonly #environment: Environment;
-  #document: SessionDocument;
-  #number = 0;
-  #names: string[] = [];
-
-  constructor(storage: Storage, documents: DocumentStore, environment: Environment, document: SessionDocument) {
-    this.#storage = storage;
-    this.#documents = documents;
-    this.#environment = environment;
-    this.#document = document;
-  }
-
-  get id(): string {
-    return this.#document.id;
-  }
-
-  get document(): SessionDocument {
-    return this.#document;
-  }
-
-  isExpired(): boolean {
-    return this.#environment.now() >= Date.parse(this.#document.expiresAt);
-  }
-
-  /** @throws REPOSITORY_SESSION_EXPIRED: others may have deleted what it relies on */
-  requireAlive(): void {
-    if (!this.isExpired()) return;
-    throw new HvError(
-      'REPOSITORY_SESSION_EXPIRED',
-      `The writer session ${this.id} expired at ${this.#document.expiresAt}`,
-      {
-        advice: 'The machine was suspended or paused for long. Run the backup again.',
-        data: { sessionId: this.id, expiresAt: this.#document.expiresAt },
-      },
-    );
-  }
-
-  /** Extends the session when `force` is set or half of its life is over. @throws REPOSITORY_SESSION_EXPIRED */
-  async renew(force = false): Promise<void> {
-    this.requireAlive();
-    const now = this.#environment.now();
-    if (!force && Date.parse(this.#document.expiresAt) - now > SESSION_LIFETIME_MS / 2) return;
-    this.#document = { ...this.#document, expiresAt: new Date(now + SESSION_LIFETIME_MS).toISOString() };
-    await this.write();
-  }
-
-  /** Publishes the session's current state under the next number. */
-  async write(): Promise<void> {
-    const name = nameOf(this.id, renewal(this.#number));
-    this.#number += 1;
-    this.#names.push(name);
-    await this.#documents.put(name, this.#document);
-  }
-
-  async claim(deadSession: string): Promise<void> {
-    const name = nameOf(this.id, `claim-${deadSession}`);
-    this.#names.push(name);
-    await this.#documents.put(name, { session: deadSession });
-  }
-
-  /** Ends it: its objects go, or where delete is refused an end object comes. */
-  async end(): Promise<void> {
-    try {
-      // The newest last, so that a crash in between leaves a session that can still be judged.
-      for (const name of this.#names) await this.#storage.delete(name);
-    } catch {
-      await this.#documents.put(nameOf(this.id, 'end'), { id: this.id }).catch(() => undefined);
-    }
-  }
-}

@@ -15,7 +15,7 @@ import type { CompressionLevel } from '../port.ts';
 import { PackSink, publishIndex } from '../records/pack-sink.ts';
 import type { RunRecord } from '../records/pack-writer.ts';
 import { classOf, type IdClass, type RecordLocation } from '../records/record-index.ts';
-import type { SessionHandle } from './session-registry.ts';
+import type { SessionHandle } from './session-handle.ts';
 
 export class SessionStore {
   readonly core: RepositoryCore;
@@ -53,17 +53,23 @@ export class SessionStore {
   }
 
   /**
-   * When the session expired while it published, others may have deleted some of the packs, believing it over: an index that
-   * names the others takes the place of this one.
+   * When the session was over while it published, others may have deleted some of the packs, or be about to: an index that names the
+   * others takes the place of this one. Whoever marks packs after the look at the marks sees what was published before it.
    */
-  async #correctIndex(handle: SessionHandle, name: string, index: IndexObject): Promise<void> {
-    if (!handle.isExpired()) return;
-    const { storage, config, keys } = this.core;
-    const there = new Set<string>();
-    for (const { name: pack } of await storage.list('packs/')) there.add(pack);
-    const packs = index.packs.filter((pack) => there.has(packName(pack.id)));
-    if (packs.length < index.packs.length)
-      await publishIndex(storage, config.id, keys, { sessionId: handle.id, supersedes: [name], packs });
+  async #correctIndex(handle: SessionHandle, published: string, index: IndexObject): Promise<void> {
+    if (!(await handle.isOver())) return;
+    const { storage, config, keys, marks } = this.core;
+    const names = [published];
+    let { packs } = index;
+    for (;;) {
+      const doomed = new Set((await marks.list()).flatMap((mark) => mark.packs));
+      const there = new Set((await storage.list('packs/')).map((object) => object.name));
+      const left = packs.filter(({ id }) => there.has(packName(id)) && !doomed.has(id));
+      if (left.length === packs.length) break;
+      packs = left;
+      const next = { sessionId: handle.id, supersedes: [...names].sort(), packs };
+      names.push(await publishIndex(storage, config.id, keys, next));
+    }
     handle.requireAlive();
   }
 

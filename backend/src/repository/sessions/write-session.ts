@@ -6,8 +6,9 @@ import { packName } from '../format/ids.ts';
 import type { ContentRef, ContentWriter, ManifestEnvelope, SessionOptions, WriteSession } from '../port.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { SessionContentWriter } from './content-writer.ts';
+import { listFenced } from './fencing.ts';
 import { ReliedContents } from './relied-contents.ts';
-import type { SessionHandle } from './session-registry.ts';
+import type { SessionHandle } from './session-handle.ts';
 import { SessionStore } from './session-store.ts';
 
 /** Every round is caused by a prune that began meanwhile; more than a few cannot be right. */
@@ -109,7 +110,7 @@ export class RepositoryWriteSession implements WriteSession {
 
   async #publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }> {
     await this.#store.flush();
-    await this.#handle.renew(true);
+    await this.#handle.announce(manifest);
     for (let round = 0; ; round++) {
       if (round === MAX_PUBLISH_ROUNDS)
         throw new HvError('INTERNAL', 'The repository does not come to rest for publishing.');
@@ -119,7 +120,9 @@ export class RepositoryWriteSession implements WriteSession {
     }
     for (const ref of manifest.contents) await this.#requireRoot(ref);
     this.#handle.requireAlive();
+    const hiddenBefore = await this.#lateTombstone(manifest.id);
     const manifestBytes = await this.#core.manifests.publish(manifest);
+    await this.#requireCounted(manifest, hiddenBefore);
     if (this.#handle.isExpired() || (await this.#relied.isDoubtful())) await this.#withdrawIfBroken(manifest);
     return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
   }
@@ -134,7 +137,8 @@ export class RepositoryWriteSession implements WriteSession {
 
   /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
   async #goOnWithTheDead(): Promise<void> {
-    const dead = (await this.#core.sessions.list()).filter((state) => !state.alive && state.document.kind === 'backup');
+    const sessions = await listFenced(this.#core, this.#handle.id);
+    const dead = sessions.filter((state) => !state.alive && state.document.kind === 'backup');
     if (dead.length === 0) return;
     await this.#core.findLoose();
     const wanted = new Set(dead.flatMap((state) => [state.document.id, ...state.claims]));
@@ -154,13 +158,45 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#core.reader.locate(kind, Buffer.from(ref.root, 'hex'));
   }
 
+  /**
+   * A tombstone that was there before stands for an attempt to publish the point that did not count; its name is ours now. One that
+   * came since says that others have taken this session for over.
+   */
+  async #requireCounted(manifest: ManifestEnvelope, before: string | undefined): Promise<void> {
+    const late = await this.#lateTombstone(manifest.id);
+    if (late === undefined) return;
+    if (late === before && late !== this.#handle.id) return this.#core.tombstones.withdraw(manifest.id);
+    // Where nothing can be deleted it stays, and is never listed.
+    await this.#core.manifests
+      .withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id))
+      .catch(() => undefined);
+    throw new HvError(
+      'REPOSITORY_SESSION_EXPIRED',
+      `The writer session ${this.#handle.id} was taken for over by others`,
+      {
+        advice: 'The machine was suspended or paused for long. Run the backup again.',
+        data: { pointId: manifest.id },
+      },
+    );
+  }
+
+  async #lateTombstone(id: string): Promise<string | undefined> {
+    try {
+      return (await this.#core.tombstones.get(id))?.late;
+    } catch (error) {
+      // It hides nothing.
+      if (isHvError(error, 'REPOSITORY_DAMAGED')) return undefined;
+      throw error;
+    }
+  }
+
   /** What others deleted meanwhile, believing this session over, must not be missed by anyone (docs/format.md §5, rule 6). */
   async #withdrawIfBroken(manifest: ManifestEnvelope): Promise<void> {
     await this.#core.refresh();
     if (!(await this.#relied.isBroken(manifest.contents))) return;
     // With a tombstone: others may have seen it.
-    const name = this.#core.manifests.nameOf(manifest.group, manifest.id);
-    await this.#core.manifests.remove(name, 'withdrawn: what it was built on is gone');
+    await this.#core.tombstones.put(manifest, 'withdrawn: what it was built on is gone', this.#handle.id);
+    await this.#core.manifests.withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id));
     this.#handle.requireAlive();
     throw new HvError('REPOSITORY_SESSION_EXPIRED', `What restore point ${manifest.id} was built on is gone`, {
       advice: 'The restore point it was built on was removed meanwhile. Run the backup again.',

@@ -1,0 +1,43 @@
+/**
+ * Restore points whose writers were taken for over and published them all the same, behind a tombstone that says so
+ * (docs/format.md §6): one that lacks nothing is listed from now on, any other goes.
+ */
+import { isHvError } from '../../support/errors.ts';
+import type { RepositoryCore } from '../core.ts';
+import { RecordKind } from '../format/constants.ts';
+import { keyOf } from '../format/ids.ts';
+import { childId } from '../format/node.ts';
+import type { ContentRef } from '../port.ts';
+
+/** Only for a prune that is alone at work: what it lists again it keeps. @param name of the manifest */
+export async function settleLatePoint(core: RepositoryCore, name: string, id: string): Promise<void> {
+  await core.refresh();
+  if (await isComplete(core, name)) await core.tombstones.withdraw(id);
+  else await core.manifests.withdraw(name);
+}
+
+/** Whether all it needs is in packs that stay: that are named by indexes, and by no mark. */
+async function isComplete(core: RepositoryCore, name: string): Promise<boolean> {
+  const seen = new Set<string>();
+  const visit = async (id: Buffer, level: number): Promise<boolean> => {
+    const kind = level === 0 ? RecordKind.block : RecordKind.node;
+    if (core.index.findSound(kind, id) === undefined) return false;
+    if (level === 0 || seen.has(keyOf(id))) return true;
+    seen.add(keyOf(id));
+    const node = await core.nodes.load(id, level);
+    for (let slot = 0; slot < node.present.length; slot++) {
+      const child = childId(node, slot);
+      if (child !== null && !(await visit(Buffer.from(child), level - 1))) return false;
+    }
+    return true;
+  };
+  try {
+    const { contents } = await core.manifests.get(name, { fresh: true });
+    for (const { root, height } of contents as ContentRef[])
+      if (root !== null && !(await visit(Buffer.from(root, 'hex'), height))) return false;
+    return true;
+  } catch (error) {
+    if (isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Taking sessions for over that have not ended: their writers may only be asleep, and what they have announced may be published
+ * at any time. So they are fenced, and what they announced is hidden, before anybody acts on it (docs/format.md §5, rule 6).
+ */
+import type { RepositoryCore } from '../core.ts';
+import { pointIdOf } from '../manifests.ts';
+import type { AnnouncedPoint, SessionState } from './session-registry.ts';
+
+/**
+ * All sessions but `self`. Of those that are not alive nothing is published any more that is not listed now, or is hidden by a
+ * tombstone: who lists the restore points after this sees all that will ever count.
+ */
+export async function listFenced(core: RepositoryCore, self: string): Promise<SessionState[]> {
+  const states = (await core.sessions.list()).filter((state) => state.document.id !== self);
+  for (const state of states) {
+    if (!state.expired) continue;
+    const points = await core.sessions.fence(state);
+    if (points === null) Object.assign(state, { alive: true, expired: false });
+    else await hideLate(core, points, state.document.id);
+  }
+  return states;
+}
+
+/**
+ * The tombstone is durable before the second look, and the writer looks for it after its manifest is: one of the two sees the
+ * other. Only whoever wrote a tombstone takes it back: an older one may stand before a manifest that came too late.
+ */
+async function hideLate(core: RepositoryCore, points: readonly AnnouncedPoint[], session: string): Promise<void> {
+  const missing = await notListed(core, points);
+  const hidden: AnnouncedPoint[] = [];
+  for (const point of missing)
+    if (await core.tombstones.put(point, 'its backup did not get to an end', session)) hidden.push(point);
+  const still = new Set(await notListed(core, hidden));
+  for (const point of hidden) if (!still.has(point)) await core.tombstones.withdraw(point.id);
+}
+
+async function notListed(core: RepositoryCore, points: readonly AnnouncedPoint[]): Promise<AnnouncedPoint[]> {
+  if (points.length === 0) return [];
+  const there = new Set((await core.manifests.present()).map(pointIdOf));
+  return points.filter(({ id }) => !there.has(id));
+}
