@@ -11,7 +11,7 @@ import { findLosses } from './losses.ts';
 import type { ContentRef, Damage, VerifyOptions } from './port.ts';
 import { LiveSet, type PackState } from './prune/live-set.ts';
 import { readPackTail } from './records/pack-tail.ts';
-import type { RecordLocation } from './records/record-index.ts';
+import { damageKey, type RecordLocation } from './records/record-index.ts';
 import { toDamage } from './tree/content-stream.ts';
 import { requireRef, walkBlocks } from './tree/tree-walk.ts';
 import { BlockChecker, isWhole } from './verify-blocks.ts';
@@ -33,6 +33,7 @@ export async function verifyContents(
   options: VerifyOptions,
 ): Promise<{ verifiedBytes: number; readBytes: number }> {
   const found = new Map<string, Damage>();
+  const knownBefore = core.index.damaged.size;
   const checker = new BlockChecker(core, options, (error, id) => noteDamage(error, found, id));
   try {
     const wanted = new WantedBlocks(core);
@@ -45,7 +46,8 @@ export async function verifyContents(
   } finally {
     await checker.dispose();
   }
-  if (found.size > 0) await reportDamage(core, contents, found, options);
+  // A damaged record that another one stands in for loses nothing itself, but deltas over it may: of these only lists were compared.
+  if (found.size > 0 || core.index.damaged.size > knownBefore) await reportDamage(core, contents, found, options);
   return { verifiedBytes: checker.verifiedBytes, readBytes: checker.readBytes };
 }
 
@@ -237,16 +239,24 @@ async function reportDamage(
   }
 }
 
-/** Whether all a block has is deltas over a base that is damaged: then it is damaged itself, and noted. */
+/** Whether all a block has is deltas over whole records that are damaged: then it is damaged itself, and noted. */
 function losesBase(core: RepositoryCore, id: Buffer, found: Map<string, Damage>): boolean {
   const records = core.index.findAll(RecordKind.block, id);
-  const bases = records.map((record) => record.base && found.get(record.base.toString('hex')));
-  const [base] = bases;
-  if (base === undefined || bases.includes(undefined)) return false;
-  const [{ packId, offset }] = records as [RecordLocation];
+  const [first] = records;
+  if (first === undefined || !records.every((record) => isBaseDamaged(core, record, found))) return false;
+  const { packId, offset, base } = first;
   const key = id.toString('hex');
   const path = packName(packId);
-  const message = `${path} at ${hex(offset)}: block ${key} is a delta over a damaged one: ${base.message}`;
+  const why = found.get(base!.toString('hex'))?.message ?? `no whole record of ${base!.toString('hex')} can be read`;
+  const message = `${path} at ${hex(offset)}: block ${key} is a delta over a damaged one: ${why}`;
   found.set(key, { object: 'block', path, offset, id: key, message });
   return true;
+}
+
+/** A base that is readable as a delta itself does not help: it takes a whole record. */
+function isBaseDamaged(core: RepositoryCore, { base }: RecordLocation, found: ReadonlyMap<string, Damage>): boolean {
+  if (base === undefined) return false;
+  if (found.has(base.toString('hex'))) return true;
+  const whole = core.index.findWhole(base);
+  return whole.length > 0 && whole.every((record) => core.index.damaged.has(damageKey(record)));
 }

@@ -169,6 +169,42 @@ describe.each(['plain', 'encrypted'])('a delta in a repository that is %s', (how
   });
 });
 
+describe('a damaged whole record that a delta stands in for', () => {
+  it('makes the run that finds it name what is a delta over it', async () => {
+    const storage = new MemoryStorage();
+    const repository = await createMemoryRepository(storage, { version: 2 });
+    open.push(repository);
+    const base = sampleBytes(BLOCK, 1);
+    const { ref: first } = await backup(repository, base);
+    const middle = honest(repository, base);
+    const { ref: second } = await backup(repository, middle.content);
+    const last = honest(repository, middle.content);
+    await plant(repository, [middle.draft, last.draft]);
+    const third = await publish(repository, last.draft.id);
+    await repository.core.refresh();
+    const [whole] = repository.core.index.findWhole(middle.draft.id);
+    const pack = storage.objects.get(`packs/${whole!.packId.slice(0, 2)}/${whole!.packId}`)!;
+    pack[whole!.offset + RECORD_HEADER_LENGTH + 4 * 32 + 200]! ^= 1;
+
+    const found = async () => {
+      const fresh = await openMemory(storage);
+      open.push(fresh);
+      const damages: (string | undefined)[] = [];
+      const lost = new Set<number>();
+      const onLoss = (content: number) => void lost.add(content);
+      await fresh.verify([first, second, third], { onDamage: ({ id }) => damages.push(id), onLoss });
+      return { damages, lost: [...lost] };
+    };
+    const expected = { damages: [last.draft.id.toString('hex')], lost: [2] };
+    expect(await found()).toEqual(expected);
+    expect(await found()).toEqual(expected);
+    const fresh = await openMemory(storage);
+    open.push(fresh);
+    expect((await readAll(fresh, second)).equals(middle.content)).toBe(true);
+    await expect(readAll(fresh, third)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+  });
+});
+
 describe('a repository of version 1', () => {
   it('has no deltas', async () => {
     const storage = new MemoryStorage();

@@ -231,7 +231,7 @@ describe('deltas', () => {
     await other.verify(contents, { onDamage: (damage, places) => damages.push({ damage, places }) });
     // The base itself in the first point, its deltas in the next two; the fourth has the block whole, damaged likewise.
     expect(damages.map(({ places }) => places.length)).toEqual([1, 1, 1, 1]);
-    expect(damages.filter(({ damage }) => /is a delta over a damaged one/.test(damage.message))).toHaveLength(2);
+    expect(damages.filter(({ damage }) => /is a delta over (a damaged one|it)/.test(damage.message))).toHaveLength(2);
     const session = await other.beginSession();
     const damaged = await session.damagedBlocks(third.ref);
     await session.close();

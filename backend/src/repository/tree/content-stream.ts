@@ -166,9 +166,10 @@ function findSource(core: RepositoryCore, id: Buffer, onlyProve: boolean): Block
   if (location.base === undefined) return { location };
   const [base] = core.index.findWhole(location.base);
   if (!fits(base)) return undefined;
-  return onlyProve && core.index.isSound(base)
-    ? { location, base, baseLength: listLength(core.scheme, base.rawLength) }
-    : { location, base };
+  if (!onlyProve) return { location, base };
+  // Of a base that is known to be damaged the list may be right: it takes all of it.
+  if (!core.index.isSound(base)) return undefined;
+  return { location, base, baseLength: listLength(core.scheme, base.rawLength) };
 }
 
 /** Notes for the worker which cipher each record needs. A pack without a readable header leaves its blocks undone. */
