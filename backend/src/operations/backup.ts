@@ -165,7 +165,9 @@ class Backup {
       await this.#repository.listManifests(this.#vm.id, { onDamage: () => undefined });
       return { candidates: [], reason: 'a full backup was asked for' };
     }
-    return findBases(this.#repository, this.#host, this.#vm);
+    const { warnings, ...bases } = await findBases(this.#repository, this.#host, this.#vm);
+    this.#warnings.push(...warnings);
+    return bases;
   }
 
   /** Steps 7 and 8. The restore point stands: what fails here is a warning, and the next run's work. */

@@ -3,7 +3,7 @@
  * (DESIGN §5). Every doubt ends in a full of the disk concerned, with the reason; never in wrong data.
  */
 import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../hosts/port.ts';
-import type { ContentRef, Repository } from '../repository/port.ts';
+import type { ContentRef, Damage, Repository } from '../repository/port.ts';
 import { type ChainRecord, ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
 import type { VmDescription } from '../schema/vm.ts';
 import { HvError } from '../support/errors.ts';
@@ -30,15 +30,27 @@ export async function findBases(
   repository: Repository,
   host: Host,
   vm: VmDescription,
-): Promise<{ candidates: BaseCandidate[]; reason: string }> {
-  const manifests = (await repository.listManifests(vm.id, { newest: POINTS_CONSIDERED })).reverse();
-  if (manifests.length === 0) return { candidates: [], reason: 'first backup of this VM in this repository' };
+): Promise<{ candidates: BaseCandidate[]; reason: string; warnings: string[] }> {
+  const warnings: string[] = [];
+  const onDamage = ({ path, message }: Damage): void => {
+    warnings.push(`A restore point of this VM cannot be read (${path}: ${message}): run "hvbackup check".`);
+  };
+  const manifests = (await repository.listManifests(vm.id, { newest: POINTS_CONSIDERED, onDamage })).reverse();
+  if (manifests.length === 0 && warnings.length > 0)
+    return { candidates: [], reason: 'no restore point of this VM can be read', warnings };
+  if (manifests.length === 0) return { candidates: [], reason: 'first backup of this VM in this repository', warnings };
   const present = new Set((await host.listReferencePoints(vm.id)).map((point) => point.id));
-  const chain = new Map((await readChain(repository.records, vm.id)).map((record) => [record.pointId, record]));
+  const problems: string[] = [];
+  const records = await readChain(repository.records, vm.id, problems);
+  warnings.push(...problems.map((problem) => `A chain record of this VM cannot be read: ${problem}.`));
+  const chain = new Map(records.map((record) => [record.pointId, record]));
   // Ids sort by time. A point before the newest record has had its reference point, and that was retired.
   const newestRecorded = [...chain.keys()].reduce((newest, id) => (id > newest ? id : newest), '');
   const candidates: BaseCandidate[] = [];
-  let reason = 'the host has no reference point of the remaining restore points';
+  let reason =
+    problems.length > 0
+      ? `the record of which reference point belongs to which restore point cannot be read: ${problems[0]}`
+      : 'the host has no reference point of the remaining restore points';
   for (const manifest of manifests) {
     const parsed = ManifestBody.safeParse(manifest.body);
     if (!parsed.success) continue;
@@ -46,10 +58,10 @@ export async function findBases(
     if (parsed.data.copiedFrom) continue;
     const record = chain.get(manifest.id) ?? null;
     // Without a record (the job died before it could write it) only the ids of the frozen disks speak, and only on the
-    // host they were read on.
+    // host they were read on. With one that cannot be read nobody knows which points these are.
     const usable = record
       ? present.has(record.referencePointId)
-      : manifest.id > newestRecorded && parsed.data.hostUri === host.uri;
+      : problems.length === 0 && manifest.id > newestRecorded && parsed.data.hostUri === host.uri;
     if (!usable) continue;
     if (parsed.data.vm.lastAppliedCheckpoint !== vm.lastAppliedCheckpoint) {
       reason = 'a checkpoint was applied to the VM since the last backup';
@@ -57,7 +69,7 @@ export async function findBases(
     }
     candidates.push({ pointId: manifest.id, body: parsed.data, chain: record });
   }
-  return { candidates, reason };
+  return { candidates, reason, warnings };
 }
 
 /** Decides for one disk, asking the host what changed since each candidate until one answers completely. */

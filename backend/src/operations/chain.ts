@@ -6,19 +6,19 @@ import type { Host, ReferencePoint } from '../hosts/port.ts';
 import type { RecordStore } from '../repository/port.ts';
 import { ChainRecord, type ManifestBody } from '../schema/manifest.ts';
 import { isHvError } from '../support/errors.ts';
-import { readRecord } from './read-record.ts';
+import { listRecords, type Problems, readRecord } from './read-record.ts';
 
 /** Older records than this many are not looked at: one a backup is enough, the rest is what clean-up left. */
 const RECORDS_READ = 64;
 
 const folder = (vmId: string): string => `chains/${vmId}/`;
 
-/** The newest records of a VM, newest first. */
-export async function readChain(records: RecordStore, vmId: string): Promise<ChainRecord[]> {
-  const paths = (await records.list(folder(vmId))).slice(-RECORDS_READ).reverse();
+/** The newest records of a VM, newest first; of those that cannot be read `problems` tells. */
+export async function readChain(records: RecordStore, vmId: string, problems?: Problems): Promise<ChainRecord[]> {
+  const paths = (await listRecords(records, folder(vmId), problems)).slice(-RECORDS_READ).reverse();
   const chain: ChainRecord[] = [];
   for (const path of paths) {
-    const record = ChainRecord.safeParse(await readRecord(records, path));
+    const record = ChainRecord.safeParse(await readRecord(records, path, problems));
     if (record.success) chain.push(record.data);
   }
   return chain;
@@ -61,7 +61,7 @@ export function chainRecord(pointId: string, body: ManifestBody, reference: Refe
 
 /**
  * Removes the reference points that earlier backups of this VM to this repository left, all but `keep`, then their
- * records where the storage lets us. Others' reference points are never touched.
+ * records where the storage lets us. Others' reference points are never touched, nor is one whose record cannot be read.
  */
 export async function retireReferencePoints(
   host: Host,

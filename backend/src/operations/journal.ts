@@ -4,7 +4,8 @@
  */
 import type { RecordStore } from '../repository/port.ts';
 import { JobCheckpoint, JobStarted } from '../schema/manifest.ts';
-import { readRecord } from './read-record.ts';
+import { isHvError } from '../support/errors.ts';
+import { listRecords, type Problems, readRecord } from './read-record.ts';
 
 export interface OpenJob {
   started: JobStarted;
@@ -28,30 +29,39 @@ export async function recordCheckpoint(records: RecordStore, job: JobStarted, ch
  */
 export async function recordEnd(records: RecordStore, job: { vmId: string; jobId: string }): Promise<void> {
   const ended = `${folder(job)}/9-ended`;
-  if ((await records.get(ended)) === null) await records.put(ended, { schema: 1 });
-  const others = (await records.list(`${folder(job)}/`)).filter((path) => path !== ended);
+  // That it is there is all it says: it need not be readable.
+  const there = await records.list(`${folder(job)}/`);
+  if (!there.includes(ended)) await records.put(ended, { schema: 1 });
+  const others = there.filter((path) => path !== ended);
   let gone = true;
   for (const path of others) gone = (await records.delete(path)) && gone;
   // `ended` goes last: without it the job would look open again.
   if (gone) await records.delete(ended);
 }
 
-/** Jobs of a VM that were started and never ended, oldest first. Records that cannot be read are passed over. */
-export async function openJobs(records: RecordStore, vmId: string): Promise<OpenJob[]> {
-  const paths = await records.list(`jobs/${vmId}/`);
+/**
+ * Jobs of a VM that were started and never ended, oldest first. What they are whose record cannot be read nobody knows: nothing
+ * is done about them, and `problems` tells.
+ */
+export async function openJobs(records: RecordStore, vmId: string, problems?: Problems): Promise<OpenJob[]> {
+  const paths = await listRecords(records, `jobs/${vmId}/`, problems);
   const byJob = Map.groupBy(paths, (path) => path.split('/')[2]!);
   const jobs: OpenJob[] = [];
   for (const [jobId, names] of byJob) {
     const at = (step: string) => names.find((path) => path.endsWith(`/${step}`));
     const startPath = at('1-started');
     if (at('9-ended') || startPath === undefined) {
-      // A kill between the removals of recordEnd: finish them.
-      await recordEnd(records, { vmId, jobId });
+      // A kill between the removals of recordEnd: finish them, now or another time.
+      await recordEnd(records, { vmId, jobId }).catch((error) => {
+        if (!isHvError(error, 'IO_ERROR', 'ACCESS_DENIED', 'FILE_EXISTS')) throw error;
+      });
       continue;
     }
-    const started = JobStarted.safeParse(await readRecord(records, startPath));
+    const started = JobStarted.safeParse(await readRecord(records, startPath, problems));
     const checkpointPath = at('2-checkpoint');
-    const checkpoint = checkpointPath ? JobCheckpoint.safeParse(await readRecord(records, checkpointPath)) : null;
+    const checkpoint = checkpointPath
+      ? JobCheckpoint.safeParse(await readRecord(records, checkpointPath, problems))
+      : null;
     if (started.success) jobs.push({ started: started.data, checkpointId: checkpoint?.data?.checkpointId ?? null });
   }
   return jobs;

@@ -1,5 +1,5 @@
 /** Restore points as people see them: list, show, remove. */
-import type { ManifestDigest, ManifestEnvelope, Repository } from '../repository/port.ts';
+import type { Damage, ManifestDigest, ManifestEnvelope, Repository } from '../repository/port.ts';
 import { ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
 import type {
   ListPointsParams,
@@ -49,14 +49,18 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
     // One more than asked for tells whether there is another page.
     const containing = wanted && !group ? JSON.stringify(wanted) : undefined;
     const limit = wanted && !group ? undefined : params.limit + 1;
-    const listed = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, containing });
+    const unreadable: string[] = [];
+    const onDamage = ({ path, message }: Damage): void => {
+      unreadable.push(`A restore point cannot be read and is not listed (${path}: ${message}): run "hvbackup check".`);
+    };
+    const listed = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, containing, onDamage });
     const found = wanted
       ? listed.filter(({ vmId, vmName }) => vmId === wanted || vmName.toLowerCase() === wanted)
       : listed;
     const points = found.slice(0, params.limit).map((point) => ({ ...point, held: held.has(point.id) }));
     const stray = strayWarnings(repository);
     // Once is enough: on the first page.
-    const warnings = params.cursor === undefined ? stray : [];
+    const warnings = params.cursor === undefined ? [...unreadable, ...stray] : unreadable;
     return found.length > points.length ? { points, nextCursor: points.at(-1)?.id, warnings } : { points, warnings };
   });
 }

@@ -20,8 +20,13 @@ export async function cleanUpAfterCrash(
   vmId: string,
   heldLock: string,
 ): Promise<string[]> {
-  const warnings: string[] = [];
-  for (const job of await openJobs(repository.records, vmId)) {
+  const problems: string[] = [];
+  const jobs = await openJobs(repository.records, vmId, problems);
+  const warnings = problems.map(
+    (problem) =>
+      `A record of an earlier backup of this VM cannot be read: ${problem}. If that backup was interrupted, what it left on the host stays there.`,
+  );
+  for (const job of jobs) {
     const { started } = job;
     if (!isOwnerDead(started.owner, heldLock)) {
       warnings.push(
@@ -38,6 +43,14 @@ export async function cleanUpAfterCrash(
     try {
       warnings.push(await finishJob(repository, host, job));
     } catch (error) {
+      if (isHvError(error, ...UNREADABLE)) {
+        // Whether its restore point is complete decides what becomes of its checkpoint: without knowing, nothing is done.
+        warnings.push(
+          `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted, and it cannot be told how far it came ` +
+            `(${error.code}: ${error.message}). What it left on the host stays there; the next backup tries again.`,
+        );
+        continue;
+      }
       if (!isHvError(error, ...HOST_REFUSES)) throw error;
       // What an old job left must not keep every later backup from being made; its record stays open.
       warnings.push(
@@ -51,6 +64,9 @@ export async function cleanUpAfterCrash(
 
 /** Errors of a host about one checkpoint, not about everything. */
 const HOST_REFUSES = ['CHECKPOINT_FAILED', 'CHECKPOINT_NOT_FOUND', 'HELPER_FAILED'] as const;
+
+/** Errors of the repository about single objects. */
+const UNREADABLE = ['REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED'] as const;
 
 async function finishJob(repository: Repository, host: Host, job: OpenJob): Promise<string> {
   const { started } = job;

@@ -19,6 +19,11 @@ export function strayWarnings(repository: Repository): string[] {
   const { memoryProblem } = repository;
   if (memoryProblem !== null && !before.has(memoryProblem)) warnings.push(memoryProblem);
   if (memoryProblem !== null) before.add(memoryProblem);
+  for (const { path, message } of repository.listingProblems()) {
+    if (before.has(path)) continue;
+    before.add(path);
+    warnings.push(`${path} in ${repository.location} cannot be read: ${message}`);
+  }
   const fresh = repository.strayPoints().filter(({ id }) => !before.has(id));
   for (const { id } of fresh) before.add(id);
   for (const state of ['gone', 'back'] as const) {

@@ -27,6 +27,8 @@ export class ManifestStore {
   readonly #keys: RepositoryKeys | null;
   /** By group; asked for each manifest of a listing. */
   readonly #folders = new Map<string, string>();
+  /** What listings had to do without, by path. */
+  readonly #problems = new Map<string, string>();
 
   /** @param keys of an encrypted repository, else null */
   constructor(
@@ -64,8 +66,14 @@ export class ManifestStore {
     return this.#withoutRemoved(await this.present(group));
   }
 
+  /** What could not be read so far of what decides which restore points are listed. */
+  problems(): Damage[] {
+    const found = [...this.#problems, ...this.#watch.problems];
+    return found.map(([path, message]) => ({ object: 'tombstone', path, message }));
+  }
+
   async #withoutRemoved(names: string[]): Promise<string[]> {
-    const removed = names.length > 0 ? await this.#tombstones.ids() : new Set();
+    const removed = names.length > 0 ? await this.#removedIds() : new Set();
     const hidden = new Set<string>();
     // Not by its name alone: whoever can write to the storage could take a restore point off the list with it.
     for (const name of names) if (removed.has(idOf(name)) && (await this.#isRemoved(name))) hidden.add(name);
@@ -147,7 +155,7 @@ export class ManifestStore {
       if (text !== undefined && this.#watch.isNew(name)) await this.get(name).catch(() => undefined);
       if (text === null) continue;
       if (text !== undefined && containing !== undefined && !text.toLowerCase().includes(containing)) continue;
-      const value = text === undefined ? await this.#makeDigest(name, digest, added) : (JSON.parse(text) as T);
+      const value = text === undefined ? await this.#makeDigest(name, digest, added, options) : (JSON.parse(text) as T);
       if (value !== null) found.push(value);
     }
     if (added.size > 0) this.#catalog.addDigests(digest.kind, added);
@@ -155,7 +163,12 @@ export class ManifestStore {
     return found;
   }
 
-  async #makeDigest<T>(name: string, digest: ManifestDigest<T>, added: Map<string, string>): Promise<T | null> {
+  async #makeDigest<T>(
+    name: string,
+    digest: ManifestDigest<T>,
+    added: Map<string, string>,
+    { onDamage }: DigestOptions,
+  ): Promise<T | null> {
     try {
       const value = digest.make(await this.get(name));
       added.set(name, JSON.stringify(value));
@@ -163,7 +176,9 @@ export class ManifestStore {
     } catch (error) {
       // Removed since the listing.
       if (isHvError(error, 'FILE_NOT_FOUND')) return null;
-      throw error;
+      if (onDamage === undefined || !isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
+      onDamage({ object: 'manifest', path: name, message: toHvError(error).message });
+      return null;
     }
   }
 
@@ -255,12 +270,26 @@ export class ManifestStore {
     this.#watch.removed(name);
   }
 
-  async #isRemoved(name: string): Promise<boolean> {
+  async #removedIds(): Promise<Set<string>> {
     try {
-      return (await this.#tombstones.get(idOf(name))) !== null;
+      return await this.#tombstones.ids();
+    } catch (error) {
+      if (!isHvError(error, 'IO_ERROR')) throw error;
+      this.#problems.set('removed', `which restore points were removed cannot be told: ${error.message}`);
+      return new Set();
+    }
+  }
+
+  async #isRemoved(name: string): Promise<boolean> {
+    const id = idOf(name);
+    try {
+      return (await this.#tombstones.get(id)) !== null;
     } catch (error) {
       if (isHvError(error, 'REPOSITORY_DAMAGED')) return false;
-      throw error;
+      if (!isHvError(error, 'IO_ERROR')) throw error;
+      // Somebody removed it, or it never counted: it may lack what it needs.
+      this.#problems.set(`removed/${id}`, `restore point ${id} is not listed: ${error.message}`);
+      return true;
     }
   }
 

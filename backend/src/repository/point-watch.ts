@@ -14,6 +14,8 @@ export class PointWatch {
   readonly #known = new Map<string, Map<string, RememberedPoint>>();
   #allKnown = false;
   readonly #stray = new Map<string, StrayPoint>();
+  /** Tombstones that cannot be read, by path: what they say of a restore point is not known. */
+  readonly problems = new Map<string, string>();
   /** Changes that are not written yet. */
   readonly #changed = new Map<string, RememberedPoint>();
 
@@ -126,6 +128,7 @@ export class PointWatch {
 
   async #isMissing(point: RememberedPoint): Promise<void> {
     const tombstone = await this.#tombstoneOf(point.id);
+    if (tombstone === 'unknown') return;
     // Another process of this machine may know more by now.
     const isKnown = () => this.#memory!.points(point.folder).some(({ id, gone }) => gone && id === point.id);
     if (tombstone === 'sound' || isKnown()) this.#settle({ ...point, gone: true });
@@ -134,16 +137,20 @@ export class PointWatch {
 
   async #isBack(point: RememberedPoint): Promise<void> {
     // A copy of the manifest beside its tombstone is not listed: a removal that somebody has not finished, or undone.
-    if ((await this.#tombstoneOf(point.id)) === 'sound') return;
+    if (/^(sound|unknown)$/.test(await this.#tombstoneOf(point.id))) return;
     this.#stray.set(point.id, { ...strayOf(point), state: 'back', forged: false });
   }
 
   /** Only what can be read counts: in an encrypted repository it takes the key to make one. */
-  async #tombstoneOf(id: string): Promise<'none' | 'sound' | 'unsound'> {
+  async #tombstoneOf(id: string): Promise<'none' | 'sound' | 'unsound' | 'unknown'> {
     try {
       return (await this.#tombstones.get(id)) === null ? 'none' : 'sound';
     } catch (error) {
       if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return 'unsound';
+      if (isHvError(error, 'IO_ERROR')) {
+        this.problems.set(`removed/${id}`, `whether restore point ${id} was removed cannot be told: ${error.message}`);
+        return 'unknown';
+      }
       throw error;
     }
   }

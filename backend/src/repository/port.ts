@@ -121,6 +121,8 @@ export interface DigestOptions {
   limit?: number;
   /** May leave out what does not have this text, in any case, in its JSON: to be given in lower case. */
   containing?: string;
+  /** Goes on without a manifest that cannot be read; without it the first one is thrown. */
+  onDamage?: (damage: Damage) => void;
 }
 
 export interface Damage {
@@ -352,6 +354,8 @@ export interface Repository {
   addKey(passphrase: string, label: string): Promise<KeyInfo>;
   /** @returns the full id. @throws REPOSITORY_NOT_ENCRYPTED, KEY_NOT_FOUND, KEY_IN_USE, REPOSITORY_BUSY */
   removeKey(id: string): Promise<string>;
+  /** What listings since the repository was opened had to do without, because it cannot be read. */
+  listingProblems(): Damage[];
   /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
   strayPoints(): StrayPoint[];
   /** Lists all restore points and takes them from now on as they are. @returns what was stray */

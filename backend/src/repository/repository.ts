@@ -199,6 +199,10 @@ export class StoredRepository implements Repository {
     return this.#requireKeys().remove(id);
   }
 
+  listingProblems(): Damage[] {
+    return this.core.manifests.problems();
+  }
+
   strayPoints(): StrayPoint[] {
     return this.core.watch.stray();
   }
