@@ -11,6 +11,7 @@
     FormatsToProcess     = @('module/Formats/HyperVBackup.Format.ps1xml')
     FunctionsToExport    = @(
         'Add-VMBackupRepositoryKey'
+        'Approve-VMBackupRemoval'
         'Backup-VMRct'
         'Copy-VMBackup'
         'Export-VMBackupData'

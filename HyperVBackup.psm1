@@ -17,6 +17,7 @@ Register-Completer
 
 Export-ModuleMember -Function @(
     'Add-VMBackupRepositoryKey'
+    'Approve-VMBackupRemoval'
     'Backup-VMRct'
     'Copy-VMBackup'
     'Export-VMBackupData'

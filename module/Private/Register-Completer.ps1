@@ -16,7 +16,7 @@ function Register-Completer {
     $withPoint = 'Get-VMBackup', 'Test-VMBackup', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Set-VMBackupHold', 'Copy-VMBackup'
     Register-ArgumentCompleter -CommandName $withPoint -ParameterName 'Id' -ScriptBlock $point
     $key = 'Get-VMBackupRepositoryKey', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey'
-    $withRepository = $withPoint + 'Backup-VMRct', 'Invoke-VMBackupRetention', 'Get-VMBackupRepository', 'Repair-VMBackupRepository' + $key
+    $withRepository = $withPoint + 'Backup-VMRct', 'Invoke-VMBackupRetention', 'Get-VMBackupRepository', 'Repair-VMBackupRepository', 'Approve-VMBackupRemoval' + $key
     Register-ArgumentCompleter -CommandName $withRepository -ParameterName 'Repository' -ScriptBlock $repository
     Register-ArgumentCompleter -CommandName 'Copy-VMBackup' -ParameterName 'Destination' -ScriptBlock $repository
 }

@@ -367,6 +367,43 @@ Describe 'Repair-VMBackupRepository' {
     }
 }
 
+Describe 'Approve-VMBackupRemoval' {
+    AfterEach { Assert-Contract }
+
+    BeforeEach {
+        $points = @(
+            @{ id = $pointId; vmName = 'web01'; createdAt = '2026-11-21T04:05:06.000Z'; state = 'gone' }
+            @{ id = '01JD9QK4T4W6E8R3M5N7P9S1T3'; vmName = ''; createdAt = '2026-11-21T05:05:06.000Z'; state = 'back' }
+        )
+        Assert-Canned -Method 'repository/acceptRemoved' -Result @{ points = $points }
+        Use-FakeBackend -Folder $fake -Script @{ 'repository/acceptRemoved' = @(@{ result = @{ points = $points } }) }
+    }
+
+    It 'gives what it accepted, of a repository from the pipeline' {
+        $accepted = @($repository | Approve-VMBackupRemoval -Force)
+        (Get-Received).params.repository | Should -Be $repository
+        $accepted.Id | Should -Be @($pointId, '01JD9QK4T4W6E8R3M5N7P9S1T3')
+        $accepted.State | Should -BeExactly @('Gone', 'Back')
+        $accepted[0].VMName | Should -Be 'web01'
+        $accepted[0].CreatedAt | Should -BeOfType ([datetime])
+        $accepted[0].CreatedAt.ToUniversalTime().ToString('s') | Should -Be '2026-11-21T04:05:06'
+        $accepted[1].Repository | Should -Be $repository
+        $accepted | Out-String | Should -Match 'web01'
+    }
+
+    It 'accepts nothing with -WhatIf, and asks as what cannot be taken back does' {
+        Approve-VMBackupRemoval -Repository $repository -WhatIf | Should -BeNullOrEmpty
+        @(Get-Received).Count | Should -Be 0
+        $binding = (Get-Command -Name 'Approve-VMBackupRemoval').ScriptBlock.Attributes | Where-Object -FilterScript { $_ -is [System.Management.Automation.CmdletBindingAttribute] }
+        $binding.ConfirmImpact | Should -Be 'High'
+    }
+
+    It 'passes an error on' {
+        Use-FakeBackend -Folder $fake -Script @{ 'repository/acceptRemoved' = @(@{ error = @{ code = 'REPOSITORY_NOT_FOUND'; message = 'No.' } }) }
+        { Approve-VMBackupRemoval -Repository $repository -Force -ErrorAction Stop } | Should -Throw -ErrorId 'REPOSITORY_NOT_FOUND*'
+    }
+}
+
 Describe 'Restore-VMBackup' {
     AfterEach { Assert-Contract }
 

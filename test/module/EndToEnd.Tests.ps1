@@ -108,6 +108,20 @@ Describe 'The way through' -Skip:(-not $built) {
         (Test-VMBackup -Repository $repository).Healthy | Should -BeTrue
     }
 
+    It 'warns of a restore point that somebody took away, until that is accepted' {
+        $taken = Backup-VMRct -Name 'db01' -Repository $repository
+        $manifest = Get-ChildItem -Path (Join-Path -Path $repository.Location -ChildPath 'manifests') -Recurse -Filter $taken.RestorePointId
+        Remove-Item -LiteralPath $manifest.FullName
+        $null = Get-VMBackup -Repository $repository -WarningVariable warnings -WarningAction SilentlyContinue
+        "$warnings" | Should -Match $taken.RestorePointId
+        $accepted = @($repository | Approve-VMBackupRemoval -Force)
+        $accepted.Id | Should -Be @($taken.RestorePointId)
+        $accepted.State | Should -Be @('Gone')
+        $null = Get-VMBackup -Repository $repository -WarningVariable warnings -WarningAction SilentlyContinue
+        "$warnings" | Should -BeNullOrEmpty
+        @($repository | Approve-VMBackupRemoval -Force).Count | Should -Be 0
+    }
+
     It 'backs up in a job' {
         $job = Backup-VMRct -Name 'db01' -Repository $repository -Mode Full -AsJob
         $result = $job | Wait-Job -Timeout 300 | Receive-Job

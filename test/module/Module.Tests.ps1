@@ -58,6 +58,7 @@ Describe 'Parameters' {
         @{ Name = 'Start-VMBackupTrace'; Expected = 'Path' }
         @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
         @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository Passphrase' }
+        @{ Name = 'Approve-VMBackupRemoval'; Expected = 'Repository Passphrase Force' }
         @{ Name = 'Get-VMBackupRepositoryKey'; Expected = 'Repository Passphrase' }
         @{ Name = 'Add-VMBackupRepositoryKey'; Expected = 'Repository NewPassphrase Label Passphrase' }
         @{ Name = 'Remove-VMBackupRepositoryKey'; Expected = 'Id Repository Passphrase Force' }
@@ -72,7 +73,7 @@ Describe 'Parameters' {
         @($actual) | Should -Be @($Expected -split ' ' -ne '' | Sort-Object)
     }
 
-    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey' {
+    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey', 'Approve-VMBackupRemoval' {
         (Get-Command -Name $_).Parameters.Keys | Should -Contain 'WhatIf'
     }
 
@@ -89,6 +90,7 @@ Describe 'Parameters' {
         @{ Command = 'Set-VMBackupHold'; Name = 'Id'; How = 'ValueFromPipelineByPropertyName' }
         @{ Command = 'Copy-VMBackup'; Name = 'Id'; How = 'ValueFromPipelineByPropertyName' }
         @{ Command = 'Get-VMBackupRepository'; Name = 'Repository'; How = 'ValueFromPipeline' }
+        @{ Command = 'Approve-VMBackupRemoval'; Name = 'Repository'; How = 'ValueFromPipeline' }
     ) {
         $attributes = (Get-Command -Name $Command).Parameters[$Name].Attributes | Where-Object -FilterScript { $_ -is [System.Management.Automation.ParameterAttribute] }
         $attributes.$How | Should -Contain $true
