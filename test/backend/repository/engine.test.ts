@@ -44,6 +44,7 @@ describe('the codec workers', () => {
     for (let block = 0; block < 4; block++) {
       slot.meta[block * META_FIELDS + Meta.kind] = RecordKind.block;
       slot.meta[block * META_FIELDS + Meta.plain] = block * BLOCK;
+      slot.meta[block * META_FIELDS + Meta.plainLength] = BLOCK;
     }
     await pool.run({ task: 'digest', slot: slot.number, count: 4, ciphers: [] });
     const lengths = [0, 1, 2, 3].map((block) => slot.meta[block * META_FIELDS + Meta.rawLength]!);

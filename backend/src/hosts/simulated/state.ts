@@ -2,7 +2,7 @@
  * The state database of a simulated host (`host.sqlite`, WAL, synchronous FULL: a commit is durable). Two connections:
  * `state` is written only while the host's lock is held, `view` reads what is committed without any lock.
  */
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { ErrorCode } from '../../support/error-codes.ts';
 import { HvError } from '../../support/errors.ts';
 
@@ -10,6 +10,8 @@ const FORMAT = 'hypervbackup-simulated-host';
 const VERSION = '1';
 /** ms; only for the moments SQLite itself needs, such as recovery after a kill. */
 const BUSY_TIMEOUT = 10_000;
+/** Compiled statements kept: more than there are, so that only a flood of made-up ones empties the store. */
+const MAX_STATEMENTS = 200;
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -61,6 +63,7 @@ export function createStateFile(file: string): void {
 export class State {
   readonly #database: DatabaseSync;
   readonly #file: string;
+  readonly #statements = new Map<string, StatementSync>();
 
   /**
    * Opens an existing state database.
@@ -83,16 +86,16 @@ export class State {
   }
 
   all<T>(sql: string, ...values: SQLInputValue[]): T[] {
-    return this.#translated(() => this.#database.prepare(sql).all(...values) as T[]);
+    return this.#translated(() => this.#statement(sql).all(...values) as T[]);
   }
 
   get<T>(sql: string, ...values: SQLInputValue[]): T | undefined {
-    return this.#translated(() => this.#database.prepare(sql).get(...values) as T | undefined);
+    return this.#translated(() => this.#statement(sql).get(...values) as T | undefined);
   }
 
   /** @returns rowid of the last insert */
   run(sql: string, ...values: SQLInputValue[]): number {
-    return this.#translated(() => Number(this.#database.prepare(sql).run(...values).lastInsertRowid));
+    return this.#translated(() => Number(this.#statement(sql).run(...values).lastInsertRowid));
   }
 
   /** All of `change` or nothing, durable when it returns; also gives readers one consistent view. Synchronous. */
@@ -107,6 +110,17 @@ export class State {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** Compiling costs more than running: some questions are asked with every read of a disk. */
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      if (this.#statements.size >= MAX_STATEMENTS) this.#statements.clear();
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
   }
 
   #translated<T>(action: () => T): T {
@@ -124,6 +138,7 @@ export class State {
   }
 
   close(): void {
+    this.#statements.clear();
     this.#database.close();
   }
 }

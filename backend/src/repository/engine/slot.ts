@@ -19,7 +19,7 @@ export const Meta = {
   kind: 5,
   /** Writing: where the plain block lies in `input`; of a delta its payload, see patch-slot.ts. */
   plain: 6,
-  /** Writing a delta: room for its payload, then the payload's length. */
+  /** Writing a block: bytes of it that may not be zero. Writing a delta: room for its payload, then the payload's length. */
   plainLength: 7,
   /** Reading a delta: the base's record in `input`. Writing a delta: the record of the block that was there before. */
   baseOffset: 8,

@@ -60,7 +60,7 @@ function digestEntries(slot: Slot, count: number, scheme: BlockScheme, ciphers: 
 function digestBlock(slot: Slot, block: number, scheme: BlockScheme): void {
   const meta = block * META_FIELDS;
   const start = slot.meta[meta + Meta.plain]!;
-  const length = trimmedLength(slot.input, start, start + slot.blockSize);
+  const length = trimmedLength(slot.input, start, start + slot.meta[meta + Meta.plainLength]!);
   slot.meta[meta + Meta.rawLength] = length;
   if (length === 0) return;
   const list = listAt(slot, block);

@@ -170,6 +170,7 @@ export class SessionContentWriter implements ContentWriter {
     for (let block = 0; block < indices.length; block++) {
       slot.meta[block * META_FIELDS + Meta.kind] = RecordKind.block;
       slot.meta[block * META_FIELDS + Meta.plain] = block * slot.blockSize;
+      slot.meta[block * META_FIELDS + Meta.plainLength] = slot.blockSize;
     }
     return this.#store.core.pool.run({ task: 'digest', slot: slot.number, count: indices.length, ciphers: [] });
   }

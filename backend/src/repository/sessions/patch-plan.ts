@@ -90,7 +90,11 @@ export class PatchPlanner {
     const pages = changedPages(patch, scheme.blockSize, scheme.pageSize);
     const most = pagesOf(scheme, scheme.blockSize);
     const id = await this.#base.idOf(patch.index);
-    if (id === null) return { ...whole, pages, over: 'zero' };
+    if (id === null) {
+      // Behind the last changed page it still is zeros.
+      const input = ((pages.at(-1) ?? -1) + 1) * scheme.pageSize;
+      return { patch, pages, over: 'zero', input, output: recordRoom(scheme) - scheme.blockSize + input };
+    }
     if (pages.length > deltaLimit(most)) return { ...whole, over: 'nothing' };
     const below = this.#store.findBelow(id);
     if (below === undefined) return { ...whole, over: 'nothing' };
@@ -111,11 +115,12 @@ export class PatchPlanner {
     if (typeof over === 'string') {
       meta[Meta.kind] = RecordKind.block;
       meta[Meta.plain] = at;
+      meta[Meta.plainLength] = sketch.input;
       if (over === 'nothing') {
         batch.disk.push({ offset: start, length: scheme.blockSize, at });
         return;
       }
-      batch.zeros.push({ at, length: scheme.blockSize });
+      batch.zeros.push({ at, length: sketch.input });
       for (const { first, count } of runsOf(pages)) {
         const within = first * scheme.pageSize;
         batch.disk.push({ offset: start + within, length: count * scheme.pageSize, at: at + within });
