@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { copyBytes } from '../../../backend/src/repository/engine/copy-bytes.ts';
+import { copyBytes, zeroBytes } from '../../../backend/src/repository/engine/copy-bytes.ts';
 import { writePageList } from '../../../backend/src/repository/engine/page-list.ts';
 import { idAt, META_FIELDS, Meta } from '../../../backend/src/repository/engine/slot.ts';
 import type { TaskRequest } from '../../../backend/src/repository/engine/tasks.ts';
@@ -109,6 +109,29 @@ describe('copyBytes', () => {
         for (let i = 0; i < fits; i++) expected[at + i] = source[i]!;
         expect(copyBytes(source, target, at)).toBe(fits);
         expect(target.equals(expected)).toBe(true);
+      }
+  });
+});
+
+describe('zeroBytes', () => {
+  it('fills exactly what it is told, however long', () => {
+    for (const memory of [new SharedArrayBuffer(300_000), new ArrayBuffer(300_000)])
+      for (const [start, end] of [
+        [0, 300_000],
+        [0, 0],
+        [5, 5],
+        [7, 3],
+        [1, 2],
+        [100, 65_636],
+        [3, 65_540],
+        [299_999, 300_000],
+        [12_345, 290_001],
+      ] as const) {
+        const target = Buffer.from(memory).fill(0xee);
+        const expected = Buffer.alloc(300_000, 0xee);
+        if (start < end) expected.fill(0, start, end);
+        zeroBytes(target, start, end);
+        expect(target.equals(expected), `${start} to ${end}`).toBe(true);
       }
   });
 });

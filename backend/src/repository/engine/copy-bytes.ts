@@ -10,3 +10,10 @@ export function copyBytes(source: Buffer, target: Buffer, at: number): number {
   target[at] = source[0]!;
   return 1 + source.copy(target, at + 1, 1);
 }
+
+const ZEROS = Buffer.alloc(64 * 1024 + 1);
+
+/** Fills [start, end) with zeros; for the same reason not by fill(), which writes shared memory byte by byte. */
+export function zeroBytes(target: Buffer, start: number, end: number): void {
+  for (let at = start; at < end; ) at += ZEROS.copy(target, at, 1, Math.min(ZEROS.length, 1 + end - at)) || end;
+}

@@ -1,6 +1,7 @@
 /** Reads what a batch of patches needs, from repository and disk side by side, with a bounded number of reads at once. */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
+import { zeroBytes } from '../engine/copy-bytes.ts';
 import type { RecordCipher } from '../engine/record-cipher.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { packName } from '../format/ids.ts';
@@ -8,7 +9,8 @@ import type { ReadContent } from '../port.ts';
 import { CipherList } from '../records/pack-ciphers.ts';
 import type { DiskPart, OldPart, PatchBatch } from './patch-plan.ts';
 
-const PARALLEL_READS = 8;
+/** Reads asked for at once: as many as keep the threads that read from falling asleep, which costs more than a read. */
+const PARALLEL_READS = 32;
 
 export interface Filled {
   ciphers: RecordCipher[];
@@ -24,7 +26,7 @@ export async function fillBatch(
   size: number,
   read: ReadContent,
 ): Promise<Filled> {
-  for (const { at, length } of batch.zeros) slot.input.fill(0, at, at + length);
+  for (const { at, length } of batch.zeros) zeroBytes(slot.input, at, at + length);
   const list = new CipherList(core.ciphers);
   const failed = new Set<number>();
   const readOld = async ({ entry, location, length, at }: OldPart) => {
@@ -54,7 +56,7 @@ export function fillWhole(slot: Slot, indices: readonly number[], size: number, 
 
 async function readPart(slot: Slot, { offset, length, at }: DiskPart, size: number, read: ReadContent): Promise<void> {
   const there = Math.max(0, Math.min(length, size - offset));
-  slot.input.fill(0, at + there, at + length);
+  zeroBytes(slot.input, at + there, at + length);
   if (there > 0) await read(offset, slot.input.subarray(at, at + there));
 }
 
