@@ -1,4 +1,5 @@
 /** The content of a disk into an image in the making. */
+import { alignedMemory } from '../support/aligned-memory.ts';
 import type { BlockDevice, ImageWriter } from './device.ts';
 
 /** Bytes read at a time. */
@@ -10,7 +11,9 @@ const CHUNK = 4 << 20;
  * @throws what reading or writing throws; nothing is under way any more then
  */
 export async function copyContent(source: BlockDevice, writer: ImageWriter): Promise<void> {
-  const buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
+  // In memory from which it can be written directly.
+  const memory = alignedMemory(2 * CHUNK);
+  const buffers = [Buffer.from(memory, 0, CHUNK), Buffer.from(memory, CHUNK, CHUNK)];
   let writing = Promise.resolve();
   let turn = 0;
   try {

@@ -1,6 +1,7 @@
 /** A file in the making: under a temporary name beside its final one until it is complete and durable. */
 
 import { nonZeroStretches } from '../support/bytes.ts';
+import { DirectWrites } from '../support/direct-writes.ts';
 import { HvError } from '../support/errors.ts';
 import {
   exists,
@@ -20,14 +21,16 @@ const FLUSH_EVERY = 64 << 20;
 export class NewFile {
   readonly path: string;
   readonly file: RandomAccessFile;
+  readonly #direct: DirectWrites | null;
   #state: 'open' | 'published' | 'gone' = 'open';
   #unflushed = 0;
   #flushing: Promise<void> | null = null;
   #failure: unknown = null;
 
-  private constructor(path: string, file: RandomAccessFile) {
+  private constructor(path: string, file: RandomAccessFile, direct: DirectWrites | null) {
     this.path = path;
     this.file = file;
+    this.#direct = direct;
   }
 
   /** @throws FILE_EXISTS when the final name is taken already */
@@ -38,7 +41,9 @@ export class NewFile {
         data: { path },
       });
     }
-    return new NewFile(path, await opener(temporaryName(path), 'create'));
+    const file = await opener(temporaryName(path), 'create');
+    // An opener of its own is there to see every write.
+    return new NewFile(path, file, opener === openFile ? await DirectWrites.open(file.path) : null);
   }
 
   /**
@@ -47,7 +52,8 @@ export class NewFile {
    */
   async write(offset: number, data: Uint8Array): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
-    await this.file.writeFully(offset, data);
+    const done = (await this.#direct?.write(offset, data)) ?? 0;
+    if (done < data.length) await this.file.writeFully(offset + done, data.subarray(done));
     this.#unflushed += data.length;
     if (this.#unflushed < FLUSH_EVERY || this.#flushing !== null) return;
     this.#unflushed = 0;
@@ -74,6 +80,7 @@ export class NewFile {
     // A failed flush is told once: the next one would succeed without what was lost.
     if (this.#failure !== null) throw this.#failure;
     await this.file.sync();
+    await this.#direct?.close();
     await this.file.close();
     await publishFile(this.file.path, this.path);
     this.#state = 'published';
@@ -84,6 +91,7 @@ export class NewFile {
     if (this.#state !== 'open') return;
     this.#state = 'gone';
     await this.#flushing;
+    await this.#direct?.close();
     await this.file.close().catch(() => undefined);
     await removeFile(this.file.path);
   }

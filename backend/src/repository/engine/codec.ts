@@ -16,9 +16,10 @@ import { TAG_LENGTH } from '../format/keys.ts';
 import { parseRecordHeader, type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
 import { compress } from './compress.ts';
 import { copyBytes } from './copy-bytes.ts';
-import { isZeroEntry, writeEntry, writePageList } from './page-list.ts';
+import { isZeroEntry, provePages, writeEntry } from './page-list.ts';
 import { openBody, openPrefix, type RecordCipher, sealBody } from './record-cipher.ts';
 import { ownChunk, release } from './release.ts';
+import { claimedLength } from './zstd-frame.ts';
 
 /** What the records of one pack are read and written with. */
 export interface RecordContext {
@@ -102,7 +103,8 @@ function openRecord(record: RecordEntry, bytes: Buffer, context: RecordContext):
     if (payload.length > most) return `the record holds ${payload.length} bytes, more than ${most}`;
     return { list, plain: payload, free: freeBody };
   }
-  const chunkSize = ownChunk(most);
+  // For a small delta not the room of the largest.
+  const chunkSize = ownChunk(Math.min(most, claimedLength(payload) ?? most));
   try {
     const plain = zstdDecompressSync(payload, { chunkSize, maxOutputLength: most });
     const free = () => {
@@ -158,9 +160,8 @@ export function decodeWhole(record: RecordEntry, bytes: Buffer, context: RecordC
     return `the record decodes to ${plain.length} bytes instead of ${record.rawLength}`;
   if (record.kind === RecordKind.node) return nodeId(scheme, plain).equals(record.id) ? opened : WRONG_HASH;
   if (scheme.pageSize === 0) return blockId(scheme, plain).equals(record.id) ? opened : WRONG_HASH;
-  const found = Buffer.allocUnsafe(list.length);
-  writePageList(found, plain, 0, plain.length, scheme.pageSize);
-  if (!found.equals(list)) return 'the content of the record does not have the hashes of its page list';
+  if (!provePages(list, plain, scheme.pageSize))
+    return 'the content of the record does not have the hashes of its page list';
   return blockId(scheme, list).equals(record.id) ? opened : WRONG_HASH;
 }
 

@@ -22,6 +22,16 @@ export function writePageList(list: Buffer, bytes: Buffer, start: number, end: n
   return at;
 }
 
+/** Whether `plain` is what `list` says. */
+export function provePages(list: Buffer, plain: Buffer, pageSize: number): boolean {
+  const entry = Buffer.allocUnsafe(ID_LENGTH);
+  for (let page = 0, at = 0; at < list.length; page++, at += ID_LENGTH) {
+    writeEntry(entry, 0, plain, page * pageSize, Math.min(plain.length, (page + 1) * pageSize));
+    if (entry.compare(list, at, at + ID_LENGTH) !== 0) return false;
+  }
+  return true;
+}
+
 /** Whether entry `page` is the one of a page of zeros, as all beyond the list's end are. */
 export function isZeroEntry(list: Buffer, page: number): boolean {
   const at = page * ID_LENGTH;

@@ -1,4 +1,5 @@
 /** A piece of memory that main thread and codec workers share: a run of blocks, and what becomes of it. */
+import { alignedSharedMemory } from '../../support/aligned-memory.ts';
 import { type BlockScheme, listLength, recordRoom } from '../format/block-scheme.ts';
 import { ID_LENGTH } from '../format/constants.ts';
 
@@ -77,7 +78,8 @@ export function createSlotMemory(number: number, scheme: BlockScheme, capacity: 
     capacity,
     // Memory that is never touched costs nothing.
     input: new SharedArrayBuffer(2 * room),
-    output: new SharedArrayBuffer(room),
+    // What is read from the repository is often written to a file next.
+    output: alignedSharedMemory(room),
     ids: new SharedArrayBuffer(entries * ID_LENGTH),
     baseIds: new SharedArrayBuffer(entries * ID_LENGTH),
     lists: new SharedArrayBuffer(entries * listLength(scheme, scheme.blockSize)),

@@ -9,7 +9,7 @@ import { writePageList } from './page-list.ts';
 import { digestPatch } from './patch.ts';
 import type { RecordCipher } from './record-cipher.ts';
 import { baseIdAt, idAt, listAt, META_FIELDS, Meta, type Slot, type SlotMemory } from './slot.ts';
-import { trimmedLength } from './zeros.ts';
+import { clear, trimmedLength } from './zeros.ts';
 
 export type TaskRequest =
   /** Finds ids, page lists and raw lengths of the first `count` entries: blocks, or patches (see patch.ts). */
@@ -111,19 +111,20 @@ function decodeRecords(slot: Slot, request: TaskRequest & { task: 'decode' }, sc
       continue;
     }
     const start = block * slot.blockSize;
-    const length = decodeEntry(slot, block, scheme, ciphers);
+    const length = decodeEntry(slot, block, scheme, ciphers, onlyProve);
     if (typeof length === 'string') failures.push({ block, message: length });
-    slot.output.fill(0, start + (typeof length === 'string' ? 0 : length), start + slot.blockSize);
+    if (!onlyProve) clear(slot.output, start + (typeof length === 'string' ? 0 : length), start + slot.blockSize);
   }
   return { length: 0, failures };
 }
 
-/** @returns bytes written to the block's place in `output`, or why not */
+/** @returns bytes written to the block's place in `output` (none with `onlyProve`), or why not */
 function decodeEntry(
   slot: Slot,
   block: number,
   scheme: BlockScheme,
   ciphers: readonly RecordCipher[],
+  onlyProve = false,
 ): number | string {
   const meta = slot.meta.subarray(block * META_FIELDS, (block + 1) * META_FIELDS);
   const start = block * slot.blockSize;
@@ -134,18 +135,19 @@ function decodeEntry(
   if (found.record.base === undefined) {
     const whole = decodeWhole(found.record, found.bytes, context);
     if (typeof whole === 'string') return whole;
-    const length = copyBytes(whole.plain, slot.output, start);
+    const length = onlyProve ? 0 : copyBytes(whole.plain, slot.output, start);
     whole.free();
     return length;
   }
   const below = recordAt(slot, meta[Meta.baseOffset]!, meta[Meta.baseLength]!, RecordKind.block, found.record.base);
   if (typeof below === 'string') return below;
-  const base = decodeWhole(below.record, below.bytes, { scheme, cipher: ciphers[meta[Meta.baseCipher]!] });
-  if (typeof base === 'string') return base;
   const delta = decodeDelta(found.record, found.bytes, context);
-  const length = typeof delta === 'string' ? delta : applyDelta(delta, base, scheme, slot.output, start);
-  base.free();
-  if (typeof delta !== 'string') delta.free();
+  if (typeof delta === 'string') return delta;
+  const baseContext = { scheme, cipher: ciphers[meta[Meta.baseCipher]!] };
+  const base = decodeWhole(below.record, below.bytes, baseContext);
+  const length = typeof base === 'string' ? base : applyDelta(delta, base, scheme, slot.output, start);
+  if (typeof base !== 'string') base.free();
+  delta.free();
   return length;
 }
 

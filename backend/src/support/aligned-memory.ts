@@ -1,0 +1,36 @@
+/** Memory that starts on a page border, as writing past the page cache asks for (see direct-writes.ts). */
+
+const PAGE = 65536;
+
+/** The part of JavaScript's own that is used here; no WebAssembly program is ever loaded. */
+interface MemoryMaker {
+  Memory: new (shape: {
+    initial: number;
+    maximum: number;
+    shared?: boolean;
+  }) => { buffer: ArrayBuffer | SharedArrayBuffer };
+}
+
+/** At least `bytes` of zeros that threads can share. */
+export const alignedSharedMemory = (bytes: number): SharedArrayBuffer =>
+  (aligned(bytes, true) as SharedArrayBuffer | undefined) ?? new SharedArrayBuffer(bytes);
+
+/** At least `bytes` of zeros. */
+export const alignedMemory = (bytes: number): ArrayBuffer =>
+  (aligned(bytes, false) as ArrayBuffer | undefined) ?? new ArrayBuffer(bytes);
+
+/**
+ * WebAssembly's memory is the one kind that Node aligns. Where it cannot be had any other serves: each piece takes gigabytes
+ * of address space, though not of memory, and that can be limited.
+ */
+function aligned(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer | undefined {
+  const maker = (globalThis as { WebAssembly?: MemoryMaker }).WebAssembly;
+  if (maker === undefined || process.platform !== 'linux') return undefined;
+  const pages = Math.ceil(bytes / PAGE);
+  try {
+    return new maker.Memory({ initial: pages, maximum: pages, shared }).buffer;
+  } catch {
+    // RangeError: no address space.
+    return undefined;
+  }
+}
