@@ -94,7 +94,7 @@ async function main(): Promise<void> {
       String(seed),
     ]);
 
-  const tools = [ours(host, data), restic(image, data), borg(image, data)].filter((tool) => tool !== null);
+  const tools = [ours(host, image, data), restic(image, data), borg(image, data)].filter((tool) => tool !== null);
   for (const tool of tools) await tool.full();
   await strong(host, data);
   change(1);
@@ -170,6 +170,13 @@ async function disks(image: string, data: number): Promise<void> {
   }
 }
 
+/** A figure for a restore that gives something else would be worth nothing. */
+function requireSame(image: string, restored: string): void {
+  const qemu = findProgram('qemu-img');
+  if (qemu !== null && spawnSync(qemu, ['compare', image, restored]).status !== 0)
+    throw new Error(`${restored} is not what ${image} holds`);
+}
+
 /** The settings for size, in a repository of its own that is not kept. */
 async function strong(host: string, data: number): Promise<void> {
   const repository = join(folder, 'strong');
@@ -188,7 +195,7 @@ interface Tool {
   verify(): Promise<void>;
 }
 
-function ours(host: string, data: number): Tool {
+function ours(host: string, image: string, data: number): Tool {
   const repository = join(folder, 'ours');
   const cli = (...args: string[]) => measure(process.execPath, [BUNDLE, ...args, '--json'], STATE);
   const backup = (job: string) =>
@@ -215,6 +222,7 @@ function ours(host: string, data: number): Tool {
       await row('hvbackup', 'restore (raw file)', data, () =>
         cli('export', '--repository', repository, '--point', point, ...to, '--format', 'raw'),
       );
+      requireSame(image, join(folder, 'out', 'bench-disk0.raw'));
       rmSync(join(folder, 'out'), { recursive: true });
     },
     async verify() {

@@ -7,7 +7,7 @@ import { idAt, META_FIELDS, Meta } from '../../../backend/src/repository/engine/
 import type { TaskRequest } from '../../../backend/src/repository/engine/tasks.ts';
 import { SlotSet, WorkerPool } from '../../../backend/src/repository/engine/worker-pool.ts';
 import { trimmedLength } from '../../../backend/src/repository/engine/zeros.ts';
-import { blockId } from '../../../backend/src/repository/format/block-scheme.ts';
+import { blockId, listLength } from '../../../backend/src/repository/format/block-scheme.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { BLOCK, sampleBytes } from './support/model.ts';
 
@@ -30,8 +30,16 @@ describe('trimmedLength', () => {
 });
 
 describe('the codec workers', () => {
-  it('hash, encode and decode what lies in a shared slot', async () => {
-    const pool = new WorkerPool(SCHEME, 2);
+  it.each([
+    ['in plain', SCHEME, undefined],
+    [
+      'encrypted',
+      { ...SCHEME, pageSize: 16_384, idKey: Uint8Array.from(randomBytes(32)) },
+      { key: Uint8Array.from(randomBytes(32)), place: Uint8Array.from(randomBytes(32)) },
+    ],
+  ])('hash, encode and decode what lies in a shared slot, %s', async (_how, scheme, cipher) => {
+    const ciphers = cipher === undefined ? [] : [cipher];
+    const pool = new WorkerPool(scheme, 2);
     const slots = new SlotSet(pool);
     const slot = await slots.acquire();
     const plain = Buffer.concat([
@@ -49,12 +57,21 @@ describe('the codec workers', () => {
     await pool.run({ task: 'digest', slot: slot.number, count: 4, ciphers: [] });
     const lengths = [0, 1, 2, 3].map((block) => slot.meta[block * META_FIELDS + Meta.rawLength]!);
     expect([lengths[1], lengths[3]]).toEqual([0, BLOCK]);
-    expect(idAt(slot, 3).equals(blockId(SCHEME, Buffer.alloc(BLOCK, 5)))).toBe(true);
+    const named = Buffer.alloc(listLength(scheme, BLOCK) || BLOCK, 5);
+    if (scheme.pageSize > 0) writePageList(named, Buffer.alloc(BLOCK, 5), 0, BLOCK, scheme.pageSize);
+    expect(idAt(slot, 3).equals(blockId(scheme, named))).toBe(true);
     for (let block = 0; block < 4; block++) slot.meta[block * META_FIELDS + Meta.wanted] = lengths[block]! > 0 ? 1 : 0;
-    const { length } = await pool.run({ task: 'encode', slot: slot.number, count: 4, setting: 'default', sequence: 0 });
+    const { length } = await pool.run({
+      task: 'encode',
+      slot: slot.number,
+      count: 4,
+      setting: 'default',
+      sequence: 0,
+      cipher,
+    });
     expect(length).toBeLessThan(2 * BLOCK);
     slot.output.copy(slot.input, 0, 0, length);
-    const { failures } = await pool.run({ task: 'decode', slot: slot.number, count: 4, ciphers: [] });
+    const { failures } = await pool.run({ task: 'decode', slot: slot.number, count: 4, ciphers });
     expect(failures.map((failure) => failure.block)).toEqual([1]);
     for (const block of [0, 2, 3])
       expect(

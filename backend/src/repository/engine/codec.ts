@@ -16,6 +16,7 @@ import { TAG_LENGTH } from '../format/keys.ts';
 import { parseRecordHeader, type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
 import { compress } from './compress.ts';
 import { copyBytes } from './copy-bytes.ts';
+import { decompressInto } from './decompress.ts';
 import { isZeroEntry, provePages, writeEntry } from './page-list.ts';
 import { openBody, openPrefix, type RecordCipher, sealBody } from './record-cipher.ts';
 import { ownChunk, release } from './release.ts';
@@ -83,9 +84,10 @@ const NOTHING = (): void => undefined;
 
 /**
  * Decrypts and decompresses. @param bytes header and body
+ * @param room memory that `plain` may lie at the beginning of, for as long as the caller leaves it alone
  * @returns a sentence when it is damaged
  */
-function openRecord(record: RecordEntry, bytes: Buffer, context: RecordContext): OpenedBody | string {
+function openRecord(record: RecordEntry, bytes: Buffer, context: RecordContext, room?: Buffer): OpenedBody | string {
   const { scheme, cipher } = context;
   const { kind, rawLength, encoding } = record;
   if (kind !== RecordKind.node && rawLength > scheme.blockSize) return 'the record claims more than a block';
@@ -102,6 +104,10 @@ function openRecord(record: RecordEntry, bytes: Buffer, context: RecordContext):
   if (encoding === Encoding.stored) {
     if (payload.length > most) return `the record holds ${payload.length} bytes, more than ${most}`;
     return { list, plain: payload, free: freeBody };
+  }
+  if (room !== undefined) {
+    const length = decompressInto(payload, room.subarray(0, most));
+    if (length >= 0) return { list, plain: room.subarray(0, length), free: freeBody };
   }
   // For a small delta not the room of the largest.
   const chunkSize = ownChunk(Math.min(most, claimedLength(payload) ?? most));
@@ -150,10 +156,18 @@ export interface DecodedWhole {
 
 const WRONG_HASH = 'the content of the record does not have the hash it is stored under';
 
-/** Decodes a block or node and proves it. @param bytes header and body. @returns a sentence when it is damaged */
-export function decodeWhole(record: RecordEntry, bytes: Buffer, context: RecordContext): DecodedWhole | string {
+/**
+ * Decodes a block or node and proves it. @param bytes header and body. @param room see openRecord()
+ * @returns a sentence when it is damaged
+ */
+export function decodeWhole(
+  record: RecordEntry,
+  bytes: Buffer,
+  context: RecordContext,
+  room?: Buffer,
+): DecodedWhole | string {
   const { scheme } = context;
-  const opened = openRecord(record, bytes, context);
+  const opened = openRecord(record, bytes, context, room);
   if (typeof opened === 'string') return opened;
   const { list, plain } = opened;
   if (plain.length !== record.rawLength)
@@ -174,11 +188,16 @@ export interface DecodedDelta {
   free(): void;
 }
 
-/** Decodes a delta record. @param bytes header and body. @returns a sentence when it is damaged */
-export function decodeDelta(record: RecordEntry, bytes: Buffer, context: RecordContext): DecodedDelta | string {
+/** Decodes a delta record. @param bytes header and body. @param room see openRecord(). @returns a sentence when it is damaged */
+export function decodeDelta(
+  record: RecordEntry,
+  bytes: Buffer,
+  context: RecordContext,
+  room?: Buffer,
+): DecodedDelta | string {
   const { scheme } = context;
   if (scheme.pageSize === 0) return 'a repository of version 1 has no deltas';
-  const opened = openRecord(record, bytes, context);
+  const opened = openRecord(record, bytes, context, room);
   if (typeof opened === 'string') return opened;
   const { list, plain } = opened;
   if (!blockId(scheme, list).equals(record.id)) return WRONG_HASH;

@@ -1,10 +1,12 @@
 /** Putting a delta and its base together (docs/format.md §2.3). */
 import type { BlockScheme } from '../format/block-scheme.ts';
 import type { DecodedDelta, DecodedWhole } from './codec.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { sameEntry } from './page-list.ts';
+import { clear } from './zeros.ts';
 
 /**
- * Writes the block that `delta` says at `at` of `out`, whole pages.
+ * Writes the block that `delta` says at `at` of `out`, whole pages. The base's content may lie there already.
  * @returns bytes written, or a sentence when the two do not belong together
  */
 export function applyDelta(
@@ -15,18 +17,20 @@ export function applyDelta(
   at: number,
 ): number | string {
   const { pageSize } = scheme;
+  const inPlace = base.plain.buffer === out.buffer && base.plain.byteOffset === out.byteOffset + at;
   for (const [page, source] of delta.pages.entries()) {
     const start = at + page * pageSize;
     const end = start + pageSize;
     if (source > 0) {
-      delta.plain.copy(out, start, source, source + pageSize);
+      copyBytes(delta.plain.subarray(source, source + pageSize), out, start);
     } else if (source === 0) {
-      out.fill(0, start, end);
+      clear(out, start, end);
     } else {
       if (!sameEntry(delta.list, base.list, page)) return notOfBase(page);
       const from = Math.min(page * pageSize, base.plain.length);
-      const copied = base.plain.copy(out, start, from, from + pageSize);
-      out.fill(0, start + copied, end);
+      const to = Math.min(from + pageSize, base.plain.length);
+      if (!inPlace) copyBytes(base.plain.subarray(from, to), out, start);
+      clear(out, start + to - from, end);
     }
   }
   return delta.pages.length * pageSize;

@@ -1,5 +1,5 @@
 /** What a codec worker does with a slot, and the messages that ask for it. */
-import { type BlockScheme, blockId, listLength } from '../format/block-scheme.ts';
+import { type BlockScheme, blockId, listLength, recordRoom } from '../format/block-scheme.ts';
 import { RECORD_HEADER_LENGTH, RecordKind, type ZstdSetting } from '../format/constants.ts';
 import type { RecordEntry } from '../format/pack-format.ts';
 import { decodeDelta, decodeWhole, encodeRecord, parseRecord, type RecordDraft, readList } from './codec.ts';
@@ -132,23 +132,34 @@ function decodeEntry(
   const found = recordAt(slot, meta[Meta.offset]!, meta[Meta.storedLength]!, meta[Meta.kind]!, idAt(slot, block));
   if (typeof found === 'string') return found;
   const context = { scheme, cipher: ciphers[meta[Meta.cipher]!] };
+  const room = slot.output.subarray(start, start + slot.blockSize);
   if (found.record.base === undefined) {
-    const whole = decodeWhole(found.record, found.bytes, context);
+    const whole = decodeWhole(found.record, found.bytes, context, room);
     if (typeof whole === 'string') return whole;
-    const length = onlyProve ? 0 : copyBytes(whole.plain, slot.output, start);
+    const { length } = whole.plain;
+    // What was stored as it is, or came out of Node's one-shot call, is elsewhere.
+    if (!onlyProve && whole.plain.buffer !== room.buffer) copyBytes(whole.plain, slot.output, start);
     whole.free();
     return length;
   }
   const below = recordAt(slot, meta[Meta.baseOffset]!, meta[Meta.baseLength]!, RecordKind.block, found.record.base);
   if (typeof below === 'string') return below;
-  const delta = decodeDelta(found.record, found.bytes, context);
+  const delta = decodeDelta(found.record, found.bytes, context, scratch(recordRoom(scheme)));
   if (typeof delta === 'string') return delta;
   const baseContext = { scheme, cipher: ciphers[meta[Meta.baseCipher]!] };
-  const base = decodeWhole(below.record, below.bytes, baseContext);
+  const base = decodeWhole(below.record, below.bytes, baseContext, room);
   const length = typeof base === 'string' ? base : applyDelta(delta, base, scheme, slot.output, start);
   if (typeof base !== 'string') base.free();
   delta.free();
   return length;
+}
+
+let spare = Buffer.alloc(0);
+
+/** Memory of this thread for what is used up before the next record. */
+function scratch(length: number): Buffer {
+  if (spare.length < length) spare = Buffer.allocUnsafeSlow(length);
+  return spare;
 }
 
 /** Holds a delta against the page list of its base. @returns why not, null when all is well */
@@ -163,7 +174,8 @@ function proveDelta(slot: Slot, block: number, scheme: BlockScheme, ciphers: rea
   const bytes = slot.input.subarray(at, at + RECORD_HEADER_LENGTH + meta[Meta.baseLength]!);
   const list = readList(base, bytes, scheme, ciphers[meta[Meta.baseCipher]!]);
   if (typeof list === 'string') return list;
-  const delta = decodeDelta(found.record, found.bytes, { scheme, cipher: ciphers[meta[Meta.cipher]!] });
+  const context = { scheme, cipher: ciphers[meta[Meta.cipher]!] };
+  const delta = decodeDelta(found.record, found.bytes, context, scratch(recordRoom(scheme)));
   if (typeof delta === 'string') return delta;
   const problem = fitsBase(delta, list);
   delta.free();
