@@ -2,6 +2,7 @@
  * What this machine remembers of a repository (repository/memory-port.ts), in a SQLite file of its own: unlike the catalog it
  * is never thrown away. One row a restore point, so a backup adds a row whatever is remembered already.
  */
+import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,6 +13,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS points (
     folder TEXT, id TEXT, vm TEXT, created TEXT, gone INTEGER NOT NULL, PRIMARY KEY (folder, id)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS points_there ON points (folder) WHERE gone = 0;
 `;
 /** SQLITE_CORRUPT, SQLITE_NOTADB. */
 const DAMAGED = [11, 26];
@@ -42,6 +44,15 @@ export class PointMemory implements Memory {
     this.#run((database) => database.prepare("INSERT OR REPLACE INTO meta VALUES ('encrypted', ?)").run(value));
   }
 
+  get token(): string {
+    const [known] = this.#run((database) => database.prepare("SELECT value FROM meta WHERE key = 'token'").all());
+    if (known !== undefined) return String(known.value);
+    const token = randomBytes(16).toString('hex');
+    // Another process may be quicker.
+    this.#run((database) => database.prepare("INSERT OR IGNORE INTO meta VALUES ('token', ?)").run(token));
+    return this.token;
+  }
+
   points(folder?: string): RememberedPoint[] {
     const rows = this.#run((database) => {
       const where = folder === undefined ? '' : 'WHERE folder = ?';
@@ -57,6 +68,13 @@ export class PointMemory implements Memory {
       createdAt,
       gone: gone !== 0,
     }));
+  }
+
+  folders(): Map<string, number> {
+    const rows = this.#run((database) =>
+      database.prepare('SELECT folder, count(*) AS points FROM points WHERE gone = 0 GROUP BY folder').all(),
+    );
+    return new Map(rows.map(({ folder, points }) => [String(folder), Number(points)]));
   }
 
   remember(points: readonly RememberedPoint[]): void {

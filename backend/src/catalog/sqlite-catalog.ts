@@ -6,10 +6,20 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Catalog, CatalogPack, CatalogRecord, CatalogTotals } from '../repository/catalog-port.ts';
+import type {
+  Catalog,
+  CatalogDigest,
+  CatalogPack,
+  CatalogRecord,
+  CatalogTotals,
+  IdBatch,
+  JoinVisitor,
+} from '../repository/catalog-port.ts';
 import { RecordKind } from '../repository/format/constants.ts';
 import type { IndexObject } from '../repository/format/index-format.ts';
 import type { ManifestEnvelope } from '../repository/port.ts';
+import { joinIds } from './segments/id-batch.ts';
+import { IdRuns } from './segments/id-runs.ts';
 import { mergeSegments } from './segments/merge.ts';
 import { removeOrphans } from './segments/orphans.ts';
 import type { Segment } from './segments/segment.ts';
@@ -24,7 +34,7 @@ import {
   listedSegments,
   livePacks,
   type Row,
-  readDigests,
+  readPairs,
   segmentInfos,
   stalePacks,
   toPack,
@@ -49,6 +59,8 @@ export class SqliteCatalog implements Catalog {
   /** Counts fresh starts; a merge that began before one is worth nothing. */
   #generation = 0;
   #closed = false;
+  /** Batches of ids being looked up. */
+  #joins = 0;
 
   /** @param path of the file, created with its folder when missing; null: in memory */
   constructor(path: string | null, repositoryId: string) {
@@ -142,6 +154,16 @@ export class SqliteCatalog implements Catalog {
     return this.#run(() => (this.#sql.packs.all() as Row[]).map(toPack));
   }
 
+  eachPack(visit: (pack: CatalogPack) => void): void {
+    this.#run(() => {
+      for (const row of this.#sql.packs.iterate() as Iterable<Row>) visit(toPack(row));
+    });
+  }
+
+  packCount(): number {
+    return this.#run(() => Number((this.#sql.packCount.get() as Row).packs));
+  }
+
   pack(number: number): CatalogPack | undefined {
     return this.#run(() => {
       const row = this.#sql.pack.get(number) as Row | undefined;
@@ -163,6 +185,28 @@ export class SqliteCatalog implements Catalog {
     });
   }
 
+  batch(): IdBatch {
+    const ids = new IdRuns(this.#folder);
+    const generation = this.#generation;
+    return {
+      get count() {
+        return ids.count;
+      },
+      add: (bytes, at) => ids.add(bytes, at),
+      join: (visitor) => this.#join(ids, generation, visitor),
+      close: () => ids.close(),
+    };
+  }
+
+  eachBase(visit: (pack: number, ordinal: number, base: Uint8Array) => void): void {
+    this.#run(() => {
+      for (const [pack, ordinal, base] of this.#sql.bases.iterate() as unknown as Iterable<
+        [number, number, Uint8Array]
+      >)
+        visit(pack, ordinal, base);
+    });
+  }
+
   totals(): CatalogTotals {
     return this.#run(() => {
       const { blocks, blockBytes, nodes } = this.#sql.totals.get() as Row;
@@ -180,7 +224,7 @@ export class SqliteCatalog implements Catalog {
   addManifest(path: string, manifest: ManifestEnvelope): void {
     this.#transaction(() => {
       this.#sql.addManifest.run(path, manifest.id, JSON.stringify(manifest));
-      this.#sql.removeDigests.run(path);
+      this.#removeDigests(path);
       for (const { root } of manifest.contents) if (root !== null) this.#sql.addContent.run(root, path);
     });
   }
@@ -189,7 +233,7 @@ export class SqliteCatalog implements Catalog {
     const known = this.manifest(path);
     this.#transaction(() => {
       this.#sql.removeManifest.run(path);
-      this.#sql.removeDigests.run(path);
+      this.#removeDigests(path);
       for (const { root } of known?.contents ?? []) if (root !== null) this.#sql.removeContent.run(root, path);
     });
   }
@@ -202,8 +246,10 @@ export class SqliteCatalog implements Catalog {
     return this.#run(() => (this.#sql.contentPaths.all(root) as Row[]).map((row) => String(row.path)));
   }
 
-  digests(kind: string, containing?: string): Map<string, string | null> {
-    return this.#run(() => readDigests(this.#sql, kind, containing));
+  digests(kind: string, key?: string): Map<string, string> {
+    return this.#run(() =>
+      readPairs(key === undefined ? this.#sql.digests.iterate(kind) : this.#sql.digestsOfKey.iterate(kind, key)),
+    );
   }
 
   digest(kind: string, path: string): string | undefined {
@@ -213,9 +259,21 @@ export class SqliteCatalog implements Catalog {
     });
   }
 
-  addDigests(kind: string, digests: ReadonlyMap<string, string>): void {
+  addDigests(kind: string, digests: ReadonlyMap<string, CatalogDigest>): void {
     this.#transaction(() => {
-      for (const [path, json] of digests) this.#sql.addDigest.run(kind, path, json);
+      for (const [path, { json, key }] of digests) this.#sql.addDigest.run(kind, path, json, key);
+    });
+  }
+
+  digestedFolders(kind: string): Map<string, string> {
+    return this.#run(() => readPairs(this.#sql.digested.iterate(kind)));
+  }
+
+  noteDigested(kind: string, marks: ReadonlyMap<string, string | null>): void {
+    this.#transaction(() => {
+      for (const [folder, mark] of marks)
+        if (mark === null) this.#sql.removeDigested.run(kind, folder);
+        else this.#sql.addDigested.run(kind, folder, mark);
     });
   }
 
@@ -231,6 +289,11 @@ export class SqliteCatalog implements Catalog {
     } catch {
       // Closed already.
     }
+  }
+
+  #removeDigests(path: string): void {
+    this.#sql.removeDigests.run(path);
+    this.#sql.removeDigestedFolder.run(path.slice(0, path.lastIndexOf('/') + 1));
   }
 
   /** Folder of the segments. */
@@ -274,8 +337,26 @@ export class SqliteCatalog implements Catalog {
     this.#segments.replace(segmentInfos(this.#sql));
   }
 
+  async #join(ids: IdRuns, generation: number, visitor: JoinVisitor): Promise<boolean> {
+    await this.#tidying;
+    // What is merged meanwhile would be closed under its reader.
+    this.#joins += 1;
+    try {
+      this.#run(() => this.#loadSegments());
+      await joinIds(ids, this.#segments.segments, visitor);
+      return generation === this.#generation;
+    } catch (error) {
+      if (!(error instanceof SegmentDamage)) throw error;
+      this.#run(() => this.#requireListed(error));
+      return false;
+    } finally {
+      this.#joins -= 1;
+    }
+  }
+
   /** Puts segments together in the background; never fails. */
   #tidy(): Promise<void> {
+    if (this.#joins > 0) return Promise.resolve();
     this.#tidying ??= this.#merge()
       .catch((error) => {
         if (!this.#closed && error instanceof SegmentDamage) this.#run(() => this.#requireListed(error));

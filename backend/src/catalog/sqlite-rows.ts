@@ -27,18 +27,10 @@ export const segmentInfos = (sql: Statements): SegmentInfo[] =>
     entries: Number(row.entries),
   }));
 
-/** Digests of a kind by manifest path; null for those that do not contain the text. */
-export function readDigests(sql: Statements, kind: string, containing?: string): Map<string, string | null> {
-  const found = new Map<string, string | null>();
-  // SQLite knows upper and lower case of ASCII only.
-  const filter = containing !== undefined && /^[ -~]+$/.test(containing) ? containing : null;
-  if (filter !== null) {
-    // One text: fifty thousand rows would take far longer.
-    const { paths } = sql.digestPaths.get(kind) as { paths: string | null };
-    for (const path of paths?.split('\n') ?? []) found.set(path, null);
-  }
-  for (const [path, json] of sql.digests.iterate(kind, filter) as unknown as Iterable<[string, string]>)
-    found.set(path, json);
+/** Pairs of texts that a statement with rows as arrays gives. */
+export function readPairs(rows: Iterable<unknown>): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [key, value] of rows as Iterable<[string, string]>) found.set(key, value);
   return found;
 }
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 /** Another version is thrown away and loaded anew. */
-export const CATALOG_VERSION = 4;
+export const CATALOG_VERSION = 5;
 
 /**
  * Records themselves lie in segments; their entries name packs by number, and those whose pack is not in `packs` are
@@ -26,7 +26,10 @@ export const CATALOG_SCHEMA = `
   CREATE TABLE IF NOT EXISTS manifests (path TEXT PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS manifests_by_id ON manifests (id);
   CREATE TABLE IF NOT EXISTS contents (root TEXT, path TEXT, PRIMARY KEY (root, path)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS digests (kind TEXT, path TEXT, json TEXT NOT NULL, PRIMARY KEY (path, kind)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS digests (
+    kind TEXT, path TEXT, json TEXT NOT NULL, key TEXT, PRIMARY KEY (path, kind)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS digests_by_key ON digests (kind, key);
+  CREATE TABLE IF NOT EXISTS digested (kind TEXT, folder TEXT, mark TEXT NOT NULL, PRIMARY KEY (kind, folder)) WITHOUT ROWID;
   CREATE TRIGGER IF NOT EXISTS pack_goes_stale AFTER DELETE ON packs
     BEGIN INSERT OR REPLACE INTO stale VALUES (old.number, old.records); END;
 `;
@@ -52,6 +55,7 @@ const QUERIES = {
   packsOf: 'SELECT packs.* FROM index_packs JOIN packs ON packs.number = index_packs.pack WHERE name = ?',
   packs: 'SELECT * FROM packs ORDER BY number',
   packNumbers: 'SELECT number FROM packs',
+  packCount: 'SELECT count(*) AS packs FROM packs',
   lastPack: 'SELECT max(number) AS number FROM packs',
   pack: 'SELECT * FROM packs WHERE number = ?',
   packById: 'SELECT * FROM packs WHERE id = ?',
@@ -63,6 +67,7 @@ const QUERIES = {
   removeSegment: 'DELETE FROM segments WHERE name = ?',
   addBase: 'INSERT OR IGNORE INTO bases VALUES (?, ?, ?)',
   base: 'SELECT base FROM bases WHERE pack = ? AND ordinal = ?',
+  bases: 'SELECT pack, ordinal, base FROM bases',
   totals: 'SELECT total(blocks) AS blocks, total(block_bytes) AS blockBytes, total(nodes) AS nodes FROM packs',
   manifest: 'SELECT json FROM manifests WHERE path = ?',
   addManifest: 'INSERT OR REPLACE INTO manifests VALUES (?, ?, ?)',
@@ -71,11 +76,15 @@ const QUERIES = {
   addContent: 'INSERT OR IGNORE INTO contents VALUES (?, ?)',
   contentPaths: 'SELECT path FROM contents WHERE root = ?',
   removeContent: 'DELETE FROM contents WHERE root = ? AND path = ?',
-  digests: 'SELECT path, json FROM digests WHERE kind = ?1 AND (?2 IS NULL OR instr(lower(json), ?2) > 0)',
-  digestPaths: 'SELECT group_concat(path, char(10)) AS paths FROM digests WHERE kind = ?',
+  digests: 'SELECT path, json FROM digests WHERE kind = ?',
+  digestsOfKey: 'SELECT path, json FROM digests WHERE kind = ? AND key = ?',
   digest: 'SELECT json FROM digests WHERE path = ? AND kind = ?',
-  addDigest: 'INSERT OR REPLACE INTO digests (kind, path, json) VALUES (?, ?, ?)',
+  addDigest: 'INSERT OR REPLACE INTO digests (kind, path, json, key) VALUES (?, ?, ?, ?)',
   removeDigests: 'DELETE FROM digests WHERE path = ?',
+  digested: 'SELECT folder, mark FROM digested WHERE kind = ?',
+  addDigested: 'INSERT OR REPLACE INTO digested VALUES (?, ?, ?)',
+  removeDigested: 'DELETE FROM digested WHERE kind = ? AND folder = ?',
+  removeDigestedFolder: 'DELETE FROM digested WHERE folder = ?',
 } as const;
 
 export type Statements = Record<keyof typeof QUERIES, StatementSync>;
@@ -85,6 +94,6 @@ export function prepareStatements(database: DatabaseSync): Statements {
   const prepared = Object.entries(QUERIES).map(([name, text]) => [name, database.prepare(text)]);
   const statements = Object.fromEntries(prepared) as Statements;
   // Read by the ten thousand.
-  statements.digests.setReturnArrays(true);
+  for (const name of ['digests', 'digestsOfKey', 'digested', 'bases'] as const) statements[name].setReturnArrays(true);
   return statements;
 }

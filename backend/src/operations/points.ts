@@ -46,17 +46,14 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
     const wanted = params.vm?.toLowerCase();
     const group = wanted && /^[0-9a-f-]{36}$/.test(wanted) ? wanted : undefined;
     const held = await heldPoints(repository.records);
+    const key = group === undefined ? wanted : undefined;
     // One more than asked for tells whether there is another page.
-    const containing = wanted && !group ? JSON.stringify(wanted) : undefined;
-    const limit = wanted && !group ? undefined : params.limit + 1;
+    const limit = wanted ? undefined : params.limit + 1;
     const unreadable: string[] = [];
     const onDamage = ({ path, message }: Damage): void => {
       unreadable.push(`A restore point cannot be read and is not listed (${path}: ${message}): run "hvbackup check".`);
     };
-    const listed = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, containing, onDamage });
-    const found = wanted
-      ? listed.filter(({ vmId, vmName }) => vmId === wanted || vmName.toLowerCase() === wanted)
-      : listed;
+    const found = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, key, onDamage });
     const points = found.slice(0, params.limit).map((point) => ({ ...point, held: held.has(point.id) }));
     const stray = strayWarnings(repository);
     // Once is enough: on the first page.
@@ -102,6 +99,7 @@ export async function removePoint(params: RemovePointParams, context: OperationC
 const SUMMARY: ManifestDigest<PointSummary> = {
   kind: 'summary-1',
   make: (manifest) => summary(checkedPoint(manifest), false),
+  key: ({ vmName }) => vmName.toLowerCase(),
 };
 
 function summary({ manifest, body }: Point, held: boolean): PointSummary {

@@ -39,6 +39,40 @@ export interface CatalogTotals {
   nodes: number;
 }
 
+/** What the catalog holds of a record without asking any further: of a delta, not the base. */
+export type CatalogEntry = Omit<CatalogRecord, 'base'>;
+
+/** Takes what a batch of ids finds. Ids are told by their first six bytes, as a number. */
+export interface JoinVisitor {
+  /** All records of one block. Another block whose id begins alike may be told without having been asked for. */
+  found(entries: readonly CatalogEntry[], prefix: number): void;
+  /** No block's id begins like this. */
+  missing(prefix: number): void;
+  /** Called now and then; what it throws ends the join. */
+  pause?(): void;
+}
+
+/** Ids of blocks to be looked up together: takes the same memory for thousands and for a hundred million. */
+export interface IdBatch {
+  /** Ids added, repeated ones too. */
+  readonly count: number;
+  /** Takes the id that begins at `at`; repeated ones count once. */
+  add(bytes: Uint8Array, at?: number): void;
+  /**
+   * Looks all of them up. @returns false when the catalog began anew since the batch was begun: what was told is not all
+   * then, and the numbers of packs are others now
+   */
+  join(visitor: JoinVisitor): Promise<boolean>;
+  /** Idempotent. */
+  close(): void;
+}
+
+export interface CatalogDigest {
+  json: string;
+  /** Null: it cannot be found by one. */
+  key: string | null;
+}
+
 export interface Catalog {
   /** Names of the indexes it holds, each with the names it supersedes. */
   indexes(): Map<string, string[]>;
@@ -58,10 +92,17 @@ export interface Catalog {
   /** Packs of an index. */
   packsOf(indexName: string): CatalogPack[];
   packs(): CatalogPack[];
+  /** The same, one after the other: there may be hundred thousands. */
+  eachPack(visit: (pack: CatalogPack) => void): void;
+  packCount(): number;
   pack(number: number): CatalogPack | undefined;
   packById(id: string): CatalogPack | undefined;
   /** All records with this id, of a block deltas too; stale ones (pack unknown) may be among them. */
   find(kind: typeof RecordKind.block | typeof RecordKind.node, id: Uint8Array): CatalogRecord[];
+  /** The same for very many blocks. */
+  batch(): IdBatch;
+  /** Every delta record with the id of its base (32 bytes, valid during the call), some of packs that are forgotten among them. */
+  eachBase(visit: (pack: number, ordinal: number, base: Uint8Array) => void): void;
   totals(): CatalogTotals;
 
   manifest(path: string): ManifestEnvelope | undefined;
@@ -73,11 +114,15 @@ export interface Catalog {
   manifestsWith(root: string): string[];
   /**
    * What callers derived from manifests, as JSON by path; it goes with the manifest.
-   * @param containing null instead of what does not have this lower-case text in it, in whatever case
+   * @param key only those that were added with it
    */
-  digests(kind: string, containing?: string): Map<string, string | null>;
+  digests(kind: string, key?: string): Map<string, string>;
   digest(kind: string, path: string): string | undefined;
-  addDigests(kind: string, digests: ReadonlyMap<string, string>): void;
+  addDigests(kind: string, digests: ReadonlyMap<string, CatalogDigest>): void;
+  /** Folders of which every manifest has its digest, and a mark of what was listed in each then. */
+  digestedFolders(kind: string): Map<string, string>;
+  /** @param marks by folder; null takes the note back */
+  noteDigested(kind: string, marks: ReadonlyMap<string, string | null>): void;
 
   /** Forgets everything. */
   clear(): void;

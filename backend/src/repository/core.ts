@@ -1,5 +1,6 @@
 /** The parts of an open repository, put together once and shared by sessions, readers, prune and check. */
 import type { Catalog } from './catalog-port.ts';
+import { DigestStore } from './digests.ts';
 import { DocumentStore } from './document-store.ts';
 import { WorkerPool } from './engine/worker-pool.ts';
 import type { Environment } from './environment.ts';
@@ -39,6 +40,7 @@ export class RepositoryCore {
   readonly memory: Memory | null;
   readonly watch: PointWatch;
   readonly manifests: ManifestStore;
+  readonly digests: DigestStore;
   readonly damage: DamageLog;
   readonly reader: RecordReader;
   readonly nodes: NodeCache;
@@ -73,6 +75,7 @@ export class RepositoryCore {
     this.memory = options.memory ?? null;
     this.watch = new PointWatch(this.memory, this.tombstones);
     this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones, this.watch, this.keys);
+    this.digests = new DigestStore(this.manifests, catalog, this.watch, this.memory);
     this.damage = new DamageLog(this.documents, environment, this.index);
     this.#refresh = new RecordRefresh(storage, config.id, this.keys, this.index, this.marks);
     const codec = { scheme: this.scheme, ciphers: this.ciphers };

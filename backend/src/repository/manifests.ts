@@ -5,7 +5,7 @@ import type { Catalog } from './catalog-port.ts';
 import type { DocumentStore } from './document-store.ts';
 import { hiddenName, type RepositoryKeys } from './format/keys.ts';
 import type { PointWatch } from './point-watch.ts';
-import type { Damage, DigestOptions, ManifestDigest, ManifestEnvelope } from './port.ts';
+import type { Damage, ManifestEnvelope } from './port.ts';
 import { damaged, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
 
@@ -15,8 +15,8 @@ function pointOf(name: string): string | null {
   return id !== undefined && isUlid(id) ? id : null;
 }
 
-/** From so many on, all digests are read at once. */
-const MANY_DIGESTS = 1000;
+/** So many are asked for their tombstones one by one: there may be far more of these. */
+const FEW = 64;
 
 export class ManifestStore {
   readonly #storage: Storage;
@@ -63,7 +63,7 @@ export class ManifestStore {
 
   /** Names of the manifests of a group (of all groups), ascending by point id. One with a tombstone is not listed. */
   async names(group?: string): Promise<string[]> {
-    return this.#withoutRemoved(await this.present(group));
+    return this.withoutRemoved(await this.present(group));
   }
 
   /** What could not be read so far of what decides which restore points are listed. */
@@ -72,12 +72,33 @@ export class ManifestStore {
     return found.map(([path, message]) => ({ object: 'tombstone', path, message }));
   }
 
-  async #withoutRemoved(names: string[]): Promise<string[]> {
+  /** Leaves out those that have a tombstone. */
+  async withoutRemoved(names: string[]): Promise<string[]> {
+    const hidden = (names.length > FEW ? null : await this.#lookForEach(names)) ?? (await this.#lookInList(names));
+    return hidden.size > 0 ? names.filter((name) => !hidden.has(name)) : names;
+  }
+
+  /** @returns those that have a tombstone; null when that cannot be told of each without a listing */
+  async #lookForEach(names: readonly string[]): Promise<Set<string> | null> {
+    const hidden = new Set<string>();
+    const look = async (name: string): Promise<void> => {
+      if ((await this.#tombstones.get(idOf(name)).catch(undecodable)) !== null) hidden.add(name);
+    };
+    try {
+      await Promise.all(names.map(look));
+      return hidden;
+    } catch (error) {
+      if (isHvError(error, 'IO_ERROR')) return null;
+      throw error;
+    }
+  }
+
+  async #lookInList(names: readonly string[]): Promise<Set<string>> {
     const removed = names.length > 0 ? await this.#removedIds() : new Set();
     const hidden = new Set<string>();
     // Not by its name alone: whoever can write to the storage could take a restore point off the list with it.
     for (const name of names) if (removed.has(idOf(name)) && (await this.#isRemoved(name))) hidden.add(name);
-    return hidden.size > 0 ? names.filter((name) => !hidden.has(name)) : names;
+    return hidden;
   }
 
   /** Like names(), with those whose removal was begun and is not finished. */
@@ -107,7 +128,7 @@ export class ManifestStore {
       const there = new Set(await this.#presentIn(folder));
       found.push(...names.filter((name) => there.has(name)));
     }
-    return options.unfinished ? found : this.#withoutRemoved(found);
+    return options.unfinished ? found : this.withoutRemoved(found);
   }
 
   /**
@@ -135,51 +156,22 @@ export class ManifestStore {
     return found;
   }
 
-  /**
-   * What `digest` makes of each manifest, by ascending id; made once and kept in the catalog.
-   * @param options.after leaves out ids up to this one; @param options.limit at most so many
-   * @param options.containing leaves out what does not have this text (lower case) in its JSON, in upper or lower case
-   */
-  async digests<T>(digest: ManifestDigest<T>, options: DigestOptions = {}): Promise<T[]> {
-    const { group, after, limit, containing } = options;
-    let names = await this.names(group);
-    if (after !== undefined) names = names.filter((name) => idOf(name) > after);
-    const many = Math.min(names.length, limit ?? names.length) > MANY_DIGESTS;
-    const known = many ? this.#catalog.digests(digest.kind, containing) : null;
-    const added = new Map<string, string>();
-    const found: T[] = [];
-    for (const name of names) {
-      if (found.length === limit) break;
-      const text = known === null ? this.#catalog.digest(digest.kind, name) : known.get(name);
-      // What this machine is to remember of a restore point stands in its manifest.
-      if (text !== undefined && this.#watch.isNew(name)) await this.get(name).catch(() => undefined);
-      if (text === null) continue;
-      if (text !== undefined && containing !== undefined && !text.toLowerCase().includes(containing)) continue;
-      const value = text === undefined ? await this.#makeDigest(name, digest, added, options) : (JSON.parse(text) as T);
-      if (value !== null) found.push(value);
+  /** All that lies below `manifests/`, by folder (with `/` at its end), as the storage gives it: nothing is concluded from it. */
+  async folders(): Promise<Map<string, string[]>> {
+    const found = new Map<string, string[]>();
+    for (const { name } of await this.#storage.list('manifests/')) {
+      const folder = name.slice(0, name.lastIndexOf('/') + 1);
+      const names = found.get(folder);
+      if (names === undefined) found.set(folder, [name]);
+      else names.push(name);
     }
-    if (added.size > 0) this.#catalog.addDigests(digest.kind, added);
-    this.#watch.flush();
     return found;
   }
 
-  async #makeDigest<T>(
-    name: string,
-    digest: ManifestDigest<T>,
-    added: Map<string, string>,
-    { onDamage }: DigestOptions,
-  ): Promise<T | null> {
-    try {
-      const value = digest.make(await this.get(name));
-      added.set(name, JSON.stringify(value));
-      return value;
-    } catch (error) {
-      // Removed since the listing.
-      if (isHvError(error, 'FILE_NOT_FOUND')) return null;
-      if (onDamage === undefined || !isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
-      onDamage({ object: 'manifest', path: name, message: toHvError(error).message });
-      return null;
-    }
+  /** Names in a folder: what is listed there, and all that is present. */
+  async inFolder(folder: string): Promise<{ listed: string[]; present: string[] }> {
+    const present = await this.#presentIn(folder);
+    return { present, listed: await this.withoutRemoved(present) };
   }
 
   /** @param fresh reads the object itself. @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED */
@@ -326,6 +318,12 @@ export class ManifestStore {
 }
 
 const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
+
+/** A tombstone that was not made by us takes nothing off the list. */
+function undecodable(error: unknown): null {
+  if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
+  throw error;
+}
 
 /** Id of the restore point in the name of its manifest. */
 export const pointIdOf = idOf;

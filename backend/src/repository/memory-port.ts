@@ -22,8 +22,12 @@ export interface Memory {
   /** Whether the repository was encrypted when it was first opened; null before. */
   readonly encrypted: boolean | null;
   rememberEncryption(encrypted: boolean): void;
+  /** Another one whenever it had to begin anew. */
+  readonly token: string;
   /** All that is remembered of one folder, or of all. */
   points(folder?: string): RememberedPoint[];
+  /** How many points are to be there, by folder. */
+  folders(): Map<string, number>;
   /** Adds or replaces; durable when it returns. */
   remember(points: readonly RememberedPoint[]): void;
   /** The VM's name, in the words of whoever wrote the manifest; null when it has none. */

@@ -111,6 +111,8 @@ export interface ManifestDigest<T> {
   kind: string;
   /** @returns what JSON can hold */
   make(manifest: ManifestEnvelope): T;
+  /** What it can be found by without looking at all the others. */
+  key?(value: T): string;
 }
 
 export interface DigestOptions {
@@ -119,8 +121,8 @@ export interface DigestOptions {
   after?: string;
   /** At most so many. */
   limit?: number;
-  /** May leave out what does not have this text, in any case, in its JSON: to be given in lower case. */
-  containing?: string;
+  /** Only those of this key, in any group. */
+  key?: string;
   /** Goes on without a manifest that cannot be read; without it the first one is thrown. */
   onDamage?: (damage: Damage) => void;
 }

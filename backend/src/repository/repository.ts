@@ -90,7 +90,7 @@ export class StoredRepository implements Repository {
   }
 
   listDigests<T>(digest: ManifestDigest<T>, options: DigestOptions = {}): Promise<T[]> {
-    return this.core.manifests.digests(digest, options);
+    return this.core.digests.list(digest, options);
   }
 
   async readManifest(id: string): Promise<ManifestEnvelope> {

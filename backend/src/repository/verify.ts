@@ -106,8 +106,15 @@ async function walkContents(
     const location = nodeAt(id);
     return location !== undefined && seen.isLive(location.packId, location.ordinal);
   };
+  // Trying them takes long: everything is listed again for each.
+  const unreadable = new Map<string, unknown>();
   const load = async (id: Buffer, level: number) => {
-    const node = await core.nodes.load(id, level);
+    const key = `${id.toString('hex')} ${level}`;
+    if (unreadable.has(key)) throw unreadable.get(key);
+    const node = await core.nodes.load(id, level).catch((error) => {
+      unreadable.set(key, error);
+      throw error;
+    });
     const location = nodeAt(id);
     if (location !== undefined && seen.addPackOf(location, index)) seen.mark(location);
     return node;
@@ -142,7 +149,7 @@ async function checkPacks(
 ): Promise<Set<string>> {
   const share = (options.samplePercent ?? 100) / 100;
   const unlisted = new Set<string>();
-  const packs = [...wanted.records.packs.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const packs = [...wanted.records.states()].sort((a, b) => (a.id < b.id ? -1 : 1));
   checker.totalBytes = packs.reduce((sum, pack) => sum + pack.liveBytes, 0) * share;
   for (const pack of packs) {
     const records = await tableOf(core, pack);

@@ -7,9 +7,9 @@ import type { SegmentWriter } from './segment-writer.ts';
 import { sortEntries } from './sort-entries.ts';
 
 /** Entries of a slice, and room for twice as many: ids are spread evenly but not exactly. */
-const SLICE = 128 * 1024;
-const ROOM = 2 * SLICE;
-const ID_SPACE = 2 ** 48;
+export const SLICE = 128 * 1024;
+export const ROOM = 2 * SLICE;
+export const ID_SPACE = 2 ** 48;
 
 /**
  * @param isLive tells packs whose entries are kept
@@ -41,8 +41,11 @@ export async function mergeSegments(
   return true;
 }
 
-/** Gathers what lies in [from, to); halves the slice where it holds more than expected. */
-function mergeSlice(
+/**
+ * Gathers what lies in [from, to), in no order; halves the slice where it holds more than expected.
+ * @param entries room for ROOM of them; @param emit called for each part, ascending, with the number of its entries
+ */
+export function mergeSlice(
   inputs: readonly Segment[],
   from: number,
   to: number,

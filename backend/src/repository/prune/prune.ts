@@ -67,14 +67,11 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   const context = { ...options, renew: () => handle.renew() };
   const { rewritten, writtenBytes, indexBytes } = await rewritePacks(core, handle.id, found.live, found.thin, context);
   // Their records live elsewhere now; only a restore point published since may still need them.
-  for (const id of rewritten) Object.assign(found.live.packs.get(id)!, { liveRecords: 0, liveBytes: 0 });
+  for (const id of rewritten) found.live.clear(id);
   const leaving = [...found.dead.map((pack) => pack.id), ...rewritten];
   await handle.renew();
   // Packs of earlier marks may have been named again, by an index that was published beside the prune that marked them.
-  const marked = new Set([
-    ...leaving,
-    ...[...core.index.doomed].filter((id) => !found.live.packs.get(id)?.liveRecords),
-  ]);
+  const marked = new Set([...leaving, ...[...core.index.doomed].filter((id) => !found.live.get(id)?.liveRecords)]);
   const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable);
   const mark = leaving.length > 0 ? await core.marks.create(leaving) : null;
   if (mark !== null) {

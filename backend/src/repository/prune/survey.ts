@@ -9,6 +9,7 @@ import {
   TOC_ENTRY_LENGTH,
 } from '../format/constants.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import { PackSizes } from '../records/pack-sizes.ts';
 import { listFenced } from '../sessions/fencing.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import { LiveSet, type PackState } from './live-set.ts';
@@ -29,7 +30,7 @@ export interface Survey {
   /** Needed, and named by no index. */
   nameless: IndexedPack[];
   /** Packs that exist, with their sizes. */
-  listed: Map<string, number>;
+  listed: PackSizes;
   /** Damaged indexes that no session at work may need. */
   unreadable: string[];
 }
@@ -46,14 +47,13 @@ export async function survey(
   without: ReadonlySet<string> = new Set(),
 ): Promise<Survey> {
   const { unreadable } = await core.refresh();
-  const listed = new Map<string, number>();
-  for (const { name, size } of await core.storage.list('packs/', { sizes: true }))
-    listed.set(name.slice(name.lastIndexOf('/') + 1), size ?? 0);
+  const listed = await PackSizes.list(core.storage, core.catalog.packCount());
   await core.findLoose();
   const live = new LiveSet();
   live.addKnown(core.index);
+  await listed.learn(core.storage, (id) => live.get(id)?.length);
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
-  const candidates = [...live.packs.values()];
+  const candidates = live.size;
   const sessions = self === '' ? await core.sessions.list() : await listFenced(core, self);
   const present = await core.manifests.present();
   const names = present.filter((name) => !without.has(name.slice(name.lastIndexOf('/') + 1)));
@@ -66,16 +66,16 @@ export async function survey(
   const busy = new Set(
     sessions.filter((state) => state.alive).flatMap((state) => [state.document.id, ...state.claims]),
   );
-  const idle = candidates.filter((pack) => !busy.has(pack.sessionId) && !core.index.doomed.has(pack.id));
-  const looseBusy = [...live.packs.values()].some((pack) => pack.loose && busy.has(pack.sessionId));
+  const loose = [...core.index.loosePacks.keys()].flatMap((id) => live.get(id) ?? []);
+  const looseBusy = loose.some((pack) => busy.has(pack.sessionId));
+  const isIdle = (pack: PackState): boolean => !busy.has(pack.sessionId) && !core.index.doomed.has(pack.id);
   return {
     live,
     marker,
     sessions,
     manifests: new Set(names),
-    dead: idle.filter((pack) => pack.liveRecords === 0),
-    thin: thinPacks(idle.filter((pack) => pack.liveRecords > 0 && !pack.loose)),
-    nameless: [...live.packs.values()]
+    ...deadAndThin(live.states(candidates), isIdle),
+    nameless: loose
       .filter((pack) => pack.loose && pack.liveRecords > 0 && !busy.has(pack.sessionId))
       .map((pack) => core.index.loosePacks.get(pack.id)!),
     listed,
@@ -84,11 +84,23 @@ export async function survey(
   };
 }
 
-/** What is worth copying: packs with much dead weight, and tiny ones when there are many. */
-function thinPacks(packs: readonly PackState[]): PackState[] {
-  const wasted = packs.filter((pack) => pack.liveBytes < recordBytes(pack) * REWRITE_BELOW);
-  const tiny = packs.filter((pack) => pack.length < TINY_PACK && !wasted.includes(pack));
-  return tiny.length >= MANY_TINY_PACKS ? [...wasted, ...tiny] : wasted;
+/** Packs with nothing that lives, and what is worth copying: packs with much dead weight, and tiny ones when there are many. */
+function deadAndThin(
+  packs: Iterable<PackState>,
+  isIdle: (pack: PackState) => boolean,
+): { dead: PackState[]; thin: PackState[] } {
+  const dead: PackState[] = [];
+  const wasted: PackState[] = [];
+  const tiny: PackState[] = [];
+  for (const pack of packs) {
+    if (pack.liveRecords === 0) {
+      if (isIdle(pack)) dead.push(pack);
+    } else if (!pack.loose) {
+      const list = pack.liveBytes < recordBytes(pack) * REWRITE_BELOW ? wasted : pack.length < TINY_PACK ? tiny : null;
+      if (list !== null && isIdle(pack)) list.push(pack);
+    }
+  }
+  return { dead: dead, thin: tiny.length >= MANY_TINY_PACKS ? [...wasted, ...tiny] : wasted };
 }
 
 /** Bytes of a pack's records, without its header, table of contents and trailer. */

@@ -30,7 +30,7 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
   for (const mark of over) if (!due.includes(mark)) result.pendingBytes += sizeOf(mark);
   for (const mark of due) {
     await handle.renew();
-    const needed = new Set(mark.packs.filter((id) => found.live.packs.get(id)?.liveRecords));
+    const needed = new Set(mark.packs.filter((id) => found.live.get(id)?.liveRecords));
     const leaving = mark.packs.filter((id) => !needed.has(id));
     const again = [...needed].flatMap((id) => core.index.loosePacks.get(id) ?? []);
     // A writer that has ended since may have named a marked pack; a needed one must be named again.

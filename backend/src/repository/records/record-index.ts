@@ -112,8 +112,13 @@ export class RecordIndex {
     }
   }
 
+  /** Whether a pack that no index names holds the block whose id begins at `at`. */
+  isLooseBlock(ids: Buffer, at: number): boolean {
+    return this.#loose[RecordKind.block].has(keyOf(ids, at));
+  }
+
   /** The pack is known from an index or its own table of contents. */
-  knowsPack(packId: string, indexed: ReadonlySet<string>): boolean {
+  knowsPack(packId: string, indexed: { has(id: string): boolean }): boolean {
     return indexed.has(packId) || this.loosePacks.has(packId);
   }
 

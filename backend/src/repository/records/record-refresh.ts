@@ -1,10 +1,12 @@
 /** Brings the record index up to what the storage lists: indexes, deletion marks, damage records. */
 import { isHvError, toHvError } from '../../support/errors.ts';
-import { indexName, isHash } from '../format/ids.ts';
+import { indexName, isHash, packName } from '../format/ids.ts';
 import { type IndexObject, parseIndex } from '../format/index-format.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import type { Mark, MarkStore } from '../marks.ts';
-import type { ObjectInfo, Storage } from '../storage/storage.ts';
+import type { Storage } from '../storage/storage.ts';
+import { PackIds } from './pack-ids.ts';
+import { eachListedPack } from './pack-sizes.ts';
 import { readPackContents } from './pack-tail.ts';
 import type { RecordIndex } from './record-index.ts';
 
@@ -91,27 +93,27 @@ export class RecordRefresh {
    * @returns their ids
    */
   async findLoose(): Promise<string[]> {
-    const indexed = new Set(this.#index.catalog.packs().map((pack) => pack.id));
-    const isUnknown = ({ name }: ObjectInfo): boolean => !this.#index.knowsPack(idOf(name), indexed);
+    const indexed = new PackIds();
+    this.#index.catalog.eachPack(({ id }) => indexed.add(id));
+    const isUnknown = (id: string): boolean => !this.#index.knowsPack(id, indexed);
     // Sizes cost a question each: only of folders with packs that are not known.
     const folders = new Set<string>();
     // Only what was there before the listing began must be in it.
     const gone = new Set(this.#index.loosePacks.keys());
-    for (const object of await this.#storage.list('packs/')) {
-      gone.delete(idOf(object.name));
-      if (isUnknown(object)) folders.add(object.name.slice(0, object.name.lastIndexOf('/') + 1));
-    }
+    await eachListedPack(this.#storage, indexed.count, {}, (id) => {
+      gone.delete(id);
+      if (isUnknown(id)) folders.add(`packs/${id.slice(0, 2)}/`);
+    });
     for (const id of gone) this.#index.removeLoose(id);
     const found: string[] = [];
     for (const folder of folders) await this.#readLoose(folder, isUnknown, found);
     return found;
   }
 
-  async #readLoose(folder: string, isUnknown: (object: ObjectInfo) => boolean, found: string[]): Promise<void> {
-    for (const object of await this.#storage.list(folder, { sizes: true })) {
-      const { name, size } = object;
+  async #readLoose(folder: string, isUnknown: (id: string) => boolean, found: string[]): Promise<void> {
+    for (const { name, size } of await this.#storage.list(folder, { sizes: true })) {
       const id = idOf(name);
-      if (size === undefined || !isUnknown(object)) continue;
+      if (size === undefined || name !== packName(id) || !isUnknown(id)) continue;
       try {
         this.#index.addLoose(await readPackContents(this.#storage, this.#repositoryId, id, size));
         found.push(id);

@@ -13,6 +13,7 @@ export const createEncrypted = (storage: Storage, passphrase = PASSPHRASE): Prom
 /** One machine's memory: give the same one to each opening that stands for the same machine. */
 export class TestMemory implements Memory {
   problem = null;
+  token = 'one machine';
   encrypted: boolean | null = null;
   readonly known = new Map<string, RememberedPoint>();
 
@@ -21,6 +22,11 @@ export class TestMemory implements Memory {
   }
   points(folder?: string): RememberedPoint[] {
     return [...this.known.values()].filter((point) => folder === undefined || point.folder === folder);
+  }
+  folders(): Map<string, number> {
+    const found = new Map<string, number>();
+    for (const { folder, gone } of this.known.values()) if (!gone) found.set(folder, (found.get(folder) ?? 0) + 1);
+    return found;
   }
   remember(points: readonly RememberedPoint[]): void {
     for (const point of points) this.known.set(point.id, { ...point });

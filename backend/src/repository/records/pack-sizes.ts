@@ -1,0 +1,83 @@
+/** Packs that lie in the storage, with their sizes. */
+import { isRandomId, packName } from '../format/ids.ts';
+import type { Storage } from '../storage/storage.ts';
+import { PackIds } from './pack-ids.ts';
+
+/** From so many on, the packs are listed folder by folder: the names of all at once take 300 bytes each. */
+const MANY = 10_000;
+
+/**
+ * Lists packs, at no more than a few thousand at once.
+ * @param expected how many there may be
+ */
+export async function eachListedPack(
+  storage: Storage,
+  expected: number,
+  options: { sizes?: boolean },
+  visit: (id: string, size: number | undefined) => void,
+): Promise<void> {
+  const folders =
+    expected < MANY ? ['packs/'] : Array.from({ length: 256 }, (_, i) => `packs/${i.toString(16).padStart(2, '0')}/`);
+  for (const folder of folders)
+    for (const { name, size } of await storage.list(folder, options)) {
+      const id = name.slice(name.lastIndexOf('/') + 1);
+      if (isRandomId(id) && name === packName(id)) visit(id, size);
+    }
+}
+
+export class PackSizes {
+  readonly #ids = new PackIds();
+  /** NaN: gone. */
+  #sizes = new Float64Array(64);
+  /** Packs that are there. */
+  count = 0;
+
+  /** The packs there are, none with its size. @param expected how many there may be */
+  static async list(storage: Storage, expected: number): Promise<PackSizes> {
+    const found = new PackSizes();
+    await eachListedPack(storage, expected, {}, (id) => found.set(id, 0));
+    return found;
+  }
+
+  /** Gives each its size. @param known says it without asking the storage, which costs a question each */
+  async learn(storage: Storage, known: (id: string) => number | undefined): Promise<void> {
+    const folders = new Set<string>();
+    for (let row = 0; row < this.#ids.count; row++) {
+      const id = this.#ids.id(row);
+      const size = known(id);
+      if (size === undefined) folders.add(`packs/${id.slice(0, 2)}/`);
+      else if (this.has(id)) this.#sizes[row] = size;
+    }
+    for (const folder of folders)
+      for (const { name, size } of await storage.list(folder, { sizes: true })) {
+        const id = name.slice(folder.length);
+        if (this.has(id)) this.set(id, size ?? 0);
+      }
+  }
+
+  set(id: string, size: number): void {
+    if (!this.has(id)) this.count += 1;
+    const row = this.#ids.add(id);
+    if (row >= this.#sizes.length) {
+      const larger = new Float64Array(this.#sizes.length * 2);
+      larger.set(this.#sizes);
+      this.#sizes = larger;
+    }
+    this.#sizes[row] = size;
+  }
+
+  get(id: string): number | undefined {
+    const row = this.#ids.find(id);
+    return row < 0 || Number.isNaN(this.#sizes[row]) ? undefined : this.#sizes[row];
+  }
+
+  has(id: string): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  delete(id: string): void {
+    if (!this.has(id)) return;
+    this.#sizes[this.#ids.find(id)] = Number.NaN;
+    this.count -= 1;
+  }
+}
