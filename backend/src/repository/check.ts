@@ -6,7 +6,7 @@ import { parseConfig } from './format/config.ts';
 import { CONFIG_NAME, RecordKind } from './format/constants.ts';
 import { indexName, packName } from './format/ids.ts';
 import { type IndexedPack, parseIndex } from './format/index-format.ts';
-import { childId, parseNode } from './format/node.ts';
+import { childId, parseNode, type TreeNode } from './format/node.ts';
 import { isReadable } from './losses.ts';
 import type { ContentRef, Damage } from './port.ts';
 import { LiveSet } from './prune/live-set.ts';
@@ -29,12 +29,16 @@ export async function checkRepository(
 class Check {
   readonly #core: RepositoryCore;
   readonly #context: OperationContext;
-  readonly #damages: Damage[] = [];
+  #damages: Damage[] = [];
+  /** Noted, wherever. */
+  #noted = 0;
   #seen = new LiveSet();
   #sizes = new Map<string, number>();
   /** Damage that is not in the list any more. */
   #more = 0;
   #objects = 0;
+  /** Nodes, and why they cannot be read. */
+  readonly #unreadable = new Map<string, unknown>();
   /** Packs that no index names and restore points need. */
   readonly #nameless = new Set<string>();
 
@@ -58,7 +62,7 @@ class Check {
     for (const pack of packs.values()) await this.#pack(pack);
     for (const folder of DOCUMENT_FOLDERS)
       for (const { name } of await storage.list(folder)) await this.#try(name, () => this.#core.documents.get(name));
-    for (const name of manifests) await this.#manifest(name);
+    await this.#manifests(manifests);
     await this.#reportNameless();
     return { damages: this.#damages, moreDamages: this.#more, objects: this.#objects };
   }
@@ -82,23 +86,38 @@ class Check {
     });
   }
 
-  async #manifest(name: string): Promise<void> {
-    const before = this.#damages.length;
-    const walk = () =>
-      this.#try(name, async () => {
+  async #manifests(names: readonly string[]): Promise<void> {
+    const more = this.#more;
+    const suspects = await this.#walk(names);
+    if (suspects.size === 0) return;
+    // What they need may have been put into other packs by a prune since.
+    const again = (await this.#lookAgain()) ? await this.#walkAgain([...suspects.keys()], more) : suspects;
+    if (again.size === 0) return;
+    // Removed and pruned meanwhile: nobody misses anything.
+    const listed = new Set(await this.#core.manifests.names());
+    for (const [name, damages] of again) if (listed.has(name)) this.#damages.push(...damages);
+  }
+
+  #walkAgain(names: readonly string[], more: number): Promise<Map<string, Damage[]>> {
+    this.#noted = this.#damages.length;
+    this.#more = more;
+    return this.#walk(names);
+  }
+
+  /** @returns the manifests that need something that is damaged, and what that is */
+  async #walk(names: readonly string[]): Promise<Map<string, Damage[]>> {
+    const suspects = new Map<string, Damage[]>();
+    const sure = this.#damages;
+    for (const name of names) {
+      this.#damages = [];
+      await this.#try(name, async () => {
         const manifest = await this.#core.manifests.get(name, { fresh: true });
         for (const ref of manifest.contents) await this.#content(name, ref);
       });
-    await walk();
-    if (this.#damages.length === before) return;
-    // What it needs may have been put into other packs by a prune since.
-    if (await this.#lookAgain()) {
-      this.#damages.length = before;
-      await walk();
+      if (this.#damages.length > 0) suspects.set(name, this.#damages);
     }
-    // Removed and pruned meanwhile: nobody misses anything.
-    if (this.#damages.length > before && !(await this.#core.manifests.names()).includes(name))
-      this.#damages.length = before;
+    this.#damages = sure;
+    return suspects;
   }
 
   /** Lists packs and indexes again. @returns whether there are other packs than before */
@@ -110,6 +129,7 @@ class Check {
     if (same) return false;
     await this.#core.findLoose();
     this.#sizes = sizes;
+    this.#unreadable.clear();
     this.#seen = new LiveSet();
     this.#seen.addKnown(this.#core.index);
     return true;
@@ -191,8 +211,7 @@ class Check {
     if (location !== undefined && !this.#seen.mark(location)) return;
     if (location !== undefined && all.every((one) => one.packNumber < 0)) this.#nameless.add(location.packId);
     await this.#try(manifest, async () => {
-      const raw = await this.#core.reader.read(RecordKind.node, id);
-      const node = parseNode(raw, level, manifest, 0);
+      const node = await this.#load(manifest, id, level);
       for (let slot = 0; slot < node.present.length; slot++) {
         const child = childId(node, slot);
         if (child === null) continue;
@@ -200,6 +219,17 @@ class Check {
         else await this.#node(manifest, Buffer.from(child), level - 1);
       }
     });
+  }
+
+  /** What cannot be read is tried once: everything is listed again for it. */
+  async #load(manifest: string, id: Buffer, level: number): Promise<TreeNode> {
+    const key = id.toString('hex');
+    if (this.#unreadable.has(key)) throw this.#unreadable.get(key);
+    const raw = await this.#core.reader.read(RecordKind.node, id).catch((error) => {
+      this.#unreadable.set(key, error);
+      throw error;
+    });
+    return parseNode(raw, level, manifest, 0);
   }
 
   /** Some record of the block is listed, in a pack that is there, and not known to be damaged. */
@@ -240,8 +270,9 @@ class Check {
   }
 
   #add(found: Damage): void {
-    if (this.#damages.length < MAX_DAMAGES) this.#damages.push(found);
+    if (this.#noted < MAX_DAMAGES) this.#damages.push(found);
     else this.#more += 1;
+    this.#noted += 1;
   }
 }
 

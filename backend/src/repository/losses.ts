@@ -51,11 +51,25 @@ export function isReadable(core: RepositoryCore, there: { has(name: string): boo
   return at.base === undefined || core.index.findWhole(at.base).some((base) => isReadable(core, there, base));
 }
 
+interface LostBlocks {
+  key: string;
+  first: number;
+  count: number;
+}
+
+/** Lost places that are kept: 10 MB. */
+const MAX_REMEMBERED = 100_000;
+
 class LossWalk {
   readonly #core: RepositoryCore;
   readonly #options: LossOptions;
   /** Nodes below which nothing is lost. */
   readonly #whole = new LiveSet();
+  /** What is lost below other nodes, in blocks from the node's first: looking for it again would take much longer than before. */
+  readonly #broken = new Map<string, readonly LostBlocks[]>();
+  #remembered = 0;
+  /** Of the content at hand. */
+  #found: LostBlocks[] = [];
   #content = 0;
   #ref!: ContentRef;
   /** The range that is being put together. */
@@ -70,6 +84,7 @@ class LossWalk {
     this.#content = content;
     this.#ref = ref;
     this.#open = undefined;
+    this.#found = [];
     try {
       const { root } = requireRef(ref, this.#core.config.blockSize);
       if (root !== null) await this.#visit(root, ref.height, 0);
@@ -84,8 +99,29 @@ class LossWalk {
     return Math.ceil(this.#ref.size / this.#core.config.blockSize);
   }
 
-  /** @returns whether all of it is there */
+  /** A node's losses are the same wherever it is used, unless the content ends within it. */
   async #visit(id: Buffer, level: number, first: number): Promise<boolean> {
+    const span = 256 ** level;
+    const key = id.toString('hex');
+    const known = level > 0 ? this.#broken.get(key) : undefined;
+    if (known !== undefined && first + span <= this.#blocks) {
+      for (const lost of known) this.#lost(lost.key, first + lost.first, lost.count);
+      return false;
+    }
+    const before = this.#found.length;
+    const whole = await this.#look(id, level, first);
+    const count = this.#found.length - before;
+    const complete = this.#found.length < MAX_REMEMBERED && this.#remembered + count <= MAX_REMEMBERED;
+    if (level > 0 && !whole && complete && first + span <= this.#blocks) {
+      this.#remembered += count;
+      const lost = this.#found.slice(before).map((one) => ({ ...one, first: one.first - first }));
+      this.#broken.set(key, lost);
+    }
+    return whole;
+  }
+
+  /** @returns whether all of it is there */
+  async #look(id: Buffer, level: number, first: number): Promise<boolean> {
     if (level === 0) return this.#block(id, first);
     throwIfCancelled(this.#options.signal);
     const [location] = this.#core.index.findAll(RecordKind.node, id);
@@ -120,6 +156,7 @@ class LossWalk {
   }
 
   #lost(key: string, first: number, count: number): void {
+    if (this.#found.length < MAX_REMEMBERED) this.#found.push({ key, first, count });
     const { blockSize } = this.#core.config;
     const offset = first * blockSize;
     const length = Math.min(count * blockSize, this.#ref.size - offset);

@@ -71,6 +71,51 @@ describe('verify', () => {
     expect(damages.map(({ damage }) => damage.object)).toEqual(['block']);
   });
 
+  it.each(['verify', 'check', 'losses'] as const)(
+    'looks for what an unreadable node loses once, however many contents share it: %s',
+    async (how) => {
+      /** Contents that differ in their second leaf; the first, which all share, is damaged. */
+      const listings = async (count: number): Promise<{ indexes: number; told: number }> => {
+        const storage = new MemoryStorage();
+        const writer = await createMemoryRepository(storage);
+        const disk = Buffer.alloc(300 * BLOCK);
+        for (let i = 0; i < 256; i += 16) sampleBytes(BLOCK, i).copy(disk, i * BLOCK);
+        const refs: ContentRef[] = [];
+        for (let i = 0; i < count; i++) {
+          sampleBytes(BLOCK, 1000 + i).copy(disk, 290 * BLOCK);
+          refs.push((await backup(writer, disk)).ref);
+        }
+        await writer.close();
+        const nodes = [...storage.objects].filter(
+          ([name, data]) => name.startsWith('packs/') && data.readUInt16LE(10) === 1,
+        );
+        // The shared leaf was stored once, with the first content: its pack is the largest.
+        nodes.sort((one, other) => other[1].length - one[1].length)[0]![1][RECORD + RECORD + 50]! ^= 1;
+        const watched = new FaultStorage(storage);
+        const list = watched.list.bind(watched);
+        let indexes = 0;
+        watched.list = (prefix, options) => {
+          if (prefix === 'indexes/') indexes += 1;
+          return list(prefix, options);
+        };
+        const repository = await openMemory(watched);
+        const lost = new Map<number, number>();
+        const onLoss = (content: number, _offset: number, length: number) => lost.set(content, length);
+        let damages = 0;
+        if (how === 'check') damages = (await repository.check()).damages.length;
+        else if (how === 'verify') await repository.verify(refs, { onLoss, onDamage: () => void (damages += 1) });
+        else await repository.losses(refs, { onLoss });
+        if (how !== 'losses') expect(damages).toBe(1);
+        if (how !== 'check') expect([...lost.values()]).toEqual(refs.map(() => 256 * BLOCK));
+        await repository.close();
+        return { indexes, told: lost.size };
+      };
+      const few = await listings(3);
+      const many = await listings(9);
+      expect(many.indexes).toBe(few.indexes);
+    },
+  );
+
   it('reports a block that no pack holds', async () => {
     const { storage, refs } = await fixture();
     const [path] = blockPacks(storage).sort((a, b) => a[1].length - b[1].length)[0]!;
