@@ -101,11 +101,12 @@ describe('verify', () => {
         const repository = await openMemory(watched);
         const lost = new Map<number, number>();
         const onLoss = (content: number, _offset: number, length: number) => lost.set(content, length);
-        let damages = 0;
-        if (how === 'check') damages = (await repository.check()).damages.length;
-        else if (how === 'verify') await repository.verify(refs, { onLoss, onDamage: () => void (damages += 1) });
+        const damages: Damage[] = [];
+        const onDamage = (damage: Damage) => void damages.push(damage);
+        if (how === 'check') damages.push(...(await repository.check()).damages);
+        else if (how === 'verify') await repository.verify(refs, { onLoss, onDamage });
         else await repository.losses(refs, { onLoss });
-        if (how !== 'losses') expect(damages).toBe(1);
+        if (how !== 'losses') expect(damages).toHaveLength(1);
         if (how !== 'check') expect([...lost.values()]).toEqual(refs.map(() => 256 * BLOCK));
         await repository.close();
         return { indexes, told: lost.size };
