@@ -51,7 +51,8 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
     const limit = wanted ? undefined : params.limit + 1;
     const unreadable: string[] = [];
     const onDamage = ({ path, message }: Damage): void => {
-      unreadable.push(`A restore point cannot be read and is not listed (${path}: ${message}): run "hvbackup check".`);
+      const what = message.includes(path) ? message : `${path}: ${message}`;
+      unreadable.push(`A restore point cannot be read and is not listed (${what}): run "hvbackup check".`);
     };
     const found = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, key, onDamage });
     const points = found.slice(0, params.limit).map((point) => ({ ...point, held: held.has(point.id) }));

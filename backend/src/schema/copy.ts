@@ -29,8 +29,8 @@ export const CopyPointsParams = z.strictObject({
 export const CopiedPointResult = z
   .object({
     id: z.string().describe('Id of the restore point, the same in both.'),
-    vmId: Guid.describe('Id of its VM.'),
-    vmName: z.string().describe('Name of its VM at the time of the backup.'),
+    vmId: Guid.optional().describe('Id of its VM; absent when the restore point cannot be read.'),
+    vmName: z.string().describe('Name of its VM at the time of the backup; empty when it cannot be read.'),
     createdAt: Timestamp.describe('When the content was frozen, UTC.'),
     action: z.enum(['copied', 'skipped', 'failed']).describe('What was done.'),
     reason: z.string().optional().describe('Why it was skipped.'),

@@ -1,6 +1,6 @@
 /** Copying restore points to another repository, through the command line. */
 import { createHash } from 'node:crypto';
-import { readdirSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -63,6 +63,36 @@ describe('copying to another repository', () => {
     const { point } = ok(['show', '--repository', there.repository, '--point', first.id], world);
     expect(point.copiedFrom.location).toBe(world.repository);
     expect(point.createdAt).toBe(first.createdAt);
+  });
+
+  it('names a restore point that cannot be read, here or there, and copies the others; a list does so too', async () => {
+    const { world, there, vault, points } = await prepared(65536, 65536);
+    const [one, two, three, db] = [...points.keys()];
+    const flip = (repository: string, id: string): void => {
+      const found = readdirSync(join(repository, 'manifests'), { recursive: true, encoding: 'utf8' });
+      const path = join(repository, 'manifests', found.find((name) => name.endsWith(id))!);
+      const bytes = readFileSync(path);
+      bytes[80]! ^= 1;
+      writeFileSync(path, bytes);
+      // What a catalog holds would stand in for it.
+      rmSync(world.state, { recursive: true, force: true });
+    };
+    flip(world.repository, two!);
+    const listed = ok(['list', '--repository', world.repository], world);
+    expect(listed.points.map((point: { id: string }) => point.id)).toEqual([one, three, db]);
+    expect(listed.warnings.join()).toContain(two);
+    const args = ['copy', '--repository', world.repository, '--to', vault];
+    const first = cli(args, world);
+    expect([first.status, first.json]).toMatchObject([3, { copied: 3, failed: 1 }]);
+    expect(first.json.points[0]).toMatchObject({ id: two, action: 'failed', error: { code: 'REPOSITORY_DAMAGED' } });
+    points.delete(two!);
+    await complete(there, points);
+    flip(vault, three!);
+    const second = cli(args, world);
+    expect([second.status, second.json]).toMatchObject([3, { copied: 0, skipped: 2, failed: 2 }]);
+    expect(second.json.points.find((point: { id: string }) => point.id === three).error.message).toMatch(
+      /that is there/,
+    );
   });
 
   it('one point, one VM, and not what was removed there', async () => {

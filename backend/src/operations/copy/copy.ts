@@ -2,11 +2,12 @@
  * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each over
  * the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
  */
-import type { Repository } from '../../repository/port.ts';
+import type { Damage, Repository } from '../../repository/port.ts';
 import type { CopiedPointResult, CopyPointsParams, CopyPointsResult } from '../../schema/copy.ts';
 import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import { rateLimiter } from '../../support/rate-limiter.ts';
+import { ulidTime } from '../../support/ulid.ts';
 import { checkedPoint, type Point, readPoint } from '../points.ts';
 import { selectVms } from '../select-vms.ts';
 import { withRepository } from '../with.ts';
@@ -28,8 +29,9 @@ export async function copyPoints(params: CopyPointsParams, context: OperationCon
     (from) =>
       withRepository({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
         requireTwo(from, to);
-        const wanted = await selectPoints(from, params);
-        const points = await copyAll({ from, to, compression: params.compression, context }, wanted);
+        const { wanted, unreadable } = await selectPoints(from, params);
+        const done = await copyAll({ from, to, compression: params.compression, context }, wanted);
+        const points = [...unreadable, ...done];
         const count = (action: CopiedPointResult['action']) => points.filter((p) => p.action === action).length;
         const sum = (pick: (point: CopiedPointResult) => number) => points.reduce((total, p) => total + pick(p), 0);
         return {
@@ -54,9 +56,25 @@ function requireTwo(from: Repository, to: Repository): void {
   });
 }
 
-async function selectPoints(from: Repository, { point, vm }: CopyPointsParams): Promise<Point[]> {
-  const points = point === undefined ? (await from.listManifests()).map(checkedPoint) : [await readPoint(from, point)];
-  return selectVms(points, vm, from.location).sort(byTime);
+/** One whose manifest cannot be read may be of any VM: it is named among the failed ones. */
+async function selectPoints(
+  from: Repository,
+  { point, vm }: CopyPointsParams,
+): Promise<{ wanted: Point[]; unreadable: CopiedPointResult[] }> {
+  const unreadable: CopiedPointResult[] = [];
+  const onDamage = (damage: Damage): void => void unreadable.push(failedUnread(damage));
+  const points =
+    point === undefined
+      ? (await from.listManifests(undefined, { onDamage })).map(checkedPoint)
+      : [await readPoint(from, point)];
+  return { wanted: selectVms(points, vm, from.location).sort(byTime), unreadable };
+}
+
+function failedUnread({ path, message }: Damage): CopiedPointResult {
+  const id = path.slice(path.lastIndexOf('/') + 1);
+  const error = new HvError('REPOSITORY_DAMAGED', message, { data: { object: 'manifest', path } }).toJSON();
+  const createdAt = new Date(ulidTime(id)).toISOString();
+  return { id, vmName: '', createdAt, action: 'failed', error, readBytes: 0, newBytes: 0 };
 }
 
 const byTime = (a: Point, b: Point): number =>
@@ -77,7 +95,14 @@ async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints):
   const { manifest, body } = point;
   const { id, createdAt } = manifest;
   const about = { id, vmId: body.vm.id, vmName: body.vm.name, createdAt, readBytes: 0, newBytes: 0 };
-  const { there, bases } = await shared.of(point);
+  const { there, bases, problem } = await shared.of(point);
+  if (problem) {
+    const error = new HvError('REPOSITORY_DAMAGED', `The copy that is there cannot be read: ${problem.message}`, {
+      advice: 'Remove it there ("hvbackup remove") and take another restore point, or repair it.',
+      data: { object: 'manifest', path: problem.path },
+    });
+    return { ...about, action: 'failed', error: error.toJSON() };
+  }
   if (there) return skipAsThere(copier, about);
   const tombstone = await copier.to.tombstone(id);
   // One that an earlier copy announced and did not get to publish was never there.
@@ -106,18 +131,20 @@ async function skipAsThere({ to }: PointCopier, about: Omit<CopiedPointResult, '
 class SharedPoints {
   readonly #copier: PointCopier;
   readonly #groups = new Map<string, CopiedPoint[]>();
+  /** What cannot be read in the target, by the id of the restore point. */
+  readonly #unreadable = new Map<string, Damage>();
 
   constructor(copier: PointCopier) {
     this.#copier = copier;
   }
 
   /** @returns whether the point is in the target, and what it can be built on: the one before it first, younger ones last */
-  async of({ manifest }: Point): Promise<{ there: boolean; bases: CopiedPoint[] }> {
+  async of({ manifest }: Point): Promise<{ there: boolean; bases: CopiedPoint[]; problem: Damage | undefined }> {
     const known = this.#groups.get(manifest.group) ?? (await this.#load(manifest.group));
     const older = known.filter(({ source }) => source.manifest.createdAt <= manifest.createdAt).reverse();
     const younger = known.filter(({ source }) => source.manifest.createdAt > manifest.createdAt);
     const there = known.some(({ source }) => source.manifest.id === manifest.id);
-    return { there, bases: [...older, ...younger] };
+    return { there, bases: [...older, ...younger], problem: this.#unreadable.get(manifest.id) };
   }
 
   add(point: CopiedPoint): void {
@@ -128,8 +155,12 @@ class SharedPoints {
 
   async #load(group: string): Promise<CopiedPoint[]> {
     const { from, to } = this.#copier;
-    const here = new Map((await to.listManifests(group)).map((manifest) => [manifest.id, manifest]));
-    const both = (await from.listManifests(group)).flatMap((manifest) => {
+    const onDamage = (damage: Damage): void =>
+      void this.#unreadable.set(damage.path.slice(damage.path.lastIndexOf('/') + 1), damage);
+    const here = new Map((await to.listManifests(group, { onDamage })).map((manifest) => [manifest.id, manifest]));
+    // Those of the source have been named.
+    const known = await from.listManifests(group, { onDamage: () => undefined });
+    const both = known.flatMap((manifest) => {
       const twin = here.get(manifest.id);
       return twin ? [{ source: checkedPoint(manifest), target: checkedPoint(twin) }] : [];
     });
