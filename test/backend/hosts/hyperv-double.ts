@@ -1,10 +1,14 @@
 /** The Hyper-V adapter over its doubles: the real helper script, under pwsh, on a simulated host (test/helper). */
 import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
 import { type HyperVHost, type HyperVOptions, openHyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
+import { madeOnce } from '../support/made-once.ts';
 import { findTool } from '../support/tools.ts';
-import { buildVirtDiskDouble } from '../support/virtdisk-double.ts';
+import { buildVirtDiskDouble, DOUBLE_SOURCES } from '../support/virtdisk-double.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 const HELPER = join(ROOT, 'module', 'Helper');
@@ -18,6 +22,9 @@ export interface DoubleFolder {
   /** The helper script, with the double's VirtDisk.ps1 beside it. */
   helper: string;
 }
+
+/** .NET without what pays off only in long runs, PowerShell without its call home. */
+const QUICK_START = { DOTNET_TieredPGO: '0', DOTNET_gcConcurrent: '0', POWERSHELL_TELEMETRY_OPTOUT: '1' };
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -44,19 +51,21 @@ export async function makeDouble(
   await symlink(join(ROOT, 'module', 'Private'), join(folder, 'double', 'Private'));
   let settings = options.settings ?? {};
   if (native) {
-    settings = {
-      ...settings,
-      ...(await buildVirtDiskDouble(join(folder, 'double', 'native'))),
-      WMI_DOUBLE_NATIVE: '1',
-    };
-    compileAssembly(join(helper, 'VirtDisk.dll'));
+    const library = await madeOnce(
+      'virtdisk',
+      [DOUBLE_SOURCES],
+      async (made) => void (await buildVirtDiskDouble(made)),
+    );
+    settings = { ...settings, LD_LIBRARY_PATH: library, WMI_DOUBLE_NATIVE: '1' };
+    await symlink(await assembly(), join(helper, 'VirtDisk.dll'));
   }
+  const server = await madeOnce('wmi-double', [join(ROOT, 'backend', 'src'), join(DOUBLE, 'double')], bundleServer);
   const variables = {
     PSModulePath: join(DOUBLE, 'modules'),
     WMI_DOUBLE_NODE: process.execPath,
-    WMI_DOUBLE_SERVER: join(DOUBLE, 'double', 'server.ts'),
+    WMI_DOUBLE_SERVER: join(server, 'server.mjs'),
     WMI_DOUBLE_HOST: directory,
-    NODE_COMPILE_CACHE: join(folder, 'double', 'cache'),
+    ...QUICK_START,
     HVBACKUP_HELPER: join(helper, 'HyperVHelper.ps1'),
     ...settings,
   };
@@ -67,10 +76,57 @@ export async function makeDouble(
   return { executable, helper: variables.HVBACKUP_HELPER };
 }
 
+const shared = new Map<boolean, Promise<{ double: DoubleFolder; folder: string }>>();
+
+/**
+ * Doubles for one world after the other: their helper stays warm, which makes a backup five to ten times as fast. What a test kills is started
+ * again as ever. @param directory of the simulated host that they stand on from now on @returns also how to leave it
+ */
+export async function shareDouble(
+  directory: string,
+  native = false,
+): Promise<{ double: DoubleFolder; leave: () => Promise<void> }> {
+  if (!shared.has(native)) shared.set(native, makeShared(native));
+  const { double, folder } = await shared.get(native)!;
+  const link = join(folder, 'host');
+  await symlink(directory, link).catch(() => {
+    throw new Error('another world stands on the shared doubles');
+  });
+  return { double, leave: () => rm(link, { force: true }) };
+}
+
+async function makeShared(native: boolean): Promise<{ double: DoubleFolder; folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'hvb-doubles-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return { double: await makeDouble(folder, join(folder, 'host'), { native }), folder };
+}
+
+/** The double's process starts with every helper: as one file that is a fifth of a second instead of half a one. */
+async function bundleServer(folder: string): Promise<void> {
+  await build({
+    entryPoints: [join(DOUBLE, 'double', 'server.ts')],
+    outfile: join(folder, 'server.mjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    sourcemap: 'inline',
+    logLevel: 'warning',
+  });
+}
+
 /** What the package ships beside the sources. */
-function compileAssembly(target: string): void {
-  const script = `Add-Type -Path (Get-ChildItem -LiteralPath $env:HVB_SOURCES -Filter *.cs).FullName -OutputAssembly $env:HVB_TARGET`;
-  const env = { ...process.env, HVB_SOURCES: HELPER, HVB_TARGET: target };
+async function assembly(): Promise<string> {
+  const sources = (await readdir(HELPER)).filter((name) => name.endsWith('.cs')).map((name) => join(HELPER, name));
+  const made = await madeOnce('assembly', [...sources, pwsh!], (folder) =>
+    compileAssembly(sources, join(folder, 'VirtDisk.dll')),
+  );
+  return join(made, 'VirtDisk.dll');
+}
+
+function compileAssembly(sources: string[], target: string): void {
+  const script = `Add-Type -Path $env:HVB_SOURCES.Split("\`n") -OutputAssembly $env:HVB_TARGET`;
+  const env = { ...process.env, HVB_SOURCES: sources.join('\n'), HVB_TARGET: target };
   const { status, stderr } = spawnSync(pwsh!, ['-NoProfile', '-Command', script], { env, encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
 }

@@ -1,6 +1,7 @@
 /** A Hyper-V host made of doubles, a repository and a guest: whole backups and restores, in this process. */
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { endIdleHelpers } from '../../../backend/src/hosts/hyperv/index.ts';
 import { createSimulatedHost, type SimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import * as operations from '../../../backend/src/operations/index.ts';
 import { BackupVmParams, type BackupVmResult } from '../../../backend/src/schema/backup.ts';
@@ -8,7 +9,7 @@ import { ExportPointParams } from '../../../backend/src/schema/export.ts';
 import { CreateRepositoryParams } from '../../../backend/src/schema/repository.ts';
 import { RestorePointParams } from '../../../backend/src/schema/restore.ts';
 import { type Behaviour, readState, setBehaviour } from '../../helper/double/state.ts';
-import { type DoubleFolder, type DoubleOptions, makeDouble } from './hyperv-double.ts';
+import { type DoubleFolder, type DoubleOptions, makeDouble, shareDouble } from './hyperv-double.ts';
 
 export const MIB = 2 ** 20;
 
@@ -22,20 +23,31 @@ export class HyperVWorld {
   vmId = '';
   models: Buffer[] = [];
   #number = 0;
+  readonly #leave: () => Promise<void>;
 
-  private constructor(folder: string, directory: string, sim: SimulatedHost, double: DoubleFolder) {
+  private constructor(
+    folder: string,
+    directory: string,
+    sim: SimulatedHost,
+    double: DoubleFolder,
+    leave: () => Promise<void>,
+  ) {
     this.folder = folder;
     this.directory = directory;
     this.repository = join(folder, 'repository');
     this.sim = sim;
     this.double = double;
+    this.#leave = leave;
   }
 
   static async create(folder: string, sizes = [8 * MIB, 4 * MIB], options: DoubleOptions = {}): Promise<HyperVWorld> {
     const directory = join(folder, 'host');
     const sim = await createSimulatedHost(directory);
     await mkdir(`${directory}.disks`);
-    const world = new HyperVWorld(folder, directory, sim, await makeDouble(folder, directory, options));
+    const { double, leave } = options.settings
+      ? { double: await makeDouble(folder, directory, options), leave: endIdleHelpers }
+      : await shareDouble(directory, options.native);
+    const world = new HyperVWorld(folder, directory, sim, double, leave);
     const { vm } = await sim.createVm({ name: 'guest', disks: sizes.map((size) => ({ size })) });
     world.vmId = vm.id;
     world.models = sizes.map((size) => Buffer.alloc(size));
@@ -113,8 +125,9 @@ export class HyperVWorld {
   async close(): Promise<void> {
     delete process.env.HVBACKUP_POWERSHELL;
     delete process.env.HVBACKUP_STATE_DIR;
+    await this.#leave();
     await this.sim.close();
-    // The double's process may still be writing its compile cache.
+    // The double's process may still be ending.
     await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }

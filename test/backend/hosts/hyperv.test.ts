@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
+import { endIdleHelpers } from '../../../backend/src/hosts/hyperv/index.ts';
 import { createSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { hostContract } from './contract.ts';
@@ -27,6 +28,7 @@ else {
         world.setFault({ name: 'application-consistency-refused', vmId, count: 1 }),
       close: async () => {
         await host.close();
+        await endIdleHelpers();
         await world.close();
         await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
       },

@@ -1,8 +1,8 @@
 /**
- * The double's process: lines of JSON on standard input and output, over the simulated host in the folder that WMI_DOUBLE_HOST names. The
- * PowerShell modules CimDouble and the double of VirtDisk.ps1 are its clients.
+ * The double's process: lines of JSON on standard input and output, over the simulated host in the folder that WMI_DOUBLE_HOST names, by a link
+ * that may come to point elsewhere. The PowerShell modules CimDouble and the double of VirtDisk.ps1 are its clients.
  */
-import { renameSync, writeFileSync } from 'node:fs';
+import { realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChangedRange } from '../../../backend/src/disk/device.ts';
@@ -15,8 +15,17 @@ import { associated, guidIn, instanceOf, instancesOf, matches } from './query.ts
 import { CLASSES } from './schema.ts';
 import { type Reference, readBehaviour, readState, setBehaviour, writeState } from './state.ts';
 
-const directory = process.env.WMI_DOUBLE_HOST!;
-const host = await openSimulatedHost(directory);
+let directory = realpathSync(process.env.WMI_DOUBLE_HOST!);
+let host = await openSimulatedHost(directory);
+
+/** Another test, another host: the helper and this process stay, because starting them takes longer than most tests. */
+async function followLink(): Promise<void> {
+  const now = realpathSync(process.env.WMI_DOUBLE_HOST!);
+  if (now === directory) return;
+  await host.close();
+  directory = now;
+  host = await openSimulatedHost(directory);
+}
 
 interface Request {
   op: 'instances' | 'get' | 'associated' | 'invoke' | 'class' | 'tracking' | 'changes';
@@ -179,6 +188,7 @@ async function wmiChanges(world: World, args: Record<string, unknown>) {
 for await (const line of createInterface({ input: process.stdin })) {
   let reply: unknown;
   try {
+    await followLink();
     reply = { ok: true, value: await answer(JSON.parse(line) as Request) };
   } catch (error) {
     if (error instanceof CimFault) reply = { ok: false, native: error.native, message: error.message };

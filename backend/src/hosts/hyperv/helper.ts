@@ -50,6 +50,8 @@ export class Helper {
   #state: HelperState | undefined;
   #lastId = 0;
   #closed = false;
+  /** The process, or its connection to another host, was lost at least once. */
+  #failed = false;
 
   constructor(options: HelperOptions) {
     this.#options = options;
@@ -76,6 +78,7 @@ export class Helper {
         try {
           return (await this.#ask(method, params, options.progress)) as T;
         } catch (error) {
+          this.#failed ||= isHvError(error, 'HELPER_FAILED') || isHvError(error, 'HOST_LOST');
           const died = isHvError(error, 'HELPER_FAILED') && error.data.died === true;
           if (!died || !options.repeat || attempt > 1 || this.#closed) throw error;
         }
@@ -190,6 +193,20 @@ export class Helper {
     if (!shell) return;
     shell.kill();
     await shell.exited;
+  }
+
+  get running(): boolean {
+    return this.#shell?.running === true;
+  }
+
+  /** Waits until no request is under way. @returns whether the process runs and has never failed: whether another user may have it */
+  async settled(): Promise<boolean> {
+    return await this.#turn.run(async () => this.running && !this.#failed && !this.#closed);
+  }
+
+  /** Whether the running process keeps this one alive. */
+  hold(held: boolean): void {
+    this.#shell?.hold(held);
   }
 
   /** Ends the process. A request that is under way gets its answer first. */

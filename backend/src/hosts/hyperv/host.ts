@@ -39,11 +39,16 @@ export class HyperVHost implements Host {
   readonly uri: string;
   readonly #helper: Helper;
   readonly #server: string | undefined;
+  #release: (() => Promise<void>) | undefined;
 
-  /** Use openHyperVHost(). @param server other machine; undefined for this one @param uri address to be recorded: names the machine */
-  constructor(helper: Helper, server: string | undefined, uri: string) {
+  /**
+   * Use openHyperVHost(). @param server other machine; undefined for this one @param uri address to be recorded: names the machine
+   * @param release what becomes of the helper in the end
+   */
+  constructor(helper: Helper, server: string | undefined, uri: string, release = () => helper.close()) {
     this.#helper = helper;
     this.#server = server;
+    this.#release = release;
     this.uri = uri;
     // Start-up goes on while the caller opens the repository; its errors come with the first request.
     helper.state().catch(() => {});
@@ -283,7 +288,10 @@ export class HyperVHost implements Host {
   }
 
   async close(): Promise<void> {
-    await this.#helper.close();
+    const release = this.#release;
+    // Only once: the helper may be somebody else's by then.
+    this.#release = undefined;
+    await release?.();
   }
 
   async #systems() {

@@ -1,11 +1,13 @@
 /** The Hyper-V host adapter. */
 import { hostname } from 'node:os';
-import { Helper } from './helper.ts';
+import { Helper, type HelperOptions } from './helper.ts';
 import { helperPath } from './helper-path.ts';
+import { giveHelper, takeHelper } from './helper-pool.ts';
 import { HyperVHost } from './host.ts';
 import { powerShellPath } from './shell.ts';
 import { fileTrace } from './trace.ts';
 
+export { endIdleHelpers } from './helper-pool.ts';
 export { HyperVHost } from './host.ts';
 
 export interface HyperVOptions {
@@ -25,12 +27,16 @@ export function openHyperVHost(server: string | undefined, options: HyperVOption
   // By its own name, this machine is this machine: asking it through WinRM would only be slower.
   const other = server !== undefined && server.toLowerCase() !== hostname().toLowerCase() ? server : undefined;
   const traceFile = process.env.HVBACKUP_TRACE;
-  const helper = new Helper({
+  const helperOptions: HelperOptions = {
     executable: options.executable ?? powerShellPath(),
     helper: options.helper ?? helperPath(),
     server: other,
     silenceMs: options.silenceMs,
-    ...(traceFile ? { trace: fileTrace(traceFile) } : {}),
-  });
-  return new HyperVHost(helper, other, `hyperv:${(other ?? hostname()).toLowerCase()}`);
+  };
+  // All that is given to a helper tells it from another one.
+  const key = JSON.stringify({ ...helperOptions, traceFile });
+  const trace = traceFile ? fileTrace(traceFile) : undefined;
+  const helper = takeHelper(key, () => new Helper({ ...helperOptions, trace }));
+  const release = () => giveHelper(key, helper);
+  return new HyperVHost(helper, other, `hyperv:${(other ?? hostname()).toLowerCase()}`, release);
 }

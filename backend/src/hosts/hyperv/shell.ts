@@ -111,6 +111,20 @@ export class HelperShell extends PowerShell {
     }
   }
 
+  get running(): boolean {
+    const { exitCode, signalCode } = (this as unknown as Internals).process;
+    return exitCode === null && signalCode === null;
+  }
+
+  /** Whether the process and its streams keep this process alive. */
+  hold(held: boolean): void {
+    const child = (this as unknown as Internals).process;
+    for (const part of [child, child.stdin, child.stdout, child.stderr] as ({ ref(): void; unref(): void } | null)[]) {
+      if (held) part?.ref();
+      else part?.unref();
+    }
+  }
+
   /** Ends the process: asks first, then does it. */
   async end(graceMs = 2000): Promise<void> {
     const child = (this as unknown as Internals).process;

@@ -1,13 +1,15 @@
 # The CIM cmdlets, as far as the helper uses them, over test/helper/double/server.ts. Strict where WMI is: names and types of parameters
 # and properties, read-only properties of fetched instances, references that carry keys only.
 
-class CimDoubleException : System.Exception {
-    [string] $NativeErrorCode
-    [string] $MessageId
-    CimDoubleException([string] $message, [string] $native) : base($message) {
-        $this.NativeErrorCode = $native
-        $this.MessageId = "DOUBLE $native"
-    }
+function New-DoubleException {
+    # As CimException shows itself. No class of our own: compiling one takes longer than all the rest of this file.
+    [Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '')]
+    param([string] $Message, [string] $Native)
+
+    $exception = New-Object -TypeName 'System.InvalidOperationException' -ArgumentList $Message
+    $exception.PSObject.Properties.Add([psnoteproperty]::new('NativeErrorCode', $Native))
+    $exception.PSObject.Properties.Add([psnoteproperty]::new('MessageId', "DOUBLE $Native"))
+    return $exception
 }
 
 $script:Server = $null
@@ -43,7 +45,7 @@ function Invoke-WmiDouble {
         $exception.Data['HelperData'] = @{}
         throw $exception
     }
-    throw [CimDoubleException]::new($reply.message, $reply.native)
+    throw (New-DoubleException -Message $reply.message -Native $reply.native)
 }
 
 function Get-DoubleClass {
@@ -100,7 +102,7 @@ function ConvertTo-DoubleValue {
             default { return $Value }
         }
     } catch {
-        throw [CimDoubleException]::new("Type mismatch for '$Name': $($_.Exception.Message)", 'TypeMismatch')
+        throw (New-DoubleException -Message "Type mismatch for '$Name': $($_.Exception.Message)" -Native 'TypeMismatch')
     }
 }
 
@@ -127,7 +129,7 @@ function ConvertTo-DoubleReference {
     param($InputObject)
 
     if ($InputObject.PSTypeNames -notcontains 'CimDouble.Instance') {
-        throw [CimDoubleException]::new('A reference must be an instance', 'TypeMismatch')
+        throw (New-DoubleException -Message 'A reference must be an instance' -Native 'TypeMismatch')
     }
     $keys = @{}
     foreach ($key in $InputObject.CimClass.Declared.keys) { $keys[$key] = [string] $InputObject.$key }
@@ -159,7 +161,7 @@ function Get-CimInstance {
         $null = $OperationTimeoutSec, $CimSession
         if ($InputObject) { return Get-DoubleAnswer -Answer (Invoke-WmiDouble -Request @{ op = 'get'; reference = (ConvertTo-DoubleReference -InputObject $InputObject) }) }
         if ($Namespace -eq 'root\cimv2') { return }
-        if ($Namespace -ne 'root\virtualization\v2') { throw [CimDoubleException]::new('Invalid namespace', 'InvalidNamespace') }
+        if ($Namespace -ne 'root\virtualization\v2') { throw (New-DoubleException -Message 'Invalid namespace' -Native 'InvalidNamespace') }
         $request = @{ op = 'instances'; className = $ClassName }
         if ($Filter) { $request['filter'] = $Filter }
         Get-DoubleAnswer -Answer (Invoke-WmiDouble -Request $request)
@@ -210,10 +212,10 @@ function New-CimInstance {
     [CmdletBinding()]
     param([Parameter(Mandatory)] $CimClass, [switch] $ClientOnly, [hashtable] $Property = @{})
 
-    if (-not $ClientOnly) { throw [CimDoubleException]::new('Only instances in memory', 'NotSupported') }
+    if (-not $ClientOnly) { throw (New-DoubleException -Message 'Only instances in memory' -Native 'NotSupported') }
     $declared = @($CimClass.CimClassProperties | ForEach-Object -Process { $_.Name })
     foreach ($name in $Property.Keys) {
-        if ($declared -notcontains $name) { throw [CimDoubleException]::new("$($CimClass.CimClassName) has no property $name", 'NoSuchProperty') }
+        if ($declared -notcontains $name) { throw (New-DoubleException -Message "$($CimClass.CimClassName) has no property $name" -Native 'NoSuchProperty') }
     }
     ConvertTo-DoubleInstance -ClassName $CimClass.CimClassName -Values ([pscustomobject] $Property) -Server 'SIMHOST'
 }
@@ -236,11 +238,11 @@ function Invoke-CimMethod {
         $null = $OperationTimeoutSec, $CimSession
         $class = $InputObject.CimClass
         $method = $class.Declared.methods.PSObject.Properties[$MethodName]
-        if (-not $method) { throw [CimDoubleException]::new("$($class.CimClassName) has no method $MethodName", 'MethodNotFound') }
+        if (-not $method) { throw (New-DoubleException -Message "$($class.CimClassName) has no method $MethodName" -Native 'MethodNotFound') }
         $sent = @{}
         foreach ($name in $Arguments.Keys) {
             $declared = $method.Value.in.PSObject.Properties[$name]
-            if (-not $declared) { throw [CimDoubleException]::new("Unexpected parameter $name of $MethodName", 'InvalidParameter') }
+            if (-not $declared) { throw (New-DoubleException -Message "Unexpected parameter $name of $MethodName" -Native 'InvalidParameter') }
             $sent[$name] = switch ($declared.Value) {
                 'Reference' { ConvertTo-DoubleReference -InputObject $Arguments[$name] }
                 'ReferenceArray' { , @(foreach ($item in $Arguments[$name]) { ConvertTo-DoubleReference -InputObject $item }) }
@@ -276,6 +278,6 @@ function New-CimSession {
     param([Parameter(Mandatory)] [string] $ComputerName, [uint32] $OperationTimeoutSec)
 
     $null = $OperationTimeoutSec
-    if ($ComputerName -like 'no-*') { throw [CimDoubleException]::new("WinRM cannot complete the operation: $ComputerName", 'Failed') }
+    if ($ComputerName -like 'no-*') { throw (New-DoubleException -Message "WinRM cannot complete the operation: $ComputerName" -Native 'Failed') }
     [pscustomobject]@{ ComputerName = $ComputerName }
 }
