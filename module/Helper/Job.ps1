@@ -11,6 +11,7 @@ $script:MethodFailures = @{
 $script:JobPending = 2, 3, 4, 5, 6
 $script:JobDone = 7, 32768
 $script:JobStates = @{ 8 = 'terminated'; 9 = 'killed'; 10 = 'exception'; 11 = 'service' }
+$script:MoreInLog = 'Look into the event log Hyper-V-VMMS-Admin of the host at that time.'
 # Milliseconds between looks at a job: short first, most jobs take less than a second.
 $script:JobPollFirst = 50
 $script:JobPollMost = 1000
@@ -41,7 +42,7 @@ function Invoke-HvMethod {
         $name = $script:MethodFailures[[int] $returned]
         $detail = if ($name) { "$returned, $name" } else { "$returned" }
         $mapped = if ($returned -eq 32769) { 'ACCESS_DENIED' } else { $Code }
-        Deny-Request -Code $mapped -Message "${Failure}: $MethodName returned $detail." -Data @{ method = $MethodName; returnValue = $returned }
+        Deny-Request -Code $mapped -Message "${Failure}: $MethodName returned $detail." -Advice $script:MoreInLog -Data @{ method = $MethodName; returnValue = $returned }
     }
     if (-not $result.Job) {
         Deny-Request -Code $Code -Message "${Failure}: $MethodName said that it started a job and named none." -Data @{ method = $MethodName }
@@ -81,7 +82,7 @@ function Wait-HvJob {
         $state = [int] $current.JobState
         if ($script:JobDone -contains $state) { return $current }
         if ($script:JobPending -notcontains $state) {
-            Deny-Request -Code $Code -Message (Get-JobFailureText -Job $current -Failure $Failure -MethodName $MethodName) -Data @{
+            Deny-Request -Code $Code -Message (Get-JobFailureText -Job $current -Failure $Failure -MethodName $MethodName) -Advice $script:MoreInLog -Data @{
                 method = $MethodName; jobState = $state; errorCode = [long] $current.ErrorCode; description = [string] $current.ErrorDescription
             }
         }

@@ -1,4 +1,6 @@
 /** Whole backups and restores through the doubles: operations → adapter → node-powershell → helper → WMI and virtdisk doubles. */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeScratch } from '../support/scratch.ts';
 import { missingForDouble } from '../support/virtdisk-double.ts';
@@ -9,8 +11,13 @@ import { HyperVWorld, MIB } from './hyperv-world.ts';
 const INCREMENTALS = 10;
 
 describe.skipIf(missingForDouble.length > 0)('Hyper-V over its doubles (skipped without Linux, gcc and pwsh)', () => {
-  it(`a full, ${INCREMENTALS} incrementals and a restore, content compared, virtdisk through the shipped C#`, async () => {
-    const world = await HyperVWorld.create(await makeScratch('hyperv-operations'), undefined, { native: true });
+  it(`a full, ${INCREMENTALS} incrementals and a restore, content compared, virtdisk through the shipped C#, paths above 260`, async () => {
+    // Host, repository and what is restored lie deeper than Windows takes without the prefix for long paths.
+    const scratch = await makeScratch('hyperv-operations');
+    const deep = join(scratch, "it's [1] $(x)", 'n'.repeat(255));
+    await mkdir(deep, { recursive: true });
+    const world = await HyperVWorld.create(deep, undefined, { native: true });
+    expect(world.directory.length).toBeGreaterThan(260);
     try {
       await world.write(0, 0, Buffer.alloc(3 * MIB, 1));
       const points: { id: string; models: Buffer[] }[] = [];
@@ -56,6 +63,7 @@ describe.skipIf(missingForDouble.length > 0)('Hyper-V over its doubles (skipped 
       expect(await world.holds(again.restorePointId, last.models)).toBe(true);
     } finally {
       await world.close();
+      await rm(scratch, { recursive: true, force: true });
     }
   });
 
