@@ -27,7 +27,8 @@ function Get-HelperChange {
     param([Parameter(Mandatory)] [object] $Request)
 
     $arguments = @{ Path = [string] $Request.path; RctId = [string] $Request.rctId; Offset = [uint64] $Request.offset; Length = [uint64] $Request.length }
-    if ([string] $Request.method -eq 'wmi') { return Get-WmiChangePage @arguments }
+    # A snapshot within a VHD set: only WMI takes its id.
+    if ([string] $Request.method -eq 'wmi') { return Get-WmiChangePage @arguments -TargetSnapshotId ([string] $Request.snapshotId) }
     return Get-VirtDiskChangePage @arguments
 }
 
@@ -39,12 +40,13 @@ function Get-WmiChangePage {
         [Parameter(Mandatory)] [string] $Path,
         [Parameter(Mandatory)] [string] $RctId,
         [Parameter(Mandatory)] [uint64] $Offset,
-        [Parameter(Mandatory)] [uint64] $Length
+        [Parameter(Mandatory)] [uint64] $Length,
+        [string] $TargetSnapshotId = ''
     )
 
     $service = Get-HvService -ClassName 'Msvm_ImageManagementService'
     $target = $script:CimTarget
-    $arguments = @{ Path = $Path; LimitId = $RctId; TargetSnapshotId = ''; ByteOffset = $Offset; ByteLength = $Length }
+    $arguments = @{ Path = $Path; LimitId = $RctId; TargetSnapshotId = $TargetSnapshotId; ByteOffset = $Offset; ByteLength = $Length }
     $result = Invoke-CimMethod -InputObject $service -MethodName 'GetVirtualDiskChanges' -Arguments $arguments -OperationTimeoutSec $script:CimTimeout @target
     $returned = [long] $result.ReturnValue
     # The documentation wants a length below the disk's size; a shipping client passes the size. The caller asks for half.

@@ -48,9 +48,24 @@ function Test-CimNotFound {
     [OutputType([bool])]
     param([Parameter(Mandatory)] [System.Management.Automation.ErrorRecord] $ErrorRecord)
 
+    return Test-CimError -ErrorRecord $ErrorRecord -Name 'NotFound'
+}
+
+function Test-CimError {
+    <#
+    .SYNOPSIS
+        Whether an error is one of WMI's with one of these names (CIM_Error's codes).
+    #>
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param(
+        [Parameter(Mandatory)] [System.Management.Automation.ErrorRecord] $ErrorRecord,
+        [Parameter(Mandatory)] [string[]] $Name
+    )
+
     for ($exception = $ErrorRecord.Exception; $exception; $exception = $exception.InnerException) {
         $native = $exception.PSObject.Properties['NativeErrorCode']
-        if ($native) { return [string] $native.Value -eq 'NotFound' }
+        if ($native) { return $Name -contains [string] $native.Value }
     }
     return $false
 }
@@ -99,6 +114,25 @@ function Get-HvAssociated {
     if ($ResultClassName) { $arguments['ResultClassName'] = $ResultClassName }
     if ($Association) { $arguments['Association'] = $Association }
     Get-CimAssociatedInstance @arguments
+}
+
+function Get-HvCollector {
+    <#
+    .SYNOPSIS
+        The collections that an object is a member of; none where this version of Windows knows none.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory)] [object] $InputObject,
+        [Parameter(Mandatory)] [string] $ResultClassName,
+        [Parameter(Mandatory)] [string] $Association
+    )
+
+    try {
+        Get-HvAssociated -InputObject $InputObject -ResultClassName $ResultClassName -Association $Association
+    } catch {
+        if (-not (Test-CimError -ErrorRecord $_ -Name 'InvalidClass', 'NotFound')) { throw }
+    }
 }
 
 function Get-HvClass {

@@ -13,7 +13,7 @@ $ProgressPreference = 'SilentlyContinue'
 $WarningPreference = 'SilentlyContinue'
 $InformationPreference = 'SilentlyContinue'
 
-foreach ($part in 'Protocol', 'Cim', 'Embedded', 'Job', 'Session', 'System', 'Disk', 'VirtDisk', 'Snapshot', 'ReferencePoint', 'Change', 'Plan', 'Prerequisite') {
+foreach ($part in 'Protocol', 'Cim', 'Embedded', 'Job', 'Session', 'System', 'Disk', 'VhdSet', 'VirtDisk', 'Snapshot', 'ReferencePoint', 'Change', 'Plan', 'Prerequisite') {
     . (Join-Path -Path $PSScriptRoot -ChildPath "$part.ps1")
 }
 
@@ -23,6 +23,7 @@ $script:HelperMethods = @{
     listSystems           = 'Get-HelperSystemList'
     describe              = 'Get-HelperDescription'
     diskFacts             = 'Get-HelperDiskFact'
+    vhdSet                = 'Get-HelperVhdSet'
     listSnapshots         = 'Get-HelperSnapshotList'
     createSnapshot        = 'Invoke-HelperSnapshotCreation'
     adoptSnapshot         = 'Invoke-HelperSnapshotAdoption'

@@ -3,7 +3,7 @@
 function Get-HelperPrerequisite {
     <#
     .SYNOPSIS
-        Integration services of a VM, and the volumes of the host.
+        Integration services and groups of a VM, and the volumes of the host.
     #>
     [CmdletBinding()]
     param([Parameter(Mandatory)] [object] $Request)
@@ -13,8 +13,18 @@ function Get-HelperPrerequisite {
     return @{
         elevated = Test-Elevated
         vss      = $(if ($vss) { Get-HvValue -InputObject $vss -Property 'EnabledState', 'OperationalStatus', 'StatusDescriptions' })
+        groups   = @(Get-VMCollection -System $system)
         volumes  = @(Get-HostVolume)
     }
+}
+
+function Get-VMCollection {
+    # Names of the groups (Msvm_VirtualSystemCollection) that a VM is in; none where the host knows no groups.
+    [CmdletBinding()]
+    [OutputType([string])]
+    param([Parameter(Mandatory)] [object] $System)
+
+    foreach ($group in Get-HvCollector -InputObject $System -ResultClassName 'Msvm_VirtualSystemCollection' -Association 'Msvm_CollectedVirtualSystems') { [string] $group.ElementName }
 }
 
 function Get-HostVolume {

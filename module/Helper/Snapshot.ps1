@@ -147,6 +147,7 @@ function Invoke-HelperSnapshotRemoval {
 
     $setting = Get-HvSnapshot -Id $Request.snapshotId
     if (-not $setting) { return @{ removed = $false } }
+    Assert-SnapshotOfOne -Setting $setting
     $service = Get-HvService -ClassName 'Msvm_VirtualSystemSnapshotService'
     $null = Invoke-HvMethod -InputObject $service -MethodName 'DestroySnapshot' -Arguments @{ AffectedSnapshot = $setting } -Failure "The checkpoint '$($setting.ElementName)' could not be removed" -Code 'CHECKPOINT_FAILED'
     return @{ removed = $true }
@@ -164,6 +165,7 @@ function Invoke-HelperSnapshotConversion {
     if (-not $setting) {
         Deny-Request -Code 'CHECKPOINT_NOT_FOUND' -Message "The recovery checkpoint is not on the host (any more): $($Request.snapshotId)" -Advice 'Run the backup again; it takes a new checkpoint.' -Data @{ checkpointId = [string] $Request.snapshotId }
     }
+    Assert-SnapshotOfOne -Setting $setting
     $system = Get-HvSystem -Id $setting.VirtualSystemIdentifier
     $before = @(Get-HvAssociated -InputObject $system -ResultClassName 'Msvm_VirtualSystemReferencePoint' -Association 'Msvm_ReferencePointOfVirtualSystem' | ForEach-Object -Process { [string] $_.InstanceID })
     $failure = "The checkpoint '$($setting.ElementName)' could not be turned into a reference point"
@@ -179,6 +181,16 @@ function Invoke-HelperSnapshotConversion {
         $point = $new[0]
     }
     return @{ referencePoint = (Get-HvValue -InputObject $point -Property $script:ReferencePointProperties) }
+}
+
+function Assert-SnapshotOfOne {
+    # A checkpoint of a group ends with those of the other VMs, by whoever made it; ours are of one VM each.
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [object] $Setting)
+
+    if (Get-HvCollector -InputObject $Setting -ResultClassName 'Msvm_SnapshotCollection' -Association 'Msvm_CollectedSnapshots') {
+        Deny-Request -Code 'NOT_SUPPORTED' -Message "The checkpoint '$($Setting.ElementName)' is one of a group of VMs, and left as it is." -Advice 'The product that made it ends it.' -Data @{ checkpointId = [string] $Setting.InstanceID }
+    }
 }
 
 function Get-HelperConfigurationFile {

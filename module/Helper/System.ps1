@@ -7,7 +7,7 @@ $script:ComponentProperties = @{
     Msvm_ProcessorSettingData                 = 'InstanceID', 'VirtualQuantity'
     Msvm_SecuritySettingData                  = 'InstanceID', 'TpmEnabled', 'ShieldingRequested'
     Msvm_ResourceAllocationSettingData        = 'InstanceID', 'ElementName', 'ResourceType', 'ResourceSubType', 'Parent', 'Address', 'AddressOnParent', 'HostResource'
-    Msvm_StorageAllocationSettingData         = 'InstanceID', 'ElementName', 'ResourceType', 'ResourceSubType', 'Parent', 'AddressOnParent', 'HostResource', 'PersistentReservationsSupported'
+    Msvm_StorageAllocationSettingData         = 'InstanceID', 'ElementName', 'ResourceType', 'ResourceSubType', 'Parent', 'AddressOnParent', 'HostResource', 'PersistentReservationsSupported', 'SnapshotId'
     Msvm_SyntheticEthernetPortSettingData     = 'InstanceID', 'ElementName', 'Address', 'StaticMacAddress'
     Msvm_EmulatedEthernetPortSettingData      = 'InstanceID', 'ElementName', 'Address', 'StaticMacAddress'
     Msvm_EthernetPortAllocationSettingData    = 'InstanceID', 'ElementName', 'Parent', 'HostResource', 'LastKnownSwitchName', 'EnabledState'
@@ -102,7 +102,7 @@ function Get-HelperSystemList {
     }
     $answer = @{ systems = @($systems) }
     if ($Request.disks) {
-        $properties = $script:ComponentProperties['Msvm_StorageAllocationSettingData'] | Where-Object -FilterScript { $_ -ne 'PersistentReservationsSupported' }
+        $properties = $script:ComponentProperties['Msvm_StorageAllocationSettingData'] | Where-Object -FilterScript { $_ -notin 'PersistentReservationsSupported', 'SnapshotId' }
         $answer['storage'] = @(
             Get-HvInstance -ClassName 'Msvm_StorageAllocationSettingData' -Filter "ResourceSubType = 'Microsoft:Hyper-V:Virtual Hard Disk'" | ForEach-Object -Process { Get-HvValue -InputObject $_ -Property $properties }
             Get-HvInstance -ClassName 'Msvm_ResourceAllocationSettingData' -Filter "ResourceSubType = 'Microsoft:Hyper-V:Physical Disk Drive'" | ForEach-Object -Process { Get-HvValue -InputObject $_ -Property $properties }

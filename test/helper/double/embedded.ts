@@ -75,14 +75,15 @@ function readValue(type: string, text: string, name: string): unknown {
 
 export function renderEmbedded(
   className: string,
-  properties: Record<string, string | number | boolean | undefined>,
+  properties: Record<string, string | number | boolean | string[] | undefined>,
   types: Record<string, string>,
 ): string {
   const body = Object.entries(properties)
     .filter(([, value]) => value !== undefined)
-    .map(
-      ([name, value]) =>
-        `<PROPERTY NAME="${name}" TYPE="${types[name] ?? 'string'}"><VALUE>${toXml(String(value))}</VALUE></PROPERTY>`,
+    .map(([name, value]) =>
+      Array.isArray(value)
+        ? `<PROPERTY.ARRAY NAME="${name}" TYPE="string"><VALUE.ARRAY>${value.map((item) => `<VALUE>${toXml(item)}</VALUE>`).join('')}</VALUE.ARRAY></PROPERTY.ARRAY>`
+        : `<PROPERTY NAME="${name}" TYPE="${types[name] ?? 'string'}"><VALUE>${toXml(String(value))}</VALUE></PROPERTY>`,
     );
   return `<INSTANCE CLASSNAME="${className}">${body.join('')}</INSTANCE>`;
 }

@@ -7,6 +7,7 @@ import type { SimulatedHost } from '../../../backend/src/hosts/simulated/index.t
 import type { VmDescription, VmDisk } from '../../../backend/src/schema/vm.ts';
 import { CLASSES } from './schema.ts';
 import type { Behaviour, DoubleState, PlannedSystem, Reference } from './state.ts';
+import { setPath } from './vhd-sets.ts';
 
 export interface Instance {
   className: string;
@@ -112,7 +113,7 @@ export function settingInstance({
 }
 
 /** All components of settings, in the order the devices would be in the manifest. */
-export function componentInstances(vm: VmDescription, id: string, withPassThrough: boolean): Instance[] {
+export function componentInstances(vm: VmDescription, id: string, behaviour: Behaviour): Instance[] {
   const prefix = settingsInstanceId(id);
   const out: Instance[] = [
     {
@@ -146,7 +147,8 @@ export function componentInstances(vm: VmDescription, id: string, withPassThroug
   const controllers = controllersOf(vm);
   out.push(...controllers.map(({ type, number }) => controllerInstance(prefix, type, number)));
   for (const disk of vm.disks) out.push(...diskInstances(prefix, disk));
-  if (withPassThrough) out.push(passThroughInstance(prefix, vm));
+  if (behaviour.vhdSet !== undefined) showAsSet(out, vm, id, behaviour);
+  if (behaviour.passThrough && id === vm.id) out.push(passThroughInstance(prefix, vm));
   for (const [n, adapter] of vm.networkAdapters.entries()) {
     const port: Instance = {
       className: 'Msvm_SyntheticEthernetPortSettingData',
@@ -232,6 +234,18 @@ function diskInstances(prefix: string, disk: VmDisk): Instance[] {
     },
   };
   return [drive, file];
+}
+
+/** The disk as the set it is in; a checkpoint's with the snapshot that it is. */
+function showAsSet(components: Instance[], vm: VmDescription, id: string, behaviour: Behaviour): void {
+  const disk = vm.disks[behaviour.vhdSet!];
+  const file = components.find(
+    ({ properties }) => disk && (properties.HostResource as string[] | undefined)?.[0] === disk.path,
+  );
+  if (!disk || !file) return;
+  file.properties.HostResource = [setPath(disk)];
+  file.properties.PersistentReservationsSupported = true;
+  file.properties.SnapshotId = id !== vm.id && behaviour.vhdSetSnapshots !== false ? upper(id) : '';
 }
 
 function passThroughInstance(prefix: string, vm: VmDescription): Instance {

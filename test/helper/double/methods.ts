@@ -19,6 +19,7 @@ import {
 import { instanceOf } from './query.ts';
 import { CLASSES } from './schema.ts';
 import type { Job, Reference } from './state.ts';
+import { setDisk, setInformation, snapshotInformation } from './vhd-sets.ts';
 
 /** What a method gives: out parameters at once, or a job. */
 export interface MethodAnswer {
@@ -31,6 +32,8 @@ const FAILED = 32768;
 const INVALID_PARAMETER = 32773;
 const INVALID_STATE = 32775;
 const FILE_NOT_FOUND = 32779;
+/** Msvm_VirtualHardDiskSettingData.Format. */
+const VHD_SET = 4;
 /** Quick ones are done at once, as they mostly are on Hyper-V. */
 const SYNCHRONOUS = ['ModifySystemSettings', 'ModifyResourceSettings', 'AddResourceSettings', 'RemoveResourceSettings'];
 /** States a job passes through, one for each look. */
@@ -199,7 +202,9 @@ export async function invoke(world: World, target: Reference, name: string, args
   if (forced !== undefined) return { returnValue: forced, out: {} };
   if (name === 'GetErrorEx') return errors(world, source);
   if (name === 'RequestStateChange') return terminate(world, source);
-  if (name === 'GetVirtualHardDiskSettingData') return await diskSettings(String(args.Path));
+  if (name === 'GetVirtualHardDiskSettingData') return await diskSettings(world, String(args.Path));
+  if (name === 'GetVHDSetInformation') return await setInformation(world, args);
+  if (name === 'GetVHDSnapshotInformation') return await snapshotInformation(world, args);
   const failing = world.behaviour.jobFails?.[name];
   if (failing) return jobAnswer(world, startJob(world, name, {}, failing.error, failing.errorCode));
   try {
@@ -260,14 +265,15 @@ function terminate(world: World, job: Instance): MethodAnswer {
   return { returnValue: 0, out: {} };
 }
 
-async function diskSettings(path: string): Promise<MethodAnswer> {
+async function diskSettings(world: World, path: string): Promise<MethodAnswer> {
   try {
-    const info = await inspectDisk(path);
+    const set = path.endsWith('.vhds') ? await setDisk(world, path) : undefined;
+    const info = await inspectDisk(set?.path ?? path);
     const text = renderEmbedded(
       'Msvm_VirtualHardDiskSettingData',
       {
         Type: { fixed: 2, dynamic: 3, differencing: 4, raw: 0 }[info.kind],
-        Format: info.format === 'vhdx' ? 3 : 2,
+        Format: set ? VHD_SET : info.format === 'vhdx' ? 3 : 2,
         Path: path,
         ParentPath: info.parent?.absolutePath,
         MaxInternalSize: info.size,

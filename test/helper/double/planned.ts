@@ -79,7 +79,7 @@ export async function importPlanned(world: World, file: string, newId: boolean):
   world.state.planned.push({
     id,
     settings: properties,
-    components: componentInstances(described, id, false),
+    components: componentInstances(described, id, {}),
     next: 100,
   });
   return id;

@@ -92,9 +92,9 @@ export async function instancesOf(world: World, className: string): Promise<Inst
 
 async function allComponents(world: World, className: string): Promise<Instance[]> {
   const all = [
-    ...(await allVms(world)).flatMap((vm) => componentInstances(vm, vm.id, world.behaviour.passThrough === true)),
+    ...(await allVms(world)).flatMap((vm) => componentInstances(vm, vm.id, world.behaviour)),
     ...(await allCheckpoints(world)).flatMap((checkpoint) =>
-      componentInstances(frozenVm(checkpoint), checkpoint.id, false),
+      componentInstances(frozenVm(checkpoint), checkpoint.id, world.behaviour),
     ),
   ];
   return all.filter((instance) => instance.className === className);
@@ -193,8 +193,29 @@ export async function associated(
   resultClass: string | undefined,
 ): Promise<Instance[]> {
   const source = await instanceOf(world, from);
+  if (association && COLLECTORS[association]) return collectorsOf(world, source, association);
   const results = await follow(world, source, association);
   return resultClass ? results.filter((instance) => instance.className === resultClass) : results;
+}
+
+const COLLECTORS: Record<string, string> = {
+  Msvm_CollectedVirtualSystems: 'Msvm_VirtualSystemCollection',
+  Msvm_CollectedSnapshots: 'Msvm_SnapshotCollection',
+  Msvm_CollectedReferencePoints: 'Msvm_ReferencePointCollection',
+};
+
+/** The collection that a VM, checkpoint or reference point is in. @throws CimFault InvalidClass on a host that knows none */
+function collectorsOf({ behaviour }: World, source: Instance, association: string): Instance[] {
+  if (behaviour.noGroups) throw new CimFault('InvalidClass', `Invalid class ${association}`);
+  const className = COLLECTORS[association]!;
+  const id = String(source.properties.InstanceID ?? '').replace(/^Microsoft:/, '');
+  const collected =
+    association === 'Msvm_CollectedVirtualSystems'
+      ? behaviour.group !== undefined
+      : behaviour.collected === 'all' || behaviour.collected?.includes(id.toLowerCase());
+  if (!collected) return [];
+  const properties = { CollectionID: 'C0113C71-0000-4000-8000-000000000001', ElementName: behaviour.group ?? 'group' };
+  return [{ className, properties }];
 }
 
 async function follow(world: World, source: Instance, association: string | undefined): Promise<Instance[]> {
@@ -269,9 +290,9 @@ async function ofSettings(world: World, settings: Instance): Promise<Instance[]>
   const planned = world.state.planned.find((entry) => entry.id === id);
   if (planned) return planned.components;
   const checkpoint = (await allCheckpoints(world)).find((entry) => entry.id === id);
-  if (checkpoint) return componentInstances(frozenVm(checkpoint), checkpoint.id, false);
+  if (checkpoint) return componentInstances(frozenVm(checkpoint), checkpoint.id, world.behaviour);
   const vm = await world.host.getVm(id);
-  return componentInstances(vm, vm.id, world.behaviour.passThrough === true);
+  return componentInstances(vm, vm.id, world.behaviour);
 }
 
 /** Defaults of a kind of resource, with others beside it that are not the default. */

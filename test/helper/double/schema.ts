@@ -132,6 +132,24 @@ export const CLASSES: Record<string, ClassDeclaration> = {
     keys: ['InstanceID'],
     properties: { ...setting, ResourceType: 'UInt16', ResourceSubType: 'String' },
   },
+  Msvm_VirtualSystemCollection: { keys: ['CollectionID'], properties: text('CollectionID', 'ElementName') },
+  Msvm_SnapshotCollection: { keys: ['CollectionID'], properties: text('CollectionID', 'ElementName') },
+  Msvm_ReferencePointCollection: {
+    keys: ['CollectionID'],
+    properties: { ...text('CollectionID', 'ElementName', 'VirtualSystemCollectionId'), ReferencePointType: 'UInt16' },
+  },
+  Msvm_VHDSetInformation: {
+    keys: [],
+    properties: { Path: 'String', SnapshotIdList: 'StringArray', AllPaths: 'StringArray' },
+  },
+  Msvm_VHDSnapshotInformation: {
+    keys: [],
+    properties: {
+      ...text('FilePath', 'SnapshotId', 'SnapshotPath', 'ResilientChangeTrackingId'),
+      ParentPathsList: 'StringArray',
+      CreationTime: 'DateTime',
+    },
+  },
   Msvm_VssComponent: {
     keys: ['DeviceID'],
     properties: {
@@ -189,6 +207,14 @@ export const CLASSES: Record<string, ClassDeclaration> = {
     properties: service,
     methods: {
       GetVirtualHardDiskSettingData: { in: { Path: 'String' }, out: { SettingData: 'String', ...job } },
+      GetVHDSetInformation: {
+        in: { VHDSetPath: 'String', AdditionalInformation: 'UInt32Array' },
+        out: { Information: 'String', ...job },
+      },
+      GetVHDSnapshotInformation: {
+        in: { VHDSetPath: 'String', SnapshotIds: 'StringArray', AdditionalInformation: 'UInt32Array' },
+        out: { SnapshotInformation: 'StringArray', ...job },
+      },
       GetVirtualDiskChanges: {
         in: {
           Path: 'String',

@@ -14,6 +14,7 @@ import { invoke, lookAtJob } from './methods.ts';
 import { associated, guidIn, instanceOf, instancesOf, matches } from './query.ts';
 import { CLASSES } from './schema.ts';
 import { type Reference, readBehaviour, readState, setBehaviour, writeState } from './state.ts';
+import { setDisk, setSnapshots } from './vhd-sets.ts';
 
 let directory = realpathSync(process.env.WMI_DOUBLE_HOST!);
 let host = await openSimulatedHost(directory);
@@ -157,12 +158,23 @@ async function changed(world: World, path: string, rctId: string): Promise<{ lis
   return { list, size: disk.size };
 }
 
+/** What is asked about: a file that is frozen, or a snapshot in a VHD set, for which alone there is a TargetSnapshotId. */
+async function asked(world: World, args: Record<string, unknown>): Promise<{ list: ChangedRange[]; size: number }> {
+  const [path, limit, target] = [String(args.Path), String(args.LimitId), String(args.TargetSnapshotId ?? '')];
+  const disk = await setDisk(world, path);
+  if (!disk && target) throw new HvError('USAGE', 'TargetSnapshotId is for VHD sets');
+  if (!disk) return await changed(world, path, limit);
+  const snapshot = (await setSnapshots(world, disk)).find(({ checkpoint }) => checkpoint.id === target.toLowerCase());
+  if (!snapshot) throw new HvError('TRACKING_ID_INVALID', `no such snapshot: ${target}`);
+  return await changed(world, snapshot.path, limit);
+}
+
 async function wmiChanges(world: World, args: Record<string, unknown>) {
   const { refusesWholeLength, processedMost, processesNothing } = world.behaviour;
   world.state.calls.push('GetVirtualDiskChanges');
   let answer: { list: ChangedRange[]; size: number };
   try {
-    answer = await changed(world, String(args.Path), String(args.LimitId));
+    answer = await asked(world, args);
   } catch (error) {
     if (error instanceof HvError) return { returnValue: 32768, out: {} };
     throw error;

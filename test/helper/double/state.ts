@@ -74,6 +74,20 @@ export interface Behaviour {
   kill?: string;
   /** All calls are refused (rights). */
   accessDenied?: boolean;
+  /** The disk with this index shows itself as a VHD set, shared between VMs (documented; which names its files have: assumed). */
+  vhdSet?: number;
+  /** Checkpoints have a snapshot of the set (assumed: only those of groups do). Default true. */
+  vhdSetSnapshots?: boolean;
+  /** The set cannot be looked into (documented codes). */
+  vhdSetFails?: number;
+  /** Snapshots without an RCT id ("if any": documented). */
+  vhdSetUntracked?: boolean;
+  /** The group that all VMs are in (documented). */
+  group?: string;
+  /** Reference points and checkpoints that are one of a group's, by id; or all (documented). */
+  collected?: string[] | 'all';
+  /** The host has no classes for groups (before Windows Server 2016: documented). */
+  noGroups?: boolean;
   /** Configuration version to report. */
   version?: string;
 }

@@ -13,6 +13,8 @@ export interface ChangeQuery {
   /** Size of the disk, bytes. */
   size: number;
   method: 'virtdisk' | 'wmi';
+  /** The snapshot that is compared with the id, within a VHD set. Method `wmi` only. */
+  snapshotId?: string;
 }
 
 const ADVICE = 'Take a full backup of this disk.';
@@ -62,8 +64,9 @@ async function* regionPages(helper: Helper, query: ChangeQuery, seen: Ascending)
 }
 
 async function ask(helper: Helper, query: ChangeQuery, offset: number, length: number) {
-  const { path, rctId, method } = query;
-  const answer = await helper.request('queryChanges', { path, rctId, method, offset, length }, { repeat: true });
+  const { path, rctId, method, snapshotId } = query;
+  const params = { path, rctId, method, snapshotId, offset, length };
+  const answer = await helper.request('queryChanges', params, { repeat: true });
   return ChangePage.parse(answer);
 }
 

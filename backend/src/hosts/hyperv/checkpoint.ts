@@ -3,6 +3,7 @@ import type { Consistency, VmDescription } from '../../schema/vm.ts';
 import type { CheckpointDisk, RecoveryCheckpoint } from '../port.ts';
 import { describeVm } from './describe.ts';
 import { placedDisks, placeOf } from './describe-disks.ts';
+import type { SetProblem, SetSnapshot } from './vhd-sets.ts';
 import { type DiskFacts, type Snapshot, type SystemAnswer, settingsId } from './wmi.ts';
 
 /**
@@ -22,13 +23,15 @@ export interface CheckpointFacts {
   facts: Map<string, DiskFacts>;
   /** RCT ids of the frozen disks, by path. */
   rctIds: Map<string, string>;
+  /** Snapshots of VHD sets, by path of the set. */
+  sets: Map<string, SetSnapshot | SetProblem>;
 }
 
 /** @param vm the VM as it is now: its name, its state, and disks that no checkpoint can have */
 export function describeCheckpoint(
   snapshot: Snapshot,
   vm: SystemAnswer,
-  { facts, rctIds }: CheckpointFacts,
+  { facts, rctIds, sets }: CheckpointFacts,
 ): RecoveryCheckpoint {
   const { settings, components } = snapshot;
   const { label, consistency } = readName(settings.elementName);
@@ -44,8 +47,11 @@ export function describeCheckpoint(
     consistency,
     disks: description.disks.map(({ index, id, path, size, format }): CheckpointDisk => {
       const frozen = components.find((component) => component.hostResource[0] === path);
-      const skipped = skipReason(format, frozen?.persistentReservationsSupported === true, frozen !== undefined);
-      return { index, id, path, size, rctId: rctIds.get(path) ?? null, ...(skipped ? { skipped } : {}) };
+      const set = sets.get(path);
+      const shared = frozen?.persistentReservationsSupported === true;
+      const skipped = set ? setReason(set, facts.get(path)) : skipReason(format, shared, frozen !== undefined);
+      const rctId = (set && 'path' in set ? set.rctId : rctIds.get(path)) ?? null;
+      return { index, id, path, size, rctId, ...(skipped ? { skipped } : {}) };
     }),
     vm: description,
   };
@@ -64,8 +70,14 @@ function withLeftOut(frozen: VmDescription, now: VmDescription): VmDescription {
 
 function skipReason(format: string, shared: boolean, frozen: boolean): string | undefined {
   if (format === 'passthrough') return 'a pass-through disk cannot be part of a checkpoint';
-  if (format === 'vhds' || shared) return 'a disk shared between VMs (VHD set) is not supported yet';
+  if (format === 'vhds') return 'it is a VHD set, and the checkpoint does not have it';
+  if (shared) return 'it is a VHDX shared between VMs, which Hyper-V freezes in VHD sets only';
   return frozen ? undefined : 'the checkpoint does not have it';
+}
+
+function setReason(set: SetSnapshot | SetProblem, facts: DiskFacts | undefined): string | undefined {
+  if ('problem' in set) return set.problem;
+  return facts?.error ? `it is a VHD set that cannot be described: ${facts.error.message}` : undefined;
 }
 
 /** Paths of the disk files of a checkpoint or VM. */

@@ -27,6 +27,7 @@ import { reachable } from './paths.ts';
 import { planVm } from './plan.ts';
 import { readiness } from './readiness.ts';
 import { referencePoint } from './reference-points.ts';
+import { askSet, isVhdSet, type SetSnapshot, setSnapshot, setSnapshots } from './vhd-sets.ts';
 import * as wmi from './wmi.ts';
 
 /** How long a checkpoint may take: the guest's VSS writers have minutes. Seconds. */
@@ -181,7 +182,7 @@ export class HyperVHost implements Host {
 
   async openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<BlockDevice> {
     const disk = await this.#frozenDisk(checkpoint, diskIndex);
-    return await FrozenDisk.open(reachable(disk.path, this.#server), async () => {
+    return await FrozenDisk.open(reachable(disk.set?.path ?? disk.path, this.#server), async () => {
       await this.#snapshot(checkpoint.id);
     });
   }
@@ -191,9 +192,11 @@ export class HyperVHost implements Host {
     diskIndex: number,
     rctId: string,
   ): AsyncGenerator<ChangedRange[]> {
-    const { path, size } = await this.#frozenDisk(checkpoint, diskIndex);
+    const { path, size, set } = await this.#frozenDisk(checkpoint, diskIndex);
     const { virtDisk } = await this.#helper.state();
-    yield* queryChanges(this.#helper, { path, rctId, size, method: virtDisk.available ? 'virtdisk' : 'wmi' });
+    // virtdisk.dll is asked about files; what changed up to a snapshot within a set is documented for WMI alone.
+    const method = virtDisk.available && !set ? 'virtdisk' : 'wmi';
+    yield* queryChanges(this.#helper, { path, rctId, size, method, snapshotId: set?.snapshotId });
   }
 
   async copyConfiguration(checkpoint: RecoveryCheckpoint): Promise<ConfigurationFile[]> {
@@ -258,6 +261,14 @@ export class HyperVHost implements Host {
       ),
       await this.#helper.state(),
     ];
+    const sets = new Map<string, string>();
+    for (const path of diskPaths(vm.components).filter(isVhdSet)) {
+      const problem = await askSet(this.#helper, path).then(
+        () => '',
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      sets.set(path, problem);
+    }
     const sharing = vm.components.filter((component) => component.persistentReservationsSupported);
     return readiness({
       vm: describeVm({ ...vm, facts }),
@@ -265,6 +276,7 @@ export class HyperVHost implements Host {
         [...facts.values()].flatMap(({ path, error }) => (error ? [[path, error.message] as const] : [])),
       ),
       shared: new Set(sharing.map((component) => component.hostResource[0] ?? '')),
+      sets,
       recovery: snapshots.snapshots.map(({ settings }) => settings.elementName),
       users: snapshots.others.map((settings) => settings.elementName),
       referencePoints: points.referencePoints.length,
@@ -325,7 +337,8 @@ export class HyperVHost implements Host {
     const facts = await this.#facts([...new Set([...frozen, ...diskPaths(vm.components)])]);
     for (const path of strict ? frozen : []) {
       const failure = facts.get(path)?.error;
-      if (!failure) continue;
+      // A set is left out, with the reason.
+      if (!failure || isVhdSet(path)) continue;
       throw new HvError(
         'DISK_CORRUPT',
         `A disk of VM "${vm.settings.elementName}" cannot be read: ${failure.message}`,
@@ -335,7 +348,8 @@ export class HyperVHost implements Host {
         },
       );
     }
-    return { facts, rctIds: await this.#rctIds(frozen) };
+    const sets = await setSnapshots(this.#helper, snapshot.components);
+    return { facts, rctIds: await this.#rctIds(frozen.filter((path) => !isVhdSet(path))), sets };
   }
 
   /**
@@ -366,13 +380,21 @@ export class HyperVHost implements Host {
   }
 
   /** The frozen disk as it lies now: the end of a checkpoint below may have moved it. */
-  async #frozenDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<{ path: string; size: number }> {
+  async #frozenDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<FrozenPlace> {
     const snapshot = await this.#snapshot(checkpoint.id);
     const disk = checkpoint.vm.disks.find((entry) => entry.index === diskIndex);
     const place = disk && placedDisks(snapshot.components).find((entry) => samePlace(entry, disk));
     if (!disk || !place || place.passThrough) throw noSuchDisk(checkpoint.id, diskIndex);
-    return { path: place.path, size: disk.size };
+    const set = isVhdSet(place.path) ? { set: await setSnapshot(this.#helper, place) } : {};
+    return { path: place.path, size: disk.size, ...set };
   }
+}
+
+/** A frozen disk: its file, or the VHD set and the snapshot in it. */
+interface FrozenPlace {
+  path: string;
+  size: number;
+  set?: SetSnapshot;
 }
 
 function samePlace(

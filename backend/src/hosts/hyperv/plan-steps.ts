@@ -95,7 +95,13 @@ function diskSteps(components: WmiComponent[], { disks }: Wanted): PlanStep[] {
     const there = present.get(placeOf(disk));
     if (there) {
       if (there.path === disk.path) return [];
-      return [{ kind: 'modify', instanceId: there.component.instanceID, properties: { HostResource: [disk.path] } }];
+      const { instanceID: instanceId, persistentReservationsSupported, snapshotId } = there.component;
+      // What was shared, or a snapshot in a VHD set, comes back as a disk of this VM alone.
+      const alone = {
+        ...(persistentReservationsSupported ? { PersistentReservationsSupported: false } : {}),
+        ...(snapshotId ? { SnapshotId: '' } : {}),
+      };
+      return [{ kind: 'modify', instanceId, properties: { HostResource: [disk.path], ...alone } }];
     }
     const controller = controllerOf(components, disk);
     if (!controller) return [];

@@ -312,6 +312,11 @@ class HyperVPlan implements PlannedVm {
           : 'The VM has no virtual TPM: its content is part of a VM backup only.',
       );
     }
+    const sets = vm.disks.filter((disk) => disk.format === 'vhds').map((disk) => disk.index);
+    if (sets.length > 0)
+      this.warnings.push(
+        `Disk ${sets.join(', ')} was a VHD set, shared between VMs: now it is a VHDX of this VM alone.`,
+      );
     if (left.length > 0) {
       this.warnings.push(
         `The disk files of the replaced VM were left; delete them when they are not needed: ${left.join(', ')}.`,

@@ -8,6 +8,10 @@ export interface ReadinessFacts {
   failures: Map<string, string>;
   /** Paths of disks that several VMs may write to. */
   shared: Set<string>;
+  /** VHD sets by path, with why they cannot be looked into; empty text where they can. */
+  sets: Map<string, string>;
+  /** Names of the groups (collections) that the VM is in. */
+  groups: string[];
   /** Recovery checkpoints that stand, by name; and users' checkpoints. */
   recovery: string[];
   users: string[];
@@ -54,7 +58,7 @@ const finding = (
   advice?: string,
 ): ReadinessFinding => ({ code, severity, message, ...(advice ? { advice } : {}) });
 
-function* vmFindings({ vm, vss }: ReadinessFacts): Generator<ReadinessFinding> {
+function* vmFindings({ vm, vss, groups }: ReadinessFacts): Generator<ReadinessFinding> {
   const version = Number.parseFloat(vm.version);
   if (version < TRACKING_VERSION) {
     const message = `The configuration version is ${vm.version}; change tracking needs ${TRACKING_VERSION} or later.`;
@@ -78,6 +82,10 @@ function* vmFindings({ vm, vss }: ReadinessFacts): Generator<ReadinessFinding> {
   }
   if (vm.state === 'Saved')
     yield finding('info', 'SAVED_STATE', 'The VM is in saved state; its memory is not part of a backup.');
+  if (groups.length > 0) {
+    const message = `The VM is in a group (${groups.join(', ')}): it is frozen by itself, not at one moment with the others.`;
+    yield finding('info', 'VM_GROUP', message);
+  }
   if (vm.tpm) {
     yield finding(
       'warning',
@@ -88,7 +96,7 @@ function* vmFindings({ vm, vss }: ReadinessFacts): Generator<ReadinessFinding> {
   }
 }
 
-function* diskFindings({ vm, failures, shared, merging }: ReadinessFacts): Generator<ReadinessFinding> {
+function* diskFindings({ vm, failures, shared, sets, merging }: ReadinessFacts): Generator<ReadinessFinding> {
   if (vm.disks.length === 0) yield finding('info', 'NO_DISKS', 'The VM has no disks.');
   for (const disk of vm.disks) {
     const name = `Disk ${disk.index} (${disk.path})`;
@@ -100,12 +108,23 @@ function* diskFindings({ vm, failures, shared, merging }: ReadinessFacts): Gener
         `${name} is a pass-through disk: it is left out.`,
         'Back it up from within the guest.',
       );
-    } else if (disk.format === 'vhds' || shared.has(disk.path)) {
+    } else if (disk.format === 'vhds') {
+      const problem = sets.get(disk.path);
+      const how = problem
+        ? `which cannot be looked into (${problem}): it is left out.`
+        : 'shared between VMs: it is read where the checkpoint has a snapshot of the set, else left out.';
+      yield finding(
+        'warning',
+        'VHD_SET',
+        `${name} is a VHD set, ${how}`,
+        'Hyper-V freezes sets for groups of VMs. Until a restore point has the disk, back it up from within the guest.',
+      );
+    } else if (shared.has(disk.path)) {
       yield finding(
         'warning',
         'SHARED_DISK',
-        `${name} is shared between VMs: it is left out.`,
-        'Back it up from within the guest.',
+        `${name} is a VHDX shared between VMs: it is left out.`,
+        'Convert it to a VHD set (Convert-VHD), or back it up from within the guest.',
       );
     } else if (failure !== undefined) {
       yield finding('error', 'DISK_UNREADABLE', `${name} cannot be read: ${failure}`, 'Check the file and its rights.');

@@ -57,6 +57,8 @@ export const WmiComponent = z.object({
   addressOnParent: text,
   hostResource: texts,
   persistentReservationsSupported: flag,
+  /** The snapshot within a VHD set that is attached; empty for the set's current state, and for other disks. */
+  snapshotId: text,
   virtualQuantity: number,
   dynamicMemoryEnabled: flag,
   reservation: number,
@@ -97,6 +99,14 @@ export const DiskFacts = z.object({
 export type DiskFacts = z.infer<typeof DiskFacts>;
 export const DiskFactsAnswer = z.object({ disks: z.array(DiskFacts) });
 
+/** Msvm_VHDSetInformation and Msvm_VHDSnapshotInformation. */
+export const VhdSetAnswer = z.object({
+  path: z.string(),
+  paths: texts,
+  snapshotIds: texts,
+  snapshots: z.array(z.object({ id: z.string(), path: text, parents: texts, rctId: text })),
+});
+
 export const TrackingAnswer = z.object({
   disks: z.array(z.object({ path: z.string(), enabled: flag, mostRecentId: text, error: failure.optional() })),
 });
@@ -124,6 +134,7 @@ export const PlannedListing = z.object({ systems: z.array(WmiSystem) });
 export const PrerequisiteAnswer = z.object({
   elevated: z.boolean().nullish(),
   vss: z.object({ enabledState: number, operationalStatus: numbers }).nullish(),
+  groups: texts,
   volumes: z.array(z.object({ name: text, freeSpace: number, capacity: number, fileSystem: text })),
 });
 
