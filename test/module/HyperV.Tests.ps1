@@ -47,13 +47,13 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
         }
 
         # What the next calls on the host shall do: test/helper/double/state.ts, Behaviour.
-        function Set-HostBehaviour {
+        function Use-HostBehaviour {
             param([hashtable] $Behaviour)
 
             [System.IO.File]::WriteAllText("$lab.behaviour.json", (ConvertTo-Json -InputObject $Behaviour -Depth 5))
         }
 
-        function New-RandomByte {
+        function Get-RandomByte {
             param([int] $Count, [int] $Seed)
 
             $bytes = New-Object -TypeName byte[] -ArgumentList $Count
@@ -93,7 +93,7 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
         $images = foreach ($size in 8MB, 4MB) {
             $path = Join-Path -Path $folder -ChildPath "source-$size.raw"
             $stream = [System.IO.File]::Create($path)
-            if ($size -eq 8MB) { $stream.Write((New-RandomByte -Count 3MB -Seed 7), 0, 3MB) }
+            if ($size -eq 8MB) { $stream.Write((Get-RandomByte -Count 3MB -Seed 7), 0, 3MB) }
             $stream.SetLength($size)
             $stream.Dispose()
             $path
@@ -130,8 +130,8 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
         try {
             foreach ($run in 0..3) {
                 if ($run -gt 0) {
-                    Write-Guest -Disk 0 -Offset (1MB * $run + 512) -Data (New-RandomByte -Count 5000 -Seed $run)
-                    Write-Guest -Disk 1 -Offset (700000 * $run) -Data (New-RandomByte -Count 70000 -Seed (100 + $run))
+                    Write-Guest -Disk 0 -Offset (1MB * $run + 512) -Data (Get-RandomByte -Count 5000 -Seed $run)
+                    Write-Guest -Disk 1 -Offset (700000 * $run) -Data (Get-RandomByte -Count 70000 -Seed (100 + $run))
                 }
                 $result = Backup-VMRct -Name $name -Repository $repository -WarningVariable warnings
                 $warnings | Should -BeNullOrEmpty
@@ -219,7 +219,7 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
         @{ What = 'a checkpoint that fails'; Code = 'CHECKPOINT_FAILED'; Match = 'Not enough storage'; Behaviour = @{ jobFails = @{ CreateSnapshot = @{ errorCode = 32778; error = 'Not enough storage (0x80070008).' } } } }
         @{ What = 'no rights'; Code = 'ACCESS_DENIED'; Match = 'denied'; Behaviour = @{ accessDenied = $true } }
     ) {
-        Set-HostBehaviour -Behaviour $Behaviour
+        Use-HostBehaviour -Behaviour $Behaviour
         try {
             $target = if ($Behaviour.Count) { $vm.id } else { "$name." }
             $null = Backup-VMRct -Name $target -Repository $repository -ErrorVariable problems -ErrorAction SilentlyContinue
@@ -228,7 +228,7 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
             "$($problems[0])" | Should -Match $Match
             $problems[0].ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
         } finally {
-            Set-HostBehaviour -Behaviour @{}
+            Use-HostBehaviour -Behaviour @{}
         }
     }
 
@@ -244,10 +244,10 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
     It 'takes names for names, whatever they are' {
         $names = @(
             '$(New-Item PWNED)', "a';New-Item PWNED;'b", '"; New-Item PWNED; "', "a`nNew-Item PWNED`nb", '`n`$env:PATH`', '[a-z]*?', "' OR Name LIKE '%", '@{a=1}'
-            '&amp;<VALUE>]]>', '2026-01-01T00:00:00Z', '/Date(0)/', '%TEMP%\..\x', ('x' * 300), ([char]0x2713 + ' ' + [char]0xDC + 'n' + [char]0x202E + 'rtl')
+            '&amp;<VALUE>]]>', '2026-01-01T00:00:00Z', '/Date(0)/', '%TEMP%\..\x', ('x' * 100), ([char]0x2713 + ' ' + [char]0xDC + 'n' + [char]0x202E + 'rtl')
         )
         $image = Join-Path -Path $folder -ChildPath 'small.raw'
-        [System.IO.File]::WriteAllBytes($image, (New-RandomByte -Count 1MB -Seed 3))
+        [System.IO.File]::WriteAllBytes($image, (Get-RandomByte -Count 1MB -Seed 3))
         foreach ($each in $names) { $null = Invoke-Hvbackup vm create --host "sim:$lab" --name $each --disk $image }
         $results = @($names | Backup-VMRct -Repository $repository)
         $results.VMName | Should -BeExactly $names

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { queryChanges } from '../../../backend/src/hosts/hyperv/changes.ts';
 import { Helper } from '../../../backend/src/hosts/hyperv/helper.ts';
+import { giveHelper, takeHelper } from '../../../backend/src/hosts/hyperv/helper-pool.ts';
 import { parseLine, renderRequest } from '../../../backend/src/hosts/hyperv/lines.ts';
 import { childEnvironment, powerShellPath } from '../../../backend/src/hosts/hyperv/shell.ts';
 import { createSimulatedHost, type SimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
@@ -149,8 +150,40 @@ describe.skipIf(!pwsh)('helper process (skipped without pwsh)', () => {
     }
   });
 
+  it('is kept for the next user; not by two at a time, not after a failure, and no process lives on for it', async () => {
+    const made: Helper[] = [];
+    const make = (): Helper => made[made.push(new Helper(double)) - 1]!;
+    const alone = process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length;
+    const first = takeHelper('a', make);
+    const { processId } = await first.state();
+    await giveHelper('a', first);
+    expect(process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap')).toHaveLength(alone);
+    // What differs in anything is another helper.
+    const other = takeHelper('b', make);
+    expect(other).not.toBe(first);
+    expect(takeHelper('a', make)).toBe(first);
+    expect((await first.state()).processId).toBe(processId);
+    const meanwhile = takeHelper('a', make);
+    expect(meanwhile).not.toBe(first);
+    await other.close();
+    await meanwhile.close();
+    await giveHelper('a', first);
+    process.kill(processId, 'SIGKILL');
+    while (first.running) await pause(20);
+    const next = takeHelper('a', make);
+    expect(next).not.toBe(first);
+    await next.state();
+    process.kill(next.pid!, 'SIGKILL');
+    await expect(next.request('diskFacts', { paths: [] })).rejects.toMatchObject({ data: { died: true } });
+    await giveHelper('a', next);
+    const last = takeHelper('a', make);
+    expect(last).not.toBe(next);
+    await last.close();
+    expect(made).toHaveLength(5);
+  });
+
   it('is ended when it hangs', async () => {
-    const helper = new Helper({ ...double, silenceMs: 1500 });
+    const helper = new Helper({ ...double, silenceMs: 4000 });
     try {
       await helper.state();
       setBehaviour(directory, { hangs: ['GetVirtualHardDiskSettingData'] });

@@ -38,6 +38,8 @@ const VHD_SET = 4;
 const SYNCHRONOUS = ['ModifySystemSettings', 'ModifyResourceSettings', 'AddResourceSettings', 'RemoveResourceSettings'];
 /** States a job passes through, one for each look. */
 const STATES = [2, 3, 4, 4, 7];
+/** Of further jobs of the same method: nobody has to wait for what was seen already. */
+const SHORT = [4, 7];
 const FAILING = [2, 3, 4, 10];
 
 type Arguments = Record<string, unknown>;
@@ -222,10 +224,11 @@ export async function invoke(world: World, target: Reference, name: string, args
 
 function startJob(world: World, method: string, done: Done, error = '', errorCode = 0): Job {
   const vanishes = world.behaviour.vanishes?.includes(method);
+  const states = vanishes || !world.state.jobs.some((entry) => entry.method === method) ? STATES : SHORT;
   const job: Job = {
     id: randomUUID().toUpperCase(),
     method,
-    states: [...(error ? FAILING : STATES)],
+    states: [...(error ? FAILING : states)],
     errorCode,
     error,
     results: done.result ? [done.result] : [],
