@@ -68,13 +68,14 @@ function Get-VMBackup {
                     if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location | Add-Passphrase @carried }
                 }
                 foreach ($pattern in $patterns) {
-                    $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern)
+                    # A name with brackets may be given escaped, and each name as it is.
+                    $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern) -or $pattern.Contains('`')
                     $parameters = @{ repository = $location; passphrase = $secret; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
                     do {
                         $page = Invoke-BackendMethod -Backend $backend -Method 'point/list' -Parameters $parameters -TargetObject $location
                         if (-not $page) { return }
                         foreach ($point in $page.points) {
-                            if ($wildcard -and $point.vmName -notlike $pattern) { continue }
+                            if ($wildcard -and $point.vmName -notlike $pattern -and $point.vmName -ne $pattern) { continue }
                             ConvertTo-RestorePoint -Point $point -Repository $location | Add-Passphrase @carried
                         }
                         $parameters.cursor = Get-Field -InputObject $page -Name 'nextCursor'

@@ -264,6 +264,18 @@ Describe 'Get-VMBackup' {
         $points[0].Held | Should -BeFalse
     }
 
+    It 'finds a name with wildcard characters, as it is and escaped' {
+        foreach ($name in '[a-z]*?', '`n`$env:PATH`', 'web[01]') {
+            $points = @((Get-CannedPoint -Name $name), (Get-CannedPoint -Name 'else'))
+            foreach ($given in [WildcardPattern]::Escape($name), $name) {
+                Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = $points } }) }
+                (Get-VMBackup -Name $given -Repository $repository).VMName | Should -Contain $name
+            }
+            Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = $points } }) }
+            (Get-VMBackup -Name ([WildcardPattern]::Escape($name)) -Repository $repository).VMName | Should -BeExactly $name
+        }
+    }
+
     It 'finds by name, by wildcard, and from the pipeline' {
         $points = @((Get-CannedPoint -Name 'web01'), (Get-CannedPoint -Name 'web02'), (Get-CannedPoint -Name 'db'))
         Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = $points } }) }

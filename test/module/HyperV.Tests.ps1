@@ -251,7 +251,7 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
         foreach ($each in $names) { $null = Invoke-Hvbackup vm create --host "sim:$lab" --name $each --disk $image }
         $results = @($names | Backup-VMRct -Repository $repository)
         $results.VMName | Should -BeExactly $names
-        foreach ($each in $names) { @(Get-VMBackup -Name $each -Repository $repository).VMName | Should -BeExactly $each }
+        foreach ($each in $names) { @(Get-VMBackup -Name ([WildcardPattern]::Escape($each)) -Repository $repository).VMName | Should -BeExactly $each }
         $restored = $results[0] | Restore-VMBackup -GenerateNewId -Name ('$(New-Item PWNED2)' + $names[3]) -WarningAction SilentlyContinue
         $restored.VMName | Should -BeExactly ('$(New-Item PWNED2)' + $names[3])
         Get-ChildItem -LiteralPath $TestDrive, (Get-Location).Path -Filter 'PWNED*' -Force | Should -BeNullOrEmpty
