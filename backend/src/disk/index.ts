@@ -2,6 +2,7 @@
 export { checkDisk } from './check.ts';
 export { copyContent } from './copy.ts';
 export type { BlockDevice, ChangedRange, Extent, ImageWriter, WritableBlockDevice } from './device.ts';
+export { covers, type Difference, nextRange, openDifference } from './difference.ts';
 export type { DiskFormat, DiskInfo, ParentInfo } from './info.ts';
 export { type Disk, inspectDisk, type OpenOptions, openDisk, type WritableDisk } from './open.ts';
 export type { ParentResolver } from './parent.ts';
