@@ -47,16 +47,22 @@ function Get-WmiChangePage {
     $service = Get-HvService -ClassName 'Msvm_ImageManagementService'
     $target = $script:CimTarget
     $arguments = @{ Path = $Path; LimitId = $RctId; TargetSnapshotId = $TargetSnapshotId; ByteOffset = $Offset; ByteLength = $Length }
-    $result = Invoke-CimMethod -InputObject $service -MethodName 'GetVirtualDiskChanges' -Arguments $arguments -OperationTimeoutSec $script:CimTimeout @target
+    try {
+        $result = Invoke-CimMethod -InputObject $service -MethodName 'GetVirtualDiskChanges' -Arguments $arguments -OperationTimeoutSec $script:CimTimeout @target
+    } catch {
+        $failure = ConvertTo-HelperError -ErrorRecord $_
+        if ($failure.code -ne 'NOT_SUPPORTED') { throw }
+        Deny-Request -Code 'TRACKING_LOST' -Message "The host has no GetVirtualDiskChanges. $($failure.message)" -Advice 'A full backup of this disk is needed, or differential exports (-ExportFolder).' -Data @{ path = $Path; unsupported = $true }
+    }
     $returned = [long] $result.ReturnValue
     # The documentation wants a length below the disk's size; a shipping client passes the size. The caller asks for half.
     if ($returned -eq 32773) { return @{ refused = 'length' } }
     if ($returned -eq 4096) {
-        Deny-Request -Code 'TRACKING_LOST' -Message "The host answers GetVirtualDiskChanges for '$Path' with a job, whose result cannot be read." -Advice 'Take a full backup of this disk.' -Data @{ path = $Path }
+        Deny-Request -Code 'TRACKING_LOST' -Message "The host answers GetVirtualDiskChanges for '$Path' with a job, whose result cannot be read." -Advice 'Take a full backup of this disk.' -Data @{ path = $Path; unsupported = $true }
     }
     if ($returned -ne 0) {
         $name = $script:MethodFailures[[int] $returned]
-        Deny-Request -Code 'TRACKING_LOST' -Message "The changed ranges of '$Path' cannot be had: GetVirtualDiskChanges returned $returned, $name." -Advice 'A full backup of this disk is needed.' -Data @{ path = $Path; rctId = $RctId; returnValue = $returned }
+        Deny-Request -Code 'TRACKING_LOST' -Message "The changed ranges of '$Path' cannot be had: GetVirtualDiskChanges returned $returned, $name." -Advice 'A full backup of this disk is needed.' -Data @{ path = $Path; rctId = $RctId; returnValue = $returned; unsupported = ($returned -eq 32770) }
     }
     $offsets = @($result.ChangedByteOffsets)
     $lengths = @($result.ChangedByteLengths)

@@ -13,7 +13,7 @@ $ProgressPreference = 'SilentlyContinue'
 $WarningPreference = 'SilentlyContinue'
 $InformationPreference = 'SilentlyContinue'
 
-foreach ($part in 'Protocol', 'Cim', 'Embedded', 'Job', 'Session', 'System', 'Disk', 'VhdSet', 'VirtDisk', 'Snapshot', 'ReferencePoint', 'Change', 'Plan', 'Prerequisite') {
+foreach ($part in 'Protocol', 'Cim', 'Embedded', 'Job', 'Session', 'System', 'Disk', 'VhdSet', 'VirtDisk', 'Snapshot', 'ReferencePoint', 'Change', 'Export', 'AttachedDisk', 'Plan', 'Prerequisite') {
     . (Join-Path -Path $PSScriptRoot -ChildPath "$part.ps1")
 }
 
@@ -34,6 +34,11 @@ $script:HelperMethods = @{
     configurationFiles    = 'Get-HelperConfigurationFile'
     changeTracking        = 'Get-HelperChangeTracking'
     queryChanges          = 'Get-HelperChange'
+    exportAbilities       = 'Get-HelperExportAbility'
+    exportSnapshot        = 'Invoke-HelperExport'
+    awaitExport           = 'Wait-HelperExport'
+    openAttached          = 'Open-HelperAttachedDisk'
+    closeAttached         = 'Close-HelperAttachedDisk'
     hostDefaults          = 'Get-HelperHostDefault'
     listPlanned           = 'Get-HelperPlannedList'
     importPlanned         = 'Invoke-HelperImport'

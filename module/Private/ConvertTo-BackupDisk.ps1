@@ -10,6 +10,7 @@ function ConvertTo-BackupDisk {
         [psobject] $Disk
     )
 
+    $method = Get-Field -InputObject $Disk -Name 'method'
     return [pscustomobject]@{
         PSTypeName   = 'HyperVBackup.BackupDisk'
         Number       = [int]$Disk.index
@@ -21,5 +22,7 @@ function ConvertTo-BackupDisk {
         ChangedBytes = [long]$Disk.changedBytes
         ReadBytes    = [long]$Disk.readBytes
         NewBytes     = [long]$Disk.newBytes
+        Method       = if ($method) { ConvertTo-EnumName -Value $method } else { '' }
+        MethodReason = [string](Get-Field -InputObject $Disk -Name 'methodReason')
     }
 }

@@ -36,6 +36,12 @@ function Backup-VMRct {
         Numbers of disks that are left out, from 0.
     .PARAMETER Compression
         How hard new blocks are compressed: Fast, Default or Strong.
+    .PARAMETER ReadMethod
+        How the disks of a Hyper-V host are read. Native: from their files. Attached: through virtdisk.dll. Export: from what the host
+        exports over WMI. Auto, when left out: from their files, and in another way where those cannot be read.
+    .PARAMETER ExportFolder
+        Folder in which exports lie while they are read, as the host names it: a local path of the host, or a share that the host and
+        this machine reach. When left out: a folder of its own below the host's folder for virtual disks.
     .PARAMETER Hold
         Hold the new restore points: nothing removes them until Set-VMBackupHold -Release.
     .PARAMETER LimitRate
@@ -68,6 +74,10 @@ function Backup-VMRct {
         Backup-VMRct -Name web01 -VMHost sim:C:\Lab -Repository D:\Backups -AsJob | Wait-Job | Receive-Job
 
         Backs up a virtual machine of a simulated host in a background job.
+    .EXAMPLE
+        Backup-VMRct -Name web01 -VMHost hyperv:NODE7 -Repository D:\Backups -ReadMethod Export -ExportFolder \\files\staging
+
+        Backs up a virtual machine of a host whose disks cannot be opened over its shares: the host exports them to a share of its own.
     .OUTPUTS
         HyperVBackup.BackupResult, one for each virtual machine as it is done; with -AsJob a job.
     .LINK
@@ -118,6 +128,12 @@ function Backup-VMRct {
         [ValidateSet('Fast', 'Default', 'Strong')]
         [string] $Compression,
 
+        [ValidateSet('Auto', 'Native', 'Attached', 'Export')]
+        [string] $ReadMethod,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $ExportFolder,
+
         [switch] $Hold,
 
         [ValidateRange(1024, [long]::MaxValue)]
@@ -143,6 +159,8 @@ function Backup-VMRct {
                 guestBackup          = ConvertTo-ProtocolValue -Value $GuestBackup
                 excludeDisks         = $ExcludeDisk
                 compression          = ConvertTo-ProtocolValue -Value $Compression
+                readMethod           = ConvertTo-ProtocolValue -Value $ReadMethod
+                exportFolder         = if ($ExportFolder) { $ExportFolder } else { $null }
                 hold                 = if ($Hold) { $true } else { $null }
                 limitRate            = if ($LimitRate) { $LimitRate } else { $null }
             }
@@ -208,7 +226,7 @@ function Backup-VMRct {
                     continue
                 }
                 $parameters = @{ Name = $selectors; VMHost = $group.Name; Repository = $location }
-                foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression', 'LimitRate', 'ThrottleLimit') {
+                foreach ($option in 'Mode', 'Kind', 'Consistency', 'GuestBackup', 'ExcludeDisk', 'Compression', 'ReadMethod', 'ExportFolder', 'LimitRate', 'ThrottleLimit') {
                     if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = $PSBoundParameters[$option] }
                 }
                 $carried = if ($Passphrase) { $Passphrase } elseif ($Repository -isnot [string]) { Get-Field -InputObject $Repository -Name 'Passphrase' }

@@ -12,6 +12,10 @@ function Test-VMBackupPrerequisite {
     .PARAMETER VMHost
         The host: hyperv: for this machine, hyperv:SERVER for another, sim:DIR for a simulated one. When left out: what the
         environment variable HVBACKUP_HOST says, else the computer of the VM object, else this machine.
+    .PARAMETER ReadMethod
+        How the disks shall be read: Auto, Native, Attached or Export, as for Backup-VMRct.
+    .PARAMETER ExportFolder
+        Folder for exports, as for Backup-VMRct.
     .EXAMPLE
         Get-VM | Test-VMBackupPrerequisite | Where-Object { -not $_.Ready }
 
@@ -21,7 +25,7 @@ function Test-VMBackupPrerequisite {
 
         What was found about one virtual machine, and what to do about it.
     .OUTPUTS
-        HyperVBackup.Prerequisite: VMName, VMId, Ready, Method, Changes, Why, Findings, VMHost.
+        HyperVBackup.Prerequisite: VMName, VMId, Ready, Method, Changes, Why, ExportFolder, Findings, VMHost.
     .LINK
         about_HyperVBackup
     #>
@@ -37,7 +41,13 @@ function Test-VMBackupPrerequisite {
         [ValidateNotNull()]
         [object[]] $VM,
 
-        [string] $VMHost
+        [string] $VMHost,
+
+        [ValidateSet('Auto', 'Native', 'Attached', 'Export')]
+        [string] $ReadMethod,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $ExportFolder
     )
 
     process {
@@ -47,19 +57,26 @@ function Test-VMBackupPrerequisite {
             foreach ($machine in $machines) {
                 $target = if ($Name) { @{ Selector = $machine; Host = (Resolve-BackupHost -VMHost $VMHost) } } else { Resolve-BackupTarget -VM $machine -VMHost $VMHost -Cmdlet $PSCmdlet }
                 if (-not $target) { continue }
-                $call = @{ Method = 'vm/show'; Parameters = @{ host = $target.Host; vm = $target.Selector }; Activity = "Looking at $($target.Selector)"; TargetObject = $machine }
+                $parameters = @{
+                    host         = $target.Host
+                    vm           = $target.Selector
+                    readMethod   = ConvertTo-ProtocolValue -Value $ReadMethod
+                    exportFolder = if ($ExportFolder) { $ExportFolder } else { $null }
+                }
+                $call = @{ Method = 'vm/show'; Parameters = $parameters; Activity = "Looking at $($target.Selector)"; TargetObject = $machine }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
                 $readiness = $result.readiness
                 [pscustomobject]@{
-                    PSTypeName = 'HyperVBackup.Prerequisite'
-                    VMName     = [string]$result.vm.name
-                    VMId       = [guid]$result.vm.id
-                    Ready      = [bool]$readiness.ready
-                    Method     = ConvertTo-EnumName -Value $readiness.method
-                    Changes    = ConvertTo-EnumName -Value $readiness.changes
-                    Why        = [string]$readiness.why
-                    Findings   = @(foreach ($finding in $readiness.findings) {
+                    PSTypeName   = 'HyperVBackup.Prerequisite'
+                    VMName       = [string]$result.vm.name
+                    VMId         = [guid]$result.vm.id
+                    Ready        = [bool]$readiness.ready
+                    Method       = ConvertTo-EnumName -Value $readiness.method
+                    Changes      = ConvertTo-EnumName -Value $readiness.changes
+                    Why          = [string]$readiness.why
+                    ExportFolder = [string](Get-Field -InputObject $readiness -Name 'exportFolder')
+                    Findings     = @(foreach ($finding in $readiness.findings) {
                             [pscustomobject]@{
                                 PSTypeName = 'HyperVBackup.PrerequisiteFinding'
                                 Code       = [string]$finding.code
@@ -68,7 +85,7 @@ function Test-VMBackupPrerequisite {
                                 Advice     = [string](Get-Field -InputObject $finding -Name 'advice')
                             }
                         })
-                    VMHost     = $target.Host
+                    VMHost       = $target.Host
                 }
             }
         } catch {

@@ -45,7 +45,7 @@ Describe 'Backup-VMRct' {
     It 'passes every option on' {
         $options = @{
             Mode = 'Incremental'; Kind = 'Data'; Consistency = 'Crash'; AllowCrashConsistent = $true; GuestBackup = 'Copy'; ExcludeDisk = 1
-            Compression = 'Strong'; VMHost = 'hyperv:server'
+            Compression = 'Strong'; VMHost = 'hyperv:server'; ReadMethod = 'Export'; ExportFolder = '\\files\Staging [1]'
         }
         $null = Backup-VMRct -Name 'web01' -Repository $repository @options
         $sent = (Get-Received).params
@@ -58,6 +58,8 @@ Describe 'Backup-VMRct' {
         , $sent.excludeDisks | Should -BeOfType [array]
         $sent.excludeDisks | Should -Be @(1)
         $sent.compression | Should -BeExactly 'strong'
+        $sent.readMethod | Should -BeExactly 'export'
+        $sent.exportFolder | Should -BeExactly '\\files\Staging [1]'
     }
 
     It 'takes names, VM objects and ids; of an object the id and the computer' {

@@ -49,12 +49,12 @@ Describe 'Manifest' {
 Describe 'Parameters' {
     It '<Name> has the parameters it is documented to have' -ForEach @(
         @{ Name = 'New-VMBackupRepository'; Expected = 'Path BlockSize Passphrase' }
-        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression Hold LimitRate ThrottleLimit AsJob Passphrase' }
+        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression ReadMethod ExportFolder Hold LimitRate ThrottleLimit AsJob Passphrase' }
         @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository Passphrase' }
         @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample Passphrase' }
         @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force Passphrase' }
         @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles Passphrase' }
-        @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost' }
+        @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost ReadMethod ExportFolder' }
         @{ Name = 'Start-VMBackupTrace'; Expected = 'Path' }
         @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
         @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository Passphrase' }

@@ -70,6 +70,15 @@ export const number: Parser<number> = (value, name) => {
 
 // The options that many commands share, worded once.
 export const hostOption = required('URI', 'The host: sim:DIR, hyperv: or hyperv:SERVER.', text);
+/** How disks of a Hyper-V host are read. */
+export const readingOptions = {
+  'read-method': optional(
+    'auto|native|attached|export',
+    "How a Hyper-V host's disks are read: their files, attached, or exported; auto when absent.",
+    oneOf('auto', 'native', 'attached', 'export'),
+  ),
+  'export-folder': optional('DIR', 'Folder for exports while they are read, as the host names it.', text),
+};
 export const repositoryOption = required('LOCATION', 'The repository.', text);
 export const pointOption = required('ID', 'The restore point: its id, or the beginning of it.', text);
 export const limitRateOption = optional('SIZE', 'Read at most this much a second: 50M, 1G.', (text, name) => {

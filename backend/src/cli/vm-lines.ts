@@ -36,8 +36,16 @@ export function vmLines(vm: VmDescription): string[] {
 const WAYS: Record<Readiness['changes'], string> = {
   virtdisk: 'virtdisk.dll',
   wmi: 'WMI',
+  export: 'differential exports',
   simulated: 'the simulated host',
   none: 'nobody: always in full',
+};
+
+const METHODS: Record<Readiness['method'], string> = {
+  native: 'from their files',
+  share: "over the host's shares",
+  attached: 'attached (virtdisk.dll)',
+  export: 'from exports over WMI',
 };
 
 /** How a backup would read the VM, and what stands in the way. */
@@ -45,7 +53,7 @@ export function readinessLines(readiness: Readiness | undefined): string[] {
   if (!readiness) return [];
   const rows = properties([
     ['Backup', readiness.ready ? 'can be made' : 'cannot be made'],
-    ['Disks are read', readiness.method === 'native' ? 'from their files' : "over the host's shares"],
+    ['Disks are read', METHODS[readiness.method]],
     ['Changes tells', WAYS[readiness.changes]],
     ['Why', readiness.why],
   ]);

@@ -3,7 +3,7 @@
  * contract suite. An adapter knows nothing of repositories.
  */
 import type { BlockDevice, ChangedRange } from '../disk/device.ts';
-import type { Readiness } from '../schema/readiness.ts';
+import type { Readiness, ReadingMethod } from '../schema/readiness.ts';
 import type { Consistency, VmDescription } from '../schema/vm.ts';
 
 export interface VmSummary {
@@ -49,6 +49,24 @@ export interface ReferencePoint {
   consistency: Consistency;
   /** One entry a disk that had tracking. */
   disks: { diskId: string; rctId: string }[];
+}
+
+/** How a disk was read, where there is a choice. */
+export interface Reading {
+  method: ReadingMethod;
+  /** Why in this way. */
+  why: string;
+}
+
+/** A frozen disk as a host opens it. */
+export interface HostDisk extends BlockDevice {
+  /** Absent where there is one way only. */
+  readonly reading?: Reading;
+  /**
+   * Ascending, disjoint ranges that are at hand; reading elsewhere gives the right bytes too, and costs the host much more. Absent or null:
+   * everything is.
+   */
+  readonly present?: readonly ChangedRange[] | null;
 }
 
 export interface ConfigurationFile {
@@ -116,13 +134,19 @@ export interface Host {
   /** All recovery checkpoints of the VM, ours and others'. */
   listRecoveryCheckpoints(vmId: string): Promise<RecoveryCheckpoint[]>;
   /** The frozen content. The caller closes it before convert or remove. */
-  openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<BlockDevice>;
+  openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<HostDisk>;
   /**
    * What changed between `rctId` (sealed at an earlier checkpoint) and this checkpoint: ascending ranges, a superset
    * is allowed, page after page until the end of the disk.
+   * @param referencePointId the reference point that the earlier checkpoint became, where it is known
    * @throws TRACKING_* when the answer would not be complete: take a full of this disk
    */
-  queryChanges(checkpoint: RecoveryCheckpoint, diskIndex: number, rctId: string): AsyncIterable<ChangedRange[]>;
+  queryChanges(
+    checkpoint: RecoveryCheckpoint,
+    diskIndex: number,
+    rctId: string,
+    referencePointId?: string,
+  ): AsyncIterable<ChangedRange[]>;
   /** The configuration files as frozen. */
   copyConfiguration(checkpoint: RecoveryCheckpoint): Promise<ConfigurationFile[]>;
   /** Ends the checkpoint (its differencing disks merge back) and leaves a reference point with its RCT ids. */
@@ -134,6 +158,9 @@ export interface Host {
   removeReferencePoint(referencePointId: string): Promise<void>;
   /** Whether differencing disks are still merging, per disk index; empty when none. */
   mergeState(vmId: string): Promise<{ diskIndex: number; state: 'merging' | 'failed' }[]>;
+
+  /** What the host did otherwise than expected since it was asked last: sentences for a result. Absent: never anything. */
+  takeNotes?(): string[];
 
   /** How a backup of the VM would read it, and what stands in the way; nothing on the VM changes. */
   readiness(vmId: string): Promise<Readiness>;

@@ -27,8 +27,10 @@ import { withHost, withRepository } from './with.ts';
  */
 export async function backupVm(params: BackupVmParams, context: OperationContext): Promise<BackupVmResult> {
   const limiter = rateLimiter(params.limitRate);
-  return withHost(params.host, (host) =>
-    withRepository(params, context, (repository) => backupOne(host, repository, params, context, limiter)),
+  return withHost(
+    params.host,
+    (host) => withRepository(params, context, (repository) => backupOne(host, repository, params, context, limiter)),
+    params,
   );
 }
 
@@ -214,7 +216,7 @@ class Backup {
       createdAt: checkpoint.createdAt,
       metadataBytes: stored.metadataBytes,
       durationMs: Math.round(performance.now() - this.#clock),
-      warnings: [...this.#warnings, ...strayWarnings(this.#repository)],
+      warnings: [...this.#warnings, ...(this.#host.takeNotes?.() ?? []), ...strayWarnings(this.#repository)],
       disks: stored.disks,
     };
   }

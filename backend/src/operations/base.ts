@@ -93,7 +93,7 @@ export async function planDisk(
       continue;
     }
     try {
-      const changes = await collectChanges(host, checkpoint, disk, rctId);
+      const changes = await collectChanges(host, checkpoint, disk, rctId, candidate.chain?.referencePointId);
       return { mode: 'incremental', basePointId: candidate.pointId, base: base.content, changes };
     } catch (error) {
       if (!(error instanceof HvError && error.code.startsWith('TRACKING_'))) throw error;
@@ -130,9 +130,15 @@ function trackingId(candidate: BaseCandidate, base: ManifestDisk): string | null
 }
 
 /** All pages, or an error: half an answer would be a restore point that lies. */
-async function collectChanges(host: Host, checkpoint: RecoveryCheckpoint, disk: CheckpointDisk, rctId: string) {
+async function collectChanges(
+  host: Host,
+  checkpoint: RecoveryCheckpoint,
+  disk: CheckpointDisk,
+  rctId: string,
+  referencePointId: string | undefined,
+) {
   const changes: { offset: number; length: number }[] = [];
-  for await (const page of host.queryChanges(checkpoint, disk.index, rctId)) {
+  for await (const page of host.queryChanges(checkpoint, disk.index, rctId, referencePointId)) {
     for (const { offset, length } of page) {
       const last = changes.at(-1);
       if (last && offset === last.offset + last.length) last.length += length;

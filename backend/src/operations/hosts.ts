@@ -1,6 +1,7 @@
 /** Hosts and their VMs: create, list, show; and writing to a simulated VM's disk as its guest would. */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
+import type { Host } from '../hosts/port.ts';
 import { createSimulatedHost, type GuestWrite, type GuestWritesResult } from '../hosts/simulated/index.ts';
 import type {
   CreateHostParams,
@@ -46,10 +47,11 @@ export async function listVms(params: ListVmsParams, _context: OperationContext)
 }
 
 export async function showVm(params: ShowVmParams, _context: OperationContext): Promise<ShowVmResult> {
-  return withHost(params.host, async (host) => {
+  const show = async (host: Host): Promise<ShowVmResult> => {
     const vm = await host.getVm(params.vm);
     return { vm, readiness: await host.readiness(vm.id) };
-  });
+  };
+  return withHost(params.host, show, params);
 }
 
 export async function writeVm(params: WriteVmParams, context: OperationContext): Promise<WriteVmResult> {

@@ -1,5 +1,5 @@
 /** Steps 4 to 6 of a backup (DESIGN §5): from a frozen VM to a published restore point. */
-import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../hosts/port.ts';
+import type { CheckpointDisk, Host, Reading, RecoveryCheckpoint } from '../hosts/port.ts';
 import type { ContentRef, Repository, WriteSession } from '../repository/port.ts';
 import type { BackupDiskResult, BackupVmParams } from '../schema/backup.ts';
 import type { JobStarted, ManifestBody, ManifestDisk, ManifestFile } from '../schema/manifest.ts';
@@ -13,6 +13,7 @@ import { changeSteps } from './change-steps.ts';
 import { allocatedRuns, readRuns } from './disk-reading.ts';
 import { setHold } from './holds.ts';
 import { limitedDevice } from './limited-device.ts';
+import { overBase } from './over-base.ts';
 import { writeWhole } from './write-whole.ts';
 
 export interface StorePointOptions {
@@ -47,10 +48,12 @@ export async function storePoint(options: StorePointOptions): Promise<StoredPoin
   });
   try {
     const disks: ManifestDisk[] = [];
+    const readings = new Map<number, Reading>();
     let basePointId: string | null = null;
     for (const disk of checkpoint.disks) {
-      const { entry, plan } = await storeDisk(options, session, disk);
+      const { entry, plan, reading } = await storeDisk(options, session, disk);
       disks.push(entry);
+      if (reading) readings.set(disk.index, reading);
       if (plan?.mode === 'incremental') basePointId ??= plan.basePointId;
     }
     const configuration = params.kind === 'vm' ? await storeConfiguration(options, session) : { files: [], bytes: 0 };
@@ -84,7 +87,7 @@ export async function storePoint(options: StorePointOptions): Promise<StoredPoin
     return {
       pointId: job.pointId,
       body,
-      disks: disks.map(diskResult),
+      disks: disks.map((disk) => ({ ...diskResult(disk), ...readingResult(readings.get(disk.index)) })),
       metadataBytes: configuration.bytes + published.manifestBytes + published.indexBytes,
     };
   } finally {
@@ -105,7 +108,7 @@ async function storeDisk(
   options: StorePointOptions,
   session: WriteSession,
   disk: CheckpointDisk,
-): Promise<{ entry: ManifestDisk; plan: DiskPlan | null }> {
+): Promise<{ entry: ManifestDisk; plan: DiskPlan | null; reading?: Reading }> {
   const { params, warnings } = options;
   const skipped = disk.skipped ?? (params.excludeDisks.includes(disk.index) ? 'excluded on request' : undefined);
   const entry: ManifestDisk = {
@@ -129,10 +132,11 @@ async function storeDisk(
     bases.candidates.length === 0
       ? { mode: 'full', reason: bases.reason }
       : await planDisk(host, checkpoint, disk, bases.candidates);
-  const { plan, read } = await readDisk(options, session, disk, wanted);
+  const { plan, read, reading } = await readDisk(options, session, disk, wanted);
   return {
     entry: { ...entry, mode: plan.mode, ...(plan.mode === 'full' ? { reason: plan.reason } : {}), ...read },
     plan,
+    reading,
   };
 }
 
@@ -141,7 +145,10 @@ async function readDisk(options: StorePointOptions, session: WriteSession, disk:
   const { host, repository, checkpoint, context } = options;
   const { blockSize } = repository;
   const { plan, writer, damaged } = await openWriter(session, disk, wanted);
-  const device = limitedDevice(await host.openDisk(checkpoint, disk.index), options.limiter, context.signal);
+  const opened = await host.openDisk(checkpoint, disk.index);
+  const base =
+    plan.mode === 'incremental' && opened.present ? await repository.openContent(plan.base).catch(() => null) : null;
+  const device = limitedDevice(base ? overBase(opened, base) : opened, options.limiter, context.signal);
   try {
     let doneBytes = 0;
     let expected = 0;
@@ -168,12 +175,14 @@ async function readDisk(options: StorePointOptions, session: WriteSession, disk:
       readBytes = () => read;
     }
     const { ref, stats } = await writer.finish();
-    return { plan, read: { content: ref, changedBytes, readBytes: readBytes(), newBytes: stats.newBytes } };
+    const read = { content: ref, changedBytes, readBytes: readBytes(), newBytes: stats.newBytes };
+    return { plan, read, reading: opened.reading };
   } finally {
     // What is still under way reads from the disk.
     await writer.drain();
     // Before the checkpoint is converted: an open handle would stand in the way of the merge.
     await device.close();
+    await base?.close();
   }
 }
 
@@ -208,6 +217,9 @@ async function storeConfiguration(
   }
   return { files, bytes };
 }
+
+const readingResult = (reading: Reading | undefined): Partial<BackupDiskResult> =>
+  reading ? { method: reading.method, methodReason: reading.why } : {};
 
 /** The part of a manifest's disk that a result shows. */
 export function diskResult(disk: ManifestDisk): BackupDiskResult {

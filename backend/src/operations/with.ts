@@ -29,8 +29,13 @@ export async function withRepository<T>(
   }
 }
 
-export async function withHost<T>(uri: string, work: (host: Host) => Promise<T>): Promise<T> {
-  const host = await openHost(uri);
+/** @param reading how its disks shall be read */
+export async function withHost<T>(
+  uri: string,
+  work: (host: Host) => Promise<T>,
+  reading?: Parameters<typeof openHost>[1],
+): Promise<T> {
+  const host = await openHost(uri, reading);
   try {
     return await work(host);
   } finally {

@@ -6,6 +6,7 @@ import {
   DiskIndex,
   DurationMs,
   HostUri,
+  OfReading,
   OfRepository,
   RateLimit,
   ReadMode,
@@ -13,6 +14,7 @@ import {
   Warnings,
 } from './common.ts';
 import { ErrorObject } from './errors.ts';
+import { ReadingMethod } from './readiness.ts';
 import { Consistency, Guid } from './vm.ts';
 
 export const Compression = z.enum(['fast', 'default', 'strong']);
@@ -45,6 +47,7 @@ export const BackupVmParams = z.strictObject({
   compression: Compression.default('default').describe('How hard new blocks are compressed.'),
   hold: z.boolean().default(false).describe('Hold the new restore point: it is not removed until it is released.'),
   limitRate: RateLimit.optional().describe('Read at most so many bytes a second from the disks; no limit when absent.'),
+  ...OfReading,
 });
 
 export const BackupVmsParams = BackupVmParams.omit({ vm: true }).extend({
@@ -72,6 +75,8 @@ export const BackupDiskResult = z
     readBytes: ByteCount.describe('Bytes read from the host.'),
     newBytes: ByteCount.describe('Bytes stored for the disk: data and block map.'),
     skipped: z.string().optional().describe('Why the disk is not in the restore point; absent when it is.'),
+    method: ReadingMethod.optional().describe('The way the disk was read, on a host that has several.'),
+    methodReason: z.string().optional().describe('Why in this way.'),
   })
   .meta({ id: 'BackupDiskResult' });
 

@@ -48,6 +48,25 @@ export type BackupKind = z.infer<typeof BackupKind>;
 export const ReadMode = z.enum(['full', 'incremental']);
 export type ReadMode = z.infer<typeof ReadMode>;
 
+/** How disks of a Hyper-V host are read, in the parameters of methods that read them or say how they would. */
+export const OfReading = {
+  readMethod: z
+    .enum(['auto', 'native', 'attached', 'export'])
+    .default('auto')
+    .describe(
+      'How disks are read: `native` from their files, `attached` through virtdisk.dll, `export` from what the host exports over WMI; `auto` ' +
+        'takes the files, and another way where they cannot be read.',
+    ),
+  exportFolder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder for exports, as the host names it (local path of the host, or a share that both reach); they are removed when they were read. ' +
+        "A folder of its own below the host's folder for virtual disks when absent.",
+    ),
+};
+
 /** An empty answer: the method did what it says. */
 export const Nothing = z.object({});
 export type Nothing = z.infer<typeof Nothing>;

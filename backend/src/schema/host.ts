@@ -1,6 +1,6 @@
 /** Hosts and the virtual machines on them. What only a simulated host can be asked for is in simulated-host.ts. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, HostUri, VmSelector } from './common.ts';
+import { ByteCount, DiskIndex, HostUri, OfReading, VmSelector } from './common.ts';
 import { Readiness } from './readiness.ts';
 import { Guid, VmDescription } from './vm.ts';
 
@@ -47,7 +47,7 @@ export const ListVmsParams = z.strictObject({
 });
 export const ListVmsResult = z.object({ vms: z.array(VmSummary).describe('The VMs of the host, by name.') });
 
-export const ShowVmParams = z.strictObject({ host: HostUri, vm: VmSelector });
+export const ShowVmParams = z.strictObject({ host: HostUri, vm: VmSelector, ...OfReading });
 export const ShowVmResult = VmResult.extend({
   readiness: Readiness.optional().describe('How a backup would read the VM, and what stands in the way.'),
 });

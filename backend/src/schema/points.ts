@@ -19,10 +19,12 @@ export const PointSummary = z
   })
   .meta({ id: 'PointSummary' });
 
-export const PointDisk = BackupDiskResult.extend({
-  path: z.string().describe('Path on the host at the time of the backup.'),
-  stored: z.boolean().describe('Whether the restore point holds the content of this disk.'),
-}).meta({ id: 'PointDisk' });
+export const PointDisk = BackupDiskResult.omit({ method: true, methodReason: true })
+  .extend({
+    path: z.string().describe('Path on the host at the time of the backup.'),
+    stored: z.boolean().describe('Whether the restore point holds the content of this disk.'),
+  })
+  .meta({ id: 'PointDisk' });
 
 export const PointDetail = PointSummary.extend({
   host: z.string().describe('Address of the host it was taken from.'),

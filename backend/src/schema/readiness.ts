@@ -13,18 +13,23 @@ export const ReadinessFinding = z
   .meta({ id: 'ReadinessFinding' });
 export type ReadinessFinding = z.infer<typeof ReadinessFinding>;
 
+export const ReadingMethod = z.enum(['native', 'share', 'attached', 'export']);
+export type ReadingMethod = z.infer<typeof ReadingMethod>;
+
 export const Readiness = z
   .object({
     ready: z.boolean().describe('Whether a backup can be made: no finding is an error.'),
-    method: z
-      .enum(['native', 'share'])
-      .describe(
-        'How disks are read: `native` from their files on this machine, `share` over the share of another host.',
-      ),
+    method: ReadingMethod.describe(
+      'How disks are read: `native` from their files on this machine, `share` over the share of another host, `attached` through virtdisk.dll, ' +
+        '`export` from what the host exports.',
+    ),
     changes: z
-      .enum(['virtdisk', 'wmi', 'simulated', 'none'])
-      .describe('Who is asked what changed: virtdisk.dll, WMI, the simulated host, or nobody (always full).'),
+      .enum(['virtdisk', 'wmi', 'export', 'simulated', 'none'])
+      .describe(
+        'Who is asked what changed: virtdisk.dll, WMI, a differential export, the simulated host, or nobody (always full).',
+      ),
     why: z.string().describe('Why in this way.'),
+    exportFolder: z.string().optional().describe('Where exports would lie while they are read; as the host names it.'),
     findings: z.array(ReadinessFinding).describe('What stands in the way, or is good to know.'),
   })
   .meta({ id: 'Readiness' });

@@ -44,6 +44,7 @@ const CODES = {
   CHECKPOINT_NOT_FOUND: 'failed',
   CONSISTENCY_NOT_POSSIBLE: 'failed',
   REFERENCE_POINT_NOT_FOUND: 'failed',
+  EXPORT_FAILED: 'failed',
   // configuration files of VMs
   CONFIGURATION_CORRUPT: 'failed',
   CONFIGURATION_UNSUPPORTED: 'failed',

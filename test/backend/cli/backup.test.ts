@@ -34,7 +34,8 @@ describe('backup', () => {
     const options = ['--mode', 'full', '--kind', 'data', '--consistency', 'crash', '--allow-crash-consistent'];
     const more = ['--guest-backup', 'copy', '--exclude-disk', '1', '--exclude-disk', '2', '--compression', 'strong'];
     const manners = ['--hold', '--limit-rate', '10M/s', '--parallel', '3'];
-    await run([...base, ...vms('web01'), ...options, ...more, ...manners], { backupVms: recorded });
+    const reading = ['--read-method', 'export', '--export-folder', 'D:\\Staging'];
+    await run([...base, ...vms('web01'), ...options, ...more, ...manners, ...reading], { backupVms: recorded });
     expect(recorded.calls).toEqual([
       {
         host: 'sim:lab',
@@ -50,6 +51,8 @@ describe('backup', () => {
         hold: true,
         limitRate: 10 * 1024 * 1024,
         parallel: 3,
+        readMethod: 'export',
+        exportFolder: 'D:\\Staging',
       },
     ]);
   });

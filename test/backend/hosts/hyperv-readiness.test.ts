@@ -42,8 +42,8 @@ const facts = (vm: Partial<VmDescription> = {}, more: Partial<ReadinessFacts> = 
   vss: { operationalStatus: [2] },
   elevated: true,
   volumes: [{ name: 'C:\\', freeSpace: 2 ** 40, capacity: 2 ** 41 }],
-  server: undefined,
   virtDisk: { available: true, reason: '' },
+  way: { method: 'native', why: 'The disks are files of this machine.' },
   ...more,
 });
 
@@ -56,8 +56,16 @@ describe('readiness', () => {
   });
 
   it('says how a disk is read and why', () => {
-    const far = readiness(facts({}, { server: 'NODE7' }));
+    const share = { method: 'share' as const, why: 'NODE7 is another machine.' };
+    const far = readiness(facts({}, { way: share, virtDisk: { available: false, reason: '' } }));
     expect(far).toMatchObject({ method: 'share', changes: 'wmi', why: expect.stringMatching(/NODE7/) });
+    const exported = { method: 'export' as const, why: 'Its shares are closed.' };
+    expect(readiness(facts({}, { way: exported, exportFolder: 'D:\\Staging' }))).toMatchObject({
+      method: 'export',
+      changes: 'export',
+      exportFolder: 'D:\\Staging',
+      why: expect.stringMatching(/closed.*D:\\Staging/),
+    });
     const refused = readiness(facts({}, { virtDisk: { available: false, reason: 'policy forbids it' } }));
     expect(refused).toMatchObject({
       method: 'native',

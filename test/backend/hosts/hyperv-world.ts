@@ -61,6 +61,11 @@ export class HyperVWorld {
     setBehaviour(this.directory, behaviour);
   }
 
+  /** Every export that the host was asked for. */
+  get exports() {
+    return readState(this.directory).exports ?? [];
+  }
+
   /** Names of the methods that were called on the host since the last look. */
   get calls(): string[] {
     return readState(this.directory).calls;

@@ -10,6 +10,15 @@ export class CimFault extends Error {
   }
 }
 
+/** A method's return value that says no. */
+export class Refused extends Error {
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 export interface Embedded {
   className: string;
   properties: Record<string, unknown>;

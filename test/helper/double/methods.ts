@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { inspectDisk } from '../../../backend/src/disk/index.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
-import { CimFault, parseEmbedded, renderEmbedded } from './embedded.ts';
+import { CimFault, parseEmbedded, Refused, renderEmbedded } from './embedded.ts';
+import { exportSystem } from './export.ts';
 import { allCheckpoints, type Instance, type World } from './instances.ts';
 import {
   addResource,
@@ -50,14 +51,6 @@ interface Done {
 }
 type Method = (world: World, args: Arguments) => Promise<Done>;
 
-class Refused extends Error {
-  readonly code: number;
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 const idOf = (reference: unknown, key: string): string =>
   String((reference as Reference).keys[key])
     .replace(/^Microsoft:/, '')
@@ -81,7 +74,10 @@ const METHODS: Record<string, Method> = {
   ConvertToReferencePoint: async (world, args) => {
     const id = idOf(args.AffectedSnapshot, 'InstanceID');
     await requireRecovery(world, args.AffectedSnapshot);
+    const frozen = (await allCheckpoints(world)).find((entry) => entry.id === id)!;
     const point = await world.host.convertToReferencePoint(id);
+    world.state.sealed ??= {};
+    world.state.sealed[point.id] = Object.fromEntries(frozen.disks.map((disk) => [disk.id, disk.rctId ?? '']));
     return {
       out: 'ResultingReferencePoint',
       result: { className: 'Msvm_VirtualSystemReferencePoint', keys: { InstanceID: point.id.toUpperCase() } },
@@ -149,6 +145,10 @@ const METHODS: Record<string, Method> = {
         keys: { CreationClassName: 'Msvm_ComputerSystem', Name: planned.id.toUpperCase() },
       },
     };
+  },
+  ExportSystemDefinition: async (world, args) => {
+    await exportSystem(world, args);
+    return {};
   },
   DestroySystem: async (world, args) => {
     const reference = args.AffectedSystem as Reference;

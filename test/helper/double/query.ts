@@ -115,7 +115,8 @@ const hostItself = (): Instance => ({
 async function vmSystem(world: World, id: string, name: string, state: 'Off'): Promise<Instance>;
 async function vmSystem(world: World, id: string, name: string, state: string): Promise<Instance>;
 async function vmSystem(world: World, id: string, name: string, state: string): Promise<Instance> {
-  const merging = (await world.host.mergeState(id)).some((entry) => entry.state === 'merging');
+  const stopped = world.behaviour.exportStopsMerging === true;
+  const merging = !stopped && (await world.host.mergeState(id)).some((entry) => entry.state === 'merging');
   return systemInstance('Msvm_ComputerSystem', id, name, state as 'Off', merging);
 }
 
@@ -254,6 +255,20 @@ async function ofSystem(world: World, id: string, association: string | undefine
       return (await world.host.listRecoveryCheckpoints(id)).map((checkpoint) => checkpointSettings(world, checkpoint));
     case 'Msvm_ReferencePointOfVirtualSystem':
       return await referencePoints(world, id);
+    case 'Msvm_SystemExportSettingData':
+      return [
+        {
+          className: 'Msvm_VirtualSystemExportSettingData',
+          properties: {
+            InstanceID: `${settingsInstanceId(id)}\\export`,
+            CopySnapshotConfiguration: 0,
+            CopyVmStorage: true,
+            CreateVmExportSubdirectory: true,
+            // What is set on it is not what the next export shall have.
+            DifferentialBackupBase: 'left by somebody',
+          },
+        },
+      ];
     case 'Msvm_LastAppliedSnapshot':
       if (!vm.lastAppliedCheckpoint) return [];
       return [

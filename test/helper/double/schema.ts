@@ -5,6 +5,7 @@
 export type CimType =
   | 'String'
   | 'Boolean'
+  | 'UInt8'
   | 'UInt16'
   | 'UInt32'
   | 'UInt64'
@@ -57,6 +58,9 @@ const service: Record<string, CimType> = text(
 );
 const serviceKeys = ['CreationClassName', 'Name', 'SystemCreationClassName', 'SystemName'];
 const job = { Job: 'Reference' as const };
+
+/** Of Msvm_VirtualSystemExportSettingData, since Windows 10 1709. */
+export const SINCE_1709 = ['DisableDifferentialOfIgnoredStorage', 'ExcludedVirtualHardDisks'];
 
 export const CLASSES: Record<string, ClassDeclaration> = {
   Msvm_ComputerSystem: { keys: ['CreationClassName', 'Name'], properties: system },
@@ -126,6 +130,23 @@ export const CLASSES: Record<string, ClassDeclaration> = {
       ConsistencyLevel: 'UInt16',
       GuestBackupType: 'UInt16',
       IgnoreNonSnapshottableDisks: 'Boolean',
+    },
+  },
+  Msvm_VirtualSystemExportSettingData: {
+    keys: ['InstanceID'],
+    properties: {
+      ...setting,
+      CaptureLiveState: 'UInt8',
+      CopySnapshotConfiguration: 'UInt8',
+      CopyVmRuntimeInformation: 'Boolean',
+      CopyVmStorage: 'Boolean',
+      CreateVmExportSubdirectory: 'Boolean',
+      SnapshotVirtualSystem: 'String',
+      BackupIntent: 'UInt8',
+      ExportForLiveMigration: 'Boolean',
+      DisableDifferentialOfIgnoredStorage: 'Boolean',
+      ExcludedVirtualHardDisks: 'StringArray',
+      DifferentialBackupBase: 'String',
     },
   },
   Msvm_AllocationCapabilities: {
@@ -256,6 +277,10 @@ export const CLASSES: Record<string, ClassDeclaration> = {
       },
       ValidatePlannedSystem: { in: { PlannedSystem: 'Reference' }, out: job },
       RealizePlannedSystem: { in: { PlannedSystem: 'Reference' }, out: { ResultingSystem: 'Reference', ...job } },
+      ExportSystemDefinition: {
+        in: { ComputerSystem: 'Reference', ExportDirectory: 'String', ExportSettingData: 'String' },
+        out: job,
+      },
       DestroySystem: { in: { AffectedSystem: 'Reference' }, out: job },
     },
   },

@@ -6,13 +6,14 @@ import { realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChangedRange } from '../../../backend/src/disk/device.ts';
+import type { RecoveryCheckpoint } from '../../../backend/src/hosts/port.ts';
 import { openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { CimFault } from './embedded.ts';
 import { allCheckpoints, type Instance, SERVER, type World } from './instances.ts';
 import { invoke, lookAtJob } from './methods.ts';
 import { associated, guidIn, instanceOf, instancesOf, matches } from './query.ts';
-import { CLASSES } from './schema.ts';
+import { CLASSES, SINCE_1709 } from './schema.ts';
 import { type Reference, readBehaviour, readState, setBehaviour, writeState } from './state.ts';
 import { setDisk, setSnapshots } from './vhd-sets.ts';
 
@@ -65,6 +66,10 @@ async function answer(request: Request): Promise<unknown> {
     case 'class': {
       const declared = CLASSES[request.className!];
       if (!declared) throw new CimFault('InvalidClass', `Invalid class ${request.className}`);
+      if (world.behaviour.noExclusion && request.className === 'Msvm_VirtualSystemExportSettingData') {
+        const properties = Object.entries(declared.properties).filter(([name]) => !SINCE_1709.includes(name));
+        return { name: request.className, ...declared, properties: Object.fromEntries(properties) };
+      }
       return { name: request.className, ...declared };
     }
     case 'instances': {
@@ -75,7 +80,9 @@ async function answer(request: Request): Promise<unknown> {
     }
     case 'get': {
       if (request.reference!.className === 'Msvm_ConcreteJob') {
-        lookAtJob(world, request.reference!.keys.InstanceID!);
+        const id = request.reference!.keys.InstanceID!;
+        killAt(`${world.state.jobs.find((job) => job.id === id)?.method}:look`);
+        lookAtJob(world, id);
         writeState(directory, world.state);
       }
       return outward([await instanceOf(world, request.reference!)]);
@@ -123,7 +130,9 @@ async function describeFrozen(world: World): Promise<void> {
       if (disk.rctId && !known.includes(disk.rctId)) known.push(disk.rctId);
       const points = await host.listReferencePoints(checkpoint.vmId);
       const ids = new Set([...known, ...points.flatMap((point) => point.disks.map((entry) => entry.rctId))]);
+      if (process.env.WMI_DOUBLE_CONTENT) await writeContent(checkpoint, disk.index, `${disk.path}.content`);
       const lines = [`size ${disk.size}`, `disk-id ${disk.id}`, 'tracking on', `most-recent ${disk.rctId}`];
+      if (process.env.WMI_DOUBLE_CONTENT) lines.push(`content ${disk.path}.content`);
       for (const id of ids) {
         try {
           const ranges: string[] = [];
@@ -140,6 +149,16 @@ async function describeFrozen(world: World): Promise<void> {
       renameSync(`${disk.path}.rct.txt.new`, `${disk.path}.rct.txt`);
     }
   }
+}
+
+/** The sectors that attaching the frozen disk would show. */
+async function writeContent(checkpoint: RecoveryCheckpoint, index: number, target: string): Promise<void> {
+  const device = await host.openDisk(checkpoint, index);
+  const content = Buffer.alloc(device.size);
+  await device.read(0, content);
+  await device.close();
+  writeFileSync(`${target}.new`, content);
+  renameSync(`${target}.new`, target);
 }
 
 async function frozen(world: World, path: string) {
@@ -172,6 +191,8 @@ async function asked(world: World, args: Record<string, unknown>): Promise<{ lis
 async function wmiChanges(world: World, args: Record<string, unknown>) {
   const { refusesWholeLength, processedMost, processesNothing } = world.behaviour;
   world.state.calls.push('GetVirtualDiskChanges');
+  const forced = world.behaviour.returns?.GetVirtualDiskChanges;
+  if (forced !== undefined) return { returnValue: forced, out: {} };
   let answer: { list: ChangedRange[]; size: number };
   try {
     answer = await asked(world, args);

@@ -36,6 +36,10 @@ export interface DoubleState {
   planned: PlannedSystem[];
   /** Disk id → RCT ids that were sealed for it, for the double of virtdisk.dll. */
   rctIds: Record<string, string[]>;
+  /** Reference point → disk id → RCT id of the freeze it stands for. */
+  sealed?: Record<string, Record<string, string>>;
+  /** Every export that was begun. */
+  exports?: { directory: string; base: string; excluded: number }[];
   /** Every call of a method, for tests that ask what was done. */
   calls: string[];
 }
@@ -68,9 +72,26 @@ export interface Behaviour {
   unequalArrays?: boolean;
   /** Extra disks as the VM has them: pass-through. */
   passThrough?: boolean;
+  /** Exports cannot leave disks out: a host before Windows 10 1709 (documented). */
+  noExclusion?: boolean;
+  /**
+   * What exported disks look like (all assumed): `flat`, one file a disk; `chain`, the files of its chain as they are (a full); `copies`, flat
+   * with identities and names of their own.
+   */
+  exportLayout?: 'flat' | 'chain' | 'copies';
+  /** What a differential export gives: a differencing disk (default, observed as "differential VHD"), or a disk that needs no parent (assumed). */
+  differentialGives?: 'difference' | 'whole';
+  /** A differential export goes back to the reference point's own RCT ids (assumed not), not to what its checkpoint froze (default). */
+  differentialFromIds?: boolean;
+  /** The job of a differential export fails (documented: any job may). */
+  refusesDifferential?: string;
+  /** After an export the host does not resume merging (observed for CopyVmStorage false; assumed for true). */
+  exportStopsMerging?: boolean;
+  /** A job that fails leaves half an export behind (assumed). */
+  exportBreaksOff?: string;
   /** Methods that never answer. */
   hangs?: string[];
-  /** `METHOD:before` or `METHOD:after`: the helper process is killed there, once. */
+  /** `METHOD:before`, `METHOD:after`, or `METHOD:look` (at its job): the helper process is killed there, once. */
   kill?: string;
   /** All calls are refused (rights). */
   accessDenied?: boolean;

@@ -13,6 +13,7 @@ import {
   oneOf,
   optional,
   passphraseOption,
+  readingOptions,
   repositoryOption,
   text,
 } from '../options.ts';
@@ -35,6 +36,7 @@ export const backup = command({
     compression: optional('fast|default|strong', 'default when absent.', oneOf('fast', 'default', 'strong')),
     'limit-rate': limitRateOption,
     parallel: optional('N', 'Back up this many VMs at once; 1 when absent.', integer(1, 64)),
+    ...readingOptions,
     hold: flag('Hold the new restore points: they are not removed until they are released.'),
     'passphrase-file': passphraseOption,
   },
@@ -42,6 +44,7 @@ export const backup = command({
     'backup --host sim:./lab --repository ./backups',
     'backup --host hyperv: --vm web01 --vm db01 --repository D:\\Backups --allow-crash-consistent',
     'backup --host hyperv: --repository D:\\Backups --parallel 4 --limit-rate 200M',
+    'backup --host hyperv:NODE7 --repository D:\\Backups --read-method export --export-folder \\\\files\\staging',
     'backup --host sim:./lab --vm web01 --repository ./backups --mode full --json',
   ],
   run: async (values, context) => {
@@ -59,6 +62,8 @@ export const backup = command({
       compression: values.compression,
       hold: values.hold,
       limitRate: values['limit-rate'],
+      readMethod: values['read-method'],
+      exportFolder: values['export-folder'],
       parallel: values.parallel,
     });
     if (asked === 0) context.note('Warning: the host has no VMs; nothing was backed up.');

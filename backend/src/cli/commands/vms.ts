@@ -1,7 +1,18 @@
 /** `hvbackup vm …`: virtual machines of a host. */
 import { HvError } from '../../support/errors.ts';
 import { command } from '../command.ts';
-import { diskIndex, hostOption, integer, list, oneOf, optional, required, size, text } from '../options.ts';
+import {
+  diskIndex,
+  hostOption,
+  integer,
+  list,
+  oneOf,
+  optional,
+  readingOptions,
+  required,
+  size,
+  text,
+} from '../options.ts';
 import { table } from '../table.ts';
 import { counted, formatBytes } from '../units.ts';
 import { readinessLines, vmLines } from '../vm-lines.ts';
@@ -55,10 +66,15 @@ export const vmList = command({
 export const vmShow = command({
   words: 'vm show',
   summary: 'Describe a VM.',
-  options: { host: hostOption, vm: vmOption },
+  options: { host: hostOption, vm: vmOption, ...readingOptions },
   examples: ['vm show --host sim:./lab --vm web01'],
   run: async (values, context) => {
-    const result = await context.call('vm/show', values);
+    const result = await context.call('vm/show', {
+      host: values.host,
+      vm: values.vm,
+      readMethod: values['read-method'],
+      exportFolder: values['export-folder'],
+    });
     return { json: result, lines: [...vmLines(result.vm), ...readinessLines(result.readiness)] };
   },
 });

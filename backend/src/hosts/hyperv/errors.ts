@@ -18,3 +18,13 @@ export const noSuchDisk = (checkpointId: string, disk: number): HvError =>
     advice: 'Disks added after the checkpoint are in the next one.',
     data: { checkpointId, disk },
   });
+
+export const idUnknown = (path: string): HvError =>
+  new HvError(
+    'TRACKING_ID_INVALID',
+    `The last backup was read from exports, and no RCT id of its freeze is known: ${path}`,
+    {
+      advice: 'Take a full backup of this disk, or read it from exports again (--read-method export).',
+      data: { path },
+    },
+  );

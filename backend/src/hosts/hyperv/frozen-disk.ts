@@ -4,18 +4,21 @@
  */
 import type { BlockDevice, Extent } from '../../disk/device.ts';
 import { openDisk } from '../../disk/index.ts';
+import type { HostDisk, Reading } from '../port.ts';
 
-export class FrozenDisk implements BlockDevice {
+export class FrozenDisk implements HostDisk {
+  readonly reading: Reading;
   readonly #disk: BlockDevice;
   readonly #stillThere: () => Promise<void>;
   #closed = false;
 
   /** @param stillThere throws when the checkpoint has ended */
-  static async open(file: string, stillThere: () => Promise<void>): Promise<FrozenDisk> {
-    return new FrozenDisk(await openDisk(file), stillThere);
+  static async open(file: string, stillThere: () => Promise<void>, reading: Reading): Promise<FrozenDisk> {
+    return new FrozenDisk(await openDisk(file), stillThere, reading);
   }
 
-  private constructor(disk: BlockDevice, stillThere: () => Promise<void>) {
+  private constructor(disk: BlockDevice, stillThere: () => Promise<void>, reading: Reading) {
+    this.reading = reading;
     this.#disk = disk;
     this.#stillThere = stillThere;
   }

@@ -1,5 +1,5 @@
 /** The Hyper-V host: the Host port over the helper process (docs/hyperv.md). */
-import type { BlockDevice, ChangedRange } from '../../disk/device.ts';
+import type { ChangedRange } from '../../disk/device.ts';
 import type { Readiness } from '../../schema/readiness.ts';
 import type { Consistency, VmDescription } from '../../schema/vm.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
@@ -8,6 +8,7 @@ import type {
   CheckpointRequest,
   ConfigurationFile,
   Host,
+  HostDisk,
   PlannedVm,
   PlanRequest,
   RecoveryCheckpoint,
@@ -20,14 +21,14 @@ import { configurationFiles } from './configuration-files.ts';
 import { describeVm, generationOf, stateOf } from './describe.ts';
 import { placedDisks } from './describe-disks.ts';
 import { checkpointNotFound, noSuchDisk, vmNotFound } from './errors.ts';
-import { FrozenDisk } from './frozen-disk.ts';
 import type { Helper } from './helper.ts';
 import { mergeState } from './merge-state.ts';
-import { reachable } from './paths.ts';
 import { planVm } from './plan.ts';
 import { readiness } from './readiness.ts';
+import { Readings } from './readings.ts';
 import { referencePoint } from './reference-points.ts';
 import { askSet, isVhdSet, type SetSnapshot, setSnapshot, setSnapshots } from './vhd-sets.ts';
+import type { ReadingOptions } from './ways.ts';
 import * as wmi from './wmi.ts';
 
 /** How long a checkpoint may take: the guest's VSS writers have minutes. Seconds. */
@@ -41,18 +42,31 @@ export class HyperVHost implements Host {
   readonly #helper: Helper;
   readonly #server: string | undefined;
   #release: (() => Promise<void>) | undefined;
+  readonly #readings: Readings;
 
   /**
    * Use openHyperVHost(). @param server other machine; undefined for this one @param uri address to be recorded: names the machine
-   * @param release what becomes of the helper in the end
+   * @param release what becomes of the helper in the end @param reading how disks shall be read
    */
-  constructor(helper: Helper, server: string | undefined, uri: string, release = () => helper.close()) {
+  constructor(
+    helper: Helper,
+    server: string | undefined,
+    uri: string,
+    release = () => helper.close(),
+    reading: ReadingOptions = {},
+  ) {
     this.#helper = helper;
     this.#server = server;
     this.#release = release;
+    this.#readings = new Readings(helper, server, reading);
     this.uri = uri;
     // Start-up goes on while the caller opens the repository; its errors come with the first request.
     helper.state().catch(() => {});
+  }
+
+  /** Process id of the helper while it runs. */
+  get helperPid(): number | undefined {
+    return this.#helper.pid;
   }
 
   async listVms(): Promise<VmSummary[]> {
@@ -96,6 +110,9 @@ export class HyperVHost implements Host {
 
   async createRecoveryCheckpoint(vmId: string, request: CheckpointRequest): Promise<RecoveryCheckpoint> {
     const vm = await this.#describe(vmId);
+    // Before anything is done to the VM: what was asked for may not be possible.
+    await this.#readings.way(diskPaths(vm.components));
+    await this.#readings.clean();
     let snapshot: wmi.Snapshot;
     try {
       snapshot = await this.#createSnapshot(vmId, request, request.consistency);
@@ -180,38 +197,55 @@ export class HyperVHost implements Host {
     return checkpoints.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
   }
 
-  async openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<BlockDevice> {
-    const disk = await this.#frozenDisk(checkpoint, diskIndex);
-    return await FrozenDisk.open(reachable(disk.set?.path ?? disk.path, this.#server), async () => {
-      await this.#snapshot(checkpoint.id);
-    });
+  async openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<HostDisk> {
+    const { path, set } = await this.#frozenDisk(checkpoint, diskIndex);
+    const snapshot = () => this.#snapshot(checkpoint.id);
+    if (set) return await this.#readings.openSetSnapshot(set.path, snapshot);
+    return await this.#readings.open(checkpoint, diskIndex, path, snapshot);
   }
 
   async *queryChanges(
     checkpoint: RecoveryCheckpoint,
     diskIndex: number,
     rctId: string,
+    referencePointId?: string,
   ): AsyncGenerator<ChangedRange[]> {
     const { path, size, set } = await this.#frozenDisk(checkpoint, diskIndex);
-    const { virtDisk } = await this.#helper.state();
     // virtdisk.dll is asked about files; what changed up to a snapshot within a set is documented for WMI alone.
-    const method = virtDisk.available && !set ? 'virtdisk' : 'wmi';
-    yield* queryChanges(this.#helper, { path, rctId, size, method, snapshotId: set?.snapshotId });
+    if (set) return yield* queryChanges(this.#helper, { path, rctId, size, method: 'wmi', snapshotId: set.snapshotId });
+    yield* this.#readings.changes(
+      checkpoint,
+      { index: diskIndex, rctId, path, size },
+      {
+        snapshot: () => this.#snapshot(checkpoint.id),
+        points: () => this.listReferencePoints(checkpoint.vmId),
+        referencePointId,
+      },
+    );
   }
 
   async copyConfiguration(checkpoint: RecoveryCheckpoint): Promise<ConfigurationFile[]> {
     const answer = await this.#helper.request('configurationFiles', { snapshotId: checkpoint.id }, { repeat: true });
-    return await configurationFiles(wmi.ConfigurationAnswer.parse(answer), this.#server);
+    const place = wmi.ConfigurationAnswer.parse(answer);
+    const exported = this.#readings.exportOf(checkpoint);
+    try {
+      return await configurationFiles(place, this.#server);
+    } catch (error) {
+      if (!exported) throw error;
+      return await exported.configuration();
+    }
   }
 
   async convertToReferencePoint(checkpointId: string): Promise<ReferencePoint> {
     const snapshot = await this.#snapshot(checkpointId);
     const vm = await this.#describe((snapshot.settings.virtualSystemIdentifier ?? '').toLowerCase());
+    const exported = await this.#readings.end(checkpointId);
     // The frozen files say which disk is where; afterwards the VM's own may be merging, and go at any moment.
     const checkpoint = describeCheckpoint(snapshot, vm, await this.#frozenFacts(snapshot, vm, false));
     const answer = wmi.ConversionAnswer.parse(
       await this.#helper.request('convertSnapshot', { snapshotId: checkpointId }),
     );
+    if (exported) await this.#readings.watchMerging(() => this.mergeState(checkpoint.vmId)).catch(() => undefined);
     return referencePoint(
       answer.referencePoint,
       placedDisks(snapshot.components),
@@ -221,6 +255,7 @@ export class HyperVHost implements Host {
   }
 
   async removeCheckpoint(checkpointId: string): Promise<void> {
+    await this.#readings.end(checkpointId);
     await this.#helper.request('destroySnapshot', { snapshotId: checkpointId }, { repeat: true });
   }
 
@@ -246,8 +281,13 @@ export class HyperVHost implements Host {
     return mergeState(vm, snapshots.length + others.length > 0);
   }
 
+  takeNotes(): string[] {
+    return this.#readings.takeNotes();
+  }
+
   async readiness(vmId: string): Promise<Readiness> {
     const vm = await this.#describe(vmId);
+    const way = await this.#readings.way(diskPaths(vm.components));
     const facts = await this.#facts(diskPaths(vm.components));
     const [snapshots, points, more, { virtDisk }] = [
       wmi.SnapshotListing.parse(
@@ -282,8 +322,9 @@ export class HyperVHost implements Host {
       referencePoints: points.referencePoints.length,
       merging: mergeState(vm, snapshots.snapshots.length + snapshots.others.length > 0),
       ...more,
-      server: this.#server,
       virtDisk,
+      way,
+      ...(way.method === 'export' ? { exportFolder: await this.#readings.exportRoot() } : {}),
     });
   }
 
@@ -300,6 +341,7 @@ export class HyperVHost implements Host {
   }
 
   async close(): Promise<void> {
+    await this.#readings.close();
     const release = this.#release;
     // Only once: the helper may be somebody else's by then.
     this.#release = undefined;
@@ -349,24 +391,7 @@ export class HyperVHost implements Host {
       );
     }
     const sets = await setSnapshots(this.#helper, snapshot.components);
-    return { facts, rctIds: await this.#rctIds(frozen.filter((path) => !isVhdSet(path))), sets };
-  }
-
-  /**
-   * RCT ids of frozen disks, by path. Of another host's disks they are asked for over its share; where that gives none, the next backup
-   * has nothing that was certainly sealed at the freeze, and reads in full.
-   */
-  async #rctIds(paths: string[]): Promise<Map<string, string>> {
-    if (paths.length === 0) return new Map();
-    const near = new Map(paths.map((path) => [reachable(path, this.#server), path]));
-    const answer = wmi.TrackingAnswer.parse(
-      await this.#helper.request('changeTracking', { paths: [...near.keys()] }, { repeat: true }),
-    );
-    return new Map(
-      answer.disks.flatMap(({ path, enabled, mostRecentId }) =>
-        enabled && mostRecentId ? [[near.get(path)!, mostRecentId] as const] : [],
-      ),
-    );
+    return { facts, rctIds: await this.#readings.rctIds(frozen.filter((path) => !isVhdSet(path))), sets };
   }
 
   async #snapshot(id: string): Promise<wmi.Snapshot> {

@@ -6,9 +6,11 @@ import { giveHelper, takeHelper } from './helper-pool.ts';
 import { HyperVHost } from './host.ts';
 import { powerShellPath } from './shell.ts';
 import { fileTrace } from './trace.ts';
+import { type ReadingOptions, requireAbsolute } from './ways.ts';
 
 export { endIdleHelpers } from './helper-pool.ts';
 export { HyperVHost } from './host.ts';
+export type { ReadingOptions } from './ways.ts';
 
 export interface HyperVOptions {
   /** Absolute path of PowerShell; see powerShellPath(). */
@@ -16,6 +18,8 @@ export interface HyperVOptions {
   /** Absolute path of HyperVHelper.ps1. */
   helper?: string;
   silenceMs?: number;
+  /** How disks are read; by what there is when absent. */
+  reading?: ReadingOptions;
 }
 
 /**
@@ -24,6 +28,8 @@ export interface HyperVOptions {
  * @throws NOT_SUPPORTED where there is no PowerShell that could reach a Hyper-V host, USAGE, HELPER_FAILED
  */
 export function openHyperVHost(server: string | undefined, options: HyperVOptions = {}): HyperVHost {
+  const { readMethod, exportFolder } = options.reading ?? {};
+  requireAbsolute(exportFolder);
   // By its own name, this machine is this machine: asking it through WinRM would only be slower.
   const other = server !== undefined && server.toLowerCase() !== hostname().toLowerCase() ? server : undefined;
   const traceFile = process.env.HVBACKUP_TRACE;
@@ -38,5 +44,6 @@ export function openHyperVHost(server: string | undefined, options: HyperVOption
   const trace = traceFile ? fileTrace(traceFile) : undefined;
   const helper = takeHelper(key, () => new Helper({ ...helperOptions, trace }));
   const release = () => giveHelper(key, helper);
-  return new HyperVHost(helper, other, `hyperv:${(other ?? hostname()).toLowerCase()}`, release);
+  const uri = `hyperv:${(other ?? hostname()).toLowerCase()}`;
+  return new HyperVHost(helper, other, uri, release, { readMethod, exportFolder });
 }

@@ -70,7 +70,8 @@ function parsed(text: string): unknown {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process of this machine runs; one that another account owns does. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,6 +1,7 @@
 /** Whether and how a VM can be backed up: from what WMI says of it, before anything is done to it. */
 import type { Readiness, ReadinessFinding } from '../../schema/readiness.ts';
 import type { VmDescription } from '../../schema/vm.ts';
+import type { Way } from './ways.ts';
 
 export interface ReadinessFacts {
   vm: VmDescription;
@@ -21,8 +22,11 @@ export interface ReadinessFacts {
   vss?: { operationalStatus: number[] } | null;
   elevated?: boolean | null;
   volumes: { name?: string | null; freeSpace?: number | null; capacity?: number | null }[];
-  server: string | undefined;
   virtDisk: { available: boolean; reason: string };
+  /** How the disks are read. */
+  way: Way;
+  /** Where exports go, when they are used. */
+  exportFolder?: string;
 }
 
 /** RCT is there from this configuration version on (Windows Server 2016). */
@@ -41,14 +45,15 @@ export function readiness(facts: ReadinessFacts): Readiness {
   return { ready, ...method(facts), findings };
 }
 
-function method({ server, virtDisk }: ReadinessFacts): Pick<Readiness, 'method' | 'changes' | 'why'> {
-  if (server !== undefined) {
-    const why = `The host is another machine (${server}): its disks are read over its administrative shares, changes are asked for over WMI.`;
-    return { method: 'share', changes: 'wmi', why };
+function method({ way, exportFolder, virtDisk }: ReadinessFacts): Omit<Readiness, 'ready' | 'findings'> {
+  if (way.method === 'export') {
+    const why = `${way.why} Exports lie in ${exportFolder} while they are read; changes come from differential exports.`;
+    return { method: 'export', changes: 'export', why, exportFolder };
   }
-  if (virtDisk.available) return { method: 'native', changes: 'virtdisk', why: 'The disks are files of this machine.' };
-  const why = `The disks are files of this machine; changes are asked for over WMI, because ${virtDisk.reason}.`;
-  return { method: 'native', changes: 'wmi', why };
+  if (way.method === 'share')
+    return { method: 'share', changes: 'wmi', why: `${way.why} Changes are asked for over WMI.` };
+  if (virtDisk.available) return { method: way.method, changes: 'virtdisk', why: way.why };
+  return { method: way.method, changes: 'wmi', why: `${way.why} Changes are asked for over WMI: ${virtDisk.reason}.` };
 }
 
 const finding = (

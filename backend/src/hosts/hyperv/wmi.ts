@@ -138,6 +138,10 @@ export const PrerequisiteAnswer = z.object({
   volumes: z.array(z.object({ name: text, freeSpace: number, capacity: number, fileSystem: text })),
 });
 
+export const ExportAbilities = z.object({ excludesDisks: z.boolean() });
+export const ExportEnd = z.object({ ended: z.boolean() });
+export const AttachedAnswer = z.object({ size: z.number(), sectorSize: z.number() });
+
 export const ChangePage = z.union([
   z.object({ refused: z.literal('length') }),
   z.object({ ranges: z.string(), processed: z.number() }),

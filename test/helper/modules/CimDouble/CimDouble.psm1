@@ -89,6 +89,7 @@ function ConvertTo-DoubleValue {
                 if ($Value -is [datetime]) { return $Value }
                 return [datetime]::Parse($Value, [cultureinfo]::InvariantCulture, 'RoundtripKind').ToLocalTime()
             }
+            'UInt8' { return [byte] $Value }
             'UInt16' { return [uint16] $Value }
             'UInt32' { return [uint32] $Value }
             'UInt64' { return [uint64] $Value }
