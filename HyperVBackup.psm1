@@ -1,4 +1,8 @@
 # Loader: the functions of module/Private and module/Public, one a file.
+# First what would fail in ways that nobody understands: the module starts a program and speaks with it, which this mode forbids.
+if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+    throw "HyperVBackup cannot work in $($ExecutionContext.SessionState.LanguageMode) mode. A policy of this machine (AppLocker, App Control for Business) restricts PowerShell: allow the module by a rule for its signed scripts or its folder, exempt the account that runs backups, or run them from another machine (-VMHost hyperv:SERVER)."
+}
 Set-StrictMode -Version Latest
 
 $script:ModuleRoot = $PSScriptRoot

@@ -33,6 +33,22 @@ export async function bundleBackend(): Promise<string> {
   return BUNDLE;
 }
 
+/** Names of the npm packages that are in the bundle: their licences go with it. */
+export async function bundledPackages(): Promise<string[]> {
+  const { metafile } = await build({
+    ...COMMON,
+    entryPoints: [join(root, 'backend', 'src', 'main.ts')],
+    define: { __HVBACKUP_WORKER__: '""', 'import.meta.url': 'undefined' },
+    metafile: true,
+    write: false,
+  });
+  const names = Object.keys(metafile.inputs).flatMap((file) => {
+    const inside = /node_modules\/(?!.*node_modules\/)((?:@[^/]+\/)?[^/]+)\//.exec(file);
+    return inside ? [inside[1]!] : [];
+  });
+  return [...new Set(names)].sort();
+}
+
 /** Bundles another script of the project, so that it starts as fast as the product does. @returns the path of the bundle */
 export async function bundleScript(...path: string[]): Promise<string> {
   const outfile = join(root, 'build', 'out', `${basename(path.at(-1)!, '.ts')}.cjs`);

@@ -45,10 +45,12 @@ function Get-WmiChangePage {
     )
 
     $service = Get-HvService -ClassName 'Msvm_ImageManagementService'
-    $target = $script:CimTarget
     $arguments = @{ Path = $Path; LimitId = $RctId; TargetSnapshotId = $TargetSnapshotId; ByteOffset = $Offset; ByteLength = $Length }
     try {
-        $result = Invoke-CimMethod -InputObject $service -MethodName 'GetVirtualDiskChanges' -Arguments $arguments -OperationTimeoutSec $script:CimTimeout @target
+        $result = Invoke-CimRead -Action {
+            $target = $script:CimTarget
+            Invoke-CimMethod -InputObject $service -MethodName 'GetVirtualDiskChanges' -Arguments $arguments -OperationTimeoutSec $script:CimTimeout @target
+        }
     } catch {
         $failure = ConvertTo-HelperError -ErrorRecord $_
         if ($failure.code -ne 'NOT_SUPPORTED') { throw }

@@ -32,11 +32,46 @@ function ConvertTo-CimFailure {
         $property = $Exception.PSObject.Properties[$field]
         if ($property -and $null -ne $property.Value) { $data[$field] = [string] $property.Value }
     }
-    # A session that broke off has no CIM code of its own.
-    $lost = $script:CimTarget.Count -gt 0 -and $name -eq 'Failed' -and [string] $data['MessageId'] -match '^HRESULT 0x803|^HRESULT 0x800706b'
+    $lost = Test-CimLost -Exception $Exception
     $code = if ($known) { $known[0] } elseif ($lost) { 'HOST_LOST' } else { 'HELPER_FAILED' }
     $advice = if ($known) { $known[1] } elseif ($lost) { 'Check that the host is up and reachable through WinRM.' } else { '' }
     return @{ code = $code; message = "WMI: $($Exception.Message)".TrimEnd(); advice = $advice; data = $data }
+}
+
+function Test-CimLost {
+    <#
+    .SYNOPSIS
+        Whether an exception says that the session to the other host broke off; that has no CIM code of its own.
+    #>
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param([Parameter(Mandatory)] [Exception] $Exception)
+
+    if ($script:CimTarget.Count -eq 0) { return $false }
+    for ($inner = $Exception; $inner; $inner = $inner.InnerException) {
+        $native = $inner.PSObject.Properties['NativeErrorCode']
+        $message = $inner.PSObject.Properties['MessageId']
+        if ($native -and $message) { return [string] $native.Value -eq 'Failed' -and [string] $message.Value -match '^HRESULT 0x803|^HRESULT 0x800706b' }
+    }
+    return $false
+}
+
+function Invoke-CimRead {
+    <#
+    .SYNOPSIS
+        Asks the host for something that can be asked for twice: a session that dropped is made again, once in a request.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [scriptblock] $Action)
+
+    try {
+        # All of it before any of it: a second try must not repeat the beginning.
+        $found = @(& $Action)
+    } catch {
+        if (-not (Test-CimLost -Exception $_.Exception) -or -not (Restore-HelperSession)) { throw }
+        $found = @(& $Action)
+    }
+    $found
 }
 
 function Test-CimNotFound {
@@ -81,9 +116,12 @@ function Get-HvInstance {
         [string] $Filter
     )
 
-    $arguments = @{ Namespace = $script:HyperVNamespace; ClassName = $ClassName; OperationTimeoutSec = $script:CimTimeout } + $script:CimTarget
+    $arguments = @{ Namespace = $script:HyperVNamespace; ClassName = $ClassName; OperationTimeoutSec = $script:CimTimeout }
     if ($Filter) { $arguments['Filter'] = $Filter }
-    Get-CimInstance @arguments
+    Invoke-CimRead -Action {
+        $target = $script:CimTarget
+        Get-CimInstance @arguments @target
+    }
 }
 
 function Get-HvFresh {
@@ -94,8 +132,11 @@ function Get-HvFresh {
     [CmdletBinding()]
     param([Parameter(Mandatory)] [object] $InputObject)
 
-    $target = $script:CimTarget
-    Get-CimInstance -InputObject $InputObject -OperationTimeoutSec $script:CimTimeout @target
+    $arguments = @{ InputObject = $InputObject }
+    Invoke-CimRead -Action {
+        $target = $script:CimTarget
+        Get-CimInstance @arguments -OperationTimeoutSec $script:CimTimeout @target
+    }
 }
 
 function Get-HvAssociated {
@@ -110,10 +151,13 @@ function Get-HvAssociated {
         [string] $Association
     )
 
-    $arguments = @{ InputObject = $InputObject; OperationTimeoutSec = $script:CimTimeout } + $script:CimTarget
+    $arguments = @{ InputObject = $InputObject; OperationTimeoutSec = $script:CimTimeout }
     if ($ResultClassName) { $arguments['ResultClassName'] = $ResultClassName }
     if ($Association) { $arguments['Association'] = $Association }
-    Get-CimAssociatedInstance @arguments
+    Invoke-CimRead -Action {
+        $target = $script:CimTarget
+        Get-CimAssociatedInstance @arguments @target
+    }
 }
 
 function Get-HvCollector {
@@ -144,8 +188,10 @@ function Get-HvClass {
     param([Parameter(Mandatory)] [string] $ClassName)
 
     if (-not $script:CimClassCache.ContainsKey($ClassName)) {
-        $target = $script:CimTarget
-        $script:CimClassCache[$ClassName] = Get-CimClass -Namespace $script:HyperVNamespace -ClassName $ClassName @target
+        $script:CimClassCache[$ClassName] = Invoke-CimRead -Action {
+            $target = $script:CimTarget
+            Get-CimClass -Namespace $script:HyperVNamespace -ClassName $ClassName @target
+        }
     }
     return $script:CimClassCache[$ClassName]
 }

@@ -19,7 +19,9 @@ foreach ($part in 'Protocol', 'Cim', 'Embedded', 'Job', 'Session', 'System', 'Di
 
 # Method of the protocol -> function. A request can call nothing else.
 $script:HelperMethods = @{
+    hello                 = 'Get-HelperGreeting'
     open                  = 'Open-HelperSession'
+    close                 = 'Close-HelperSession'
     listSystems           = 'Get-HelperSystemList'
     describe              = 'Get-HelperDescription'
     diskFacts             = 'Get-HelperDiskFact'

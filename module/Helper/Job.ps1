@@ -12,6 +12,8 @@ $script:JobPending = 2, 3, 4, 5, 6
 $script:JobDone = 7, 32768
 $script:JobStates = @{ 8 = 'terminated'; 9 = 'killed'; 10 = 'exception'; 11 = 'service' }
 $script:MoreInLog = 'Look into the event log Hyper-V-VMMS-Admin of the host at that time.'
+# The job that was waited for last, as it was seen last.
+$script:LastJob = $null
 # Milliseconds between looks at a job: short first, most jobs take less than a second.
 $script:JobPollFirst = 50
 $script:JobPollMost = 1000
@@ -54,7 +56,10 @@ function Invoke-HvMethod {
 function Wait-HvJob {
     <#
     .SYNOPSIS
-        Waits until a job has ended well. Says how far it is; ends it when it takes too long.
+        Waits until a job has ended well. Says how far it is; ends it when it takes too long, or when the request is cancelled.
+    .NOTES
+        A job that is asked to end is waited for all the same: it may refuse, or be done before it hears of it. Then its result counts,
+        and the caller gets what was made; it knows of the cancellation, and undoes it.
     .OUTPUTS
         The job's instance; a hashtable { Vanished } when it went away before its end was seen (5 minutes after it).
     #>
@@ -69,6 +74,7 @@ function Wait-HvJob {
 
     $clock = [System.Diagnostics.Stopwatch]::StartNew()
     $pause = $script:JobPollFirst
+    $cancelled = $false
     Write-HelperProgress -Value @{ jobId = [string] $Job.InstanceID; method = $MethodName; percent = 0 }
     while ($true) {
         try {
@@ -79,9 +85,13 @@ function Wait-HvJob {
         }
         # Whether it did its work is for the caller to find out.
         if (-not $current) { return @{ Vanished = $true } }
+        $script:LastJob = $current
         $state = [int] $current.JobState
         if ($script:JobDone -contains $state) { return $current }
         if ($script:JobPending -notcontains $state) {
+            if ($cancelled) {
+                Deny-Request -Code 'CANCELLED' -Message "${Failure}: it was cancelled." -Data @{ method = $MethodName; jobState = $state }
+            }
             Deny-Request -Code $Code -Message (Get-JobFailureText -Job $current -Failure $Failure -MethodName $MethodName) -Advice $script:MoreInLog -Data @{
                 method = $MethodName; jobState = $state; errorCode = [long] $current.ErrorCode; description = [string] $current.ErrorDescription
             }
@@ -92,7 +102,12 @@ function Wait-HvJob {
                 method = $MethodName; jobState = $state; percent = [int] $current.PercentComplete; terminated = $ended
             }
         }
-        Write-HelperProgress -Value @{ jobId = [string] $current.InstanceID; method = $MethodName; percent = [int] $current.PercentComplete }
+        if (Test-HelperCancelled) {
+            $cancelled = $true
+            $null = Invoke-JobTermination -Job $current
+            $pause = $script:JobPollFirst
+        }
+        Write-HelperProgress -Value @{ jobId = [string] $current.InstanceID; method = $MethodName; percent = [int] $current.PercentComplete; cancelled = $cancelled }
         Start-Sleep -Milliseconds $pause
         $pause = [Math]::Min([int] ($pause * 1.5), $script:JobPollMost)
     }

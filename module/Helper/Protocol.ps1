@@ -5,6 +5,8 @@ $script:HelperProtocolVersion = 1
 # Before every line of ours: whatever else the shell writes is not an answer.
 $script:HelperLinePrefix = '@hvh'
 $script:HelperRequestId = 0
+# Whether the cancellation of the present request was acted on: what is done about it is not cancelled in turn.
+$script:CancelSeen = $false
 
 . (Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath 'Private/ConvertFrom-JsonElement.ps1')
 . (Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath 'Private/ConvertFrom-BackendJson.ps1')
@@ -34,6 +36,22 @@ function Write-HelperProgress {
     param([hashtable] $Value = @{})
 
     Write-HelperLine -Kind 'p' -Value $Value
+}
+
+function Test-HelperCancelled {
+    <#
+    .SYNOPSIS
+        Whether the backend wants the present request to end: a file named by its id appears in the folder HVBACKUP_CANCEL. True once.
+    .NOTES
+        Standard input cannot say it: while a request runs, the commands that follow wait there.
+    #>
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param()
+
+    if ($script:CancelSeen -or -not $env:HVBACKUP_CANCEL) { return $false }
+    $script:CancelSeen = Test-Path -LiteralPath (Join-Path -Path $env:HVBACKUP_CANCEL -ChildPath $script:HelperRequestId)
+    return $script:CancelSeen
 }
 
 function Deny-Request {
@@ -94,6 +112,8 @@ function Invoke-HelperRequest {
     param([Parameter(Mandatory, Position = 0)] [string] $Encoded)
 
     $script:HelperRequestId = 0
+    $script:SessionRestored = $false
+    $script:CancelSeen = $false
     try {
         $request = ConvertFrom-BackendJson -Json ([System.Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($Encoded)))
         $script:HelperRequestId = [long] $request.id

@@ -59,11 +59,19 @@ function Invoke-HelperSnapshotCreation {
         $properties['GuestBackupType'] = if ([string] $Request.guestBackup -eq 'copy') { 2 } else { 1 }
     }
     $failure = "No recovery checkpoint of VM '$($system.ElementName)' could be created"
-    $answer = Invoke-HvMethod -InputObject (Get-HvService -ClassName 'Msvm_VirtualSystemSnapshotService') -MethodName 'CreateSnapshot' -Arguments @{
-        AffectedSystem   = $system
-        SnapshotSettings = (ConvertTo-EmbeddedText -ClassName 'Msvm_VirtualSystemSnapshotSettingData' -Property $properties)
-        SnapshotType     = [uint16] $script:RecoverySnapshotType
-    } -Failure $failure -Code 'CHECKPOINT_FAILED' -TimeoutSeconds ([int] $Request.timeoutSeconds)
+    try {
+        $answer = Invoke-HvMethod -InputObject (Get-HvService -ClassName 'Msvm_VirtualSystemSnapshotService') -MethodName 'CreateSnapshot' -Arguments @{
+            AffectedSystem   = $system
+            SnapshotSettings = (ConvertTo-EmbeddedText -ClassName 'Msvm_VirtualSystemSnapshotSettingData' -Property $properties)
+            SnapshotType     = [uint16] $script:RecoverySnapshotType
+        } -Failure $failure -Code 'CHECKPOINT_FAILED' -TimeoutSeconds ([int] $Request.timeoutSeconds)
+    } catch {
+        if ([string] $_.Exception.Data['HelperCode'] -ne 'CANCELLED') { throw }
+        # A job that was ended may have made its checkpoint all the same.
+        $left = @(Invoke-CancelledSnapshotRemoval -System $system -Before $before)
+        if ($left.Count -gt 0) { $_.Exception.Data['HelperData']['unclear'] = $left }
+        throw
+    }
     $setting = if ($answer.Job) { Get-JobResult -Job $answer.Job -ClassName 'Msvm_VirtualSystemSettingData' } else { $answer.Result.ResultingSnapshot }
     if ($setting) { $setting = Get-HvFresh -InputObject $setting }
     # The job may be gone, or associated with more than one object: then it is the one that was not there before.
@@ -96,6 +104,25 @@ function Get-RecoverySnapshotId {
 
     foreach ($setting in Get-HvAssociated -InputObject $System -ResultClassName 'Msvm_VirtualSystemSettingData' -Association 'Msvm_SnapshotOfVirtualSystem') {
         if ([string] $setting.VirtualSystemType -eq $script:RecoveryType) { [string] $setting.InstanceID }
+    }
+}
+
+function Invoke-CancelledSnapshotRemoval {
+    # Destroys what a cancelled job is associated with. @returns ids of other new checkpoints: nothing says whose they are
+    [CmdletBinding()]
+    [OutputType([string])]
+    param(
+        [Parameter(Mandatory)] [object] $System,
+        [AllowEmptyCollection()] [string[]] $Before = @()
+    )
+
+    $made = Get-JobResult -Job $script:LastJob -ClassName 'Msvm_VirtualSystemSettingData'
+    if ($made -and $Before -notcontains [string] $made.InstanceID) {
+        $id = ([string] $made.InstanceID) -replace '^Microsoft:', ''
+        $null = Invoke-HelperSnapshotRemoval -Request @{ snapshotId = $id }
+    }
+    foreach ($id in Get-RecoverySnapshotId -System $System) {
+        if ($Before -notcontains $id) { $id }
     }
 }
 

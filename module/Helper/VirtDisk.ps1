@@ -2,6 +2,8 @@
 
 # $null: not tried yet; '' : loaded; else why it cannot be used.
 $script:VirtDiskProblem = $null
+# Where the class came from: '' not loaded yet, 'assembly', or 'compiled' with the reason.
+$script:VirtDiskSource = ''
 # The last answer, handed out page by page: a query of a large disk is asked of Windows once.
 $script:ChangeAnswer = $null
 # Ranges a page: 1 MiB of packed ranges.
@@ -10,23 +12,48 @@ $script:ChangePageSize = 65536
 function Import-VirtDisk {
     <#
     .SYNOPSIS
-        Loads the class: the prebuilt assembly beside this file, which can be signed; compiled from source where it is missing.
+        Loads the class: the prebuilt assembly beside this file, which can be signed; compiled from source where that is missing, or is
+        not the file that the package's list of files (files.json) names by its hash.
     #>
     [CmdletBinding()]
     param()
 
     if ($null -ne $script:VirtDiskProblem) { return }
     try {
-        $assembly = Join-Path -Path $PSScriptRoot -ChildPath 'VirtDisk.dll'
-        if (Test-Path -LiteralPath $assembly) {
-            Add-Type -LiteralPath $assembly
-        } else {
+        $script:VirtDiskSource = Import-VirtDiskAssembly
+        if ($script:VirtDiskSource -ne 'assembly') {
             Add-Type -LiteralPath @(Get-ChildItem -LiteralPath $PSScriptRoot -Filter '*.cs' | ForEach-Object -Process { $_.FullName })
         }
         $script:VirtDiskProblem = ''
     } catch {
         $script:VirtDiskProblem = "virtdisk cannot be used: $($_.Exception.Message)"
     }
+}
+
+function Import-VirtDiskAssembly {
+    # Loads VirtDisk.dll if it is what the package says. @returns 'assembly', or why it is to be compiled
+    [CmdletBinding()]
+    [OutputType([string])]
+    param()
+
+    $path = Join-Path -Path $PSScriptRoot -ChildPath 'VirtDisk.dll'
+    $list = Join-Path -Path (Split-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -Parent) -ChildPath 'files.json'
+    if (-not (Test-Path -LiteralPath $path)) { return 'compiled: there is no VirtDisk.dll' }
+    if (-not (Test-Path -LiteralPath $list)) { return 'compiled: there is no files.json that names VirtDisk.dll' }
+    $files = (ConvertFrom-BackendJson -Json ([System.IO.File]::ReadAllText($list))).files
+    $entry = $files.PSObject.Properties['module/Helper/VirtDisk.dll']
+    # Held open, so that what is loaded is what was hashed: nobody can write to it meanwhile.
+    $held = [System.IO.File]::Open($path, 'Open', 'Read', 'Read')
+    try {
+        $hasher = [System.Security.Cryptography.SHA256]::Create()
+        $hash = [System.BitConverter]::ToString($hasher.ComputeHash($held)).Replace('-', '')
+        $hasher.Dispose()
+        if (-not $entry -or $hash -ne [string] $entry.Value) { return 'compiled: VirtDisk.dll is not the file that files.json names' }
+        Add-Type -LiteralPath $path
+    } finally {
+        $held.Dispose()
+    }
+    return 'assembly'
 }
 
 function Get-VirtDiskState {
@@ -40,7 +67,7 @@ function Get-VirtDiskState {
 
     if ($Remote) { return @{ available = $false; reason = 'the host is another machine' } }
     Import-VirtDisk
-    return @{ available = ($script:VirtDiskProblem -eq ''); reason = $script:VirtDiskProblem }
+    return @{ available = ($script:VirtDiskProblem -eq ''); reason = $script:VirtDiskProblem; source = $script:VirtDiskSource }
 }
 
 function Invoke-VirtDisk {
@@ -61,6 +88,35 @@ function Invoke-VirtDisk {
         }
         throw
     }
+}
+
+function Connect-ShareNative {
+    <#
+    .SYNOPSIS
+        Connects this logon session to a server with an account, for every share of it. @returns Windows' code, 0 when it worked
+    #>
+    [CmdletBinding()]
+    [OutputType([int])]
+    param(
+        [Parameter(Mandatory)] [string] $Server,
+        [Parameter(Mandatory)] [pscredential] $Credential
+    )
+
+    Import-VirtDisk
+    if ($script:VirtDiskProblem) { throw $script:VirtDiskProblem }
+    return [HyperVBackup.NetworkShare]::Connect($Server, $Credential.UserName, $Credential.Password)
+}
+
+function Disconnect-ShareNative {
+    <#
+    .SYNOPSIS
+        Ends what Connect-ShareNative began. @returns Windows' code
+    #>
+    [CmdletBinding()]
+    [OutputType([int])]
+    param([Parameter(Mandatory)] [string] $Server)
+
+    return [HyperVBackup.NetworkShare]::Disconnect($Server)
 }
 
 function Get-VirtDiskTracking {

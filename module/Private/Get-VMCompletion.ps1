@@ -15,7 +15,9 @@ function Get-VMCompletion {
 
     try {
         $uri = Resolve-BackupHost -VMHost (Get-Field -InputObject $Bound -Name 'VMHost')
-        $result = Invoke-Backend -Method 'vm/list' -Parameters @{ host = $uri }
+        $given = Get-Field -InputObject $Bound -Name 'Credential'
+        if ($given -isnot [pscredential]) { $given = $null }
+        $result = Invoke-Backend -Method 'vm/list' -Parameters @{ host = $uri; credential = Resolve-HostCredential -Credential $given -VMHost $uri }
         if (-not $result) { return }
         foreach ($vm in $result.vms) { ConvertTo-Completion -Text $vm.name -Word $Word -ToolTip "$($vm.name), $($vm.state)" }
     } catch {

@@ -20,6 +20,10 @@ function Backup-VMRct {
     .PARAMETER VMHost
         The host: hyperv: for this machine, hyperv:SERVER for another, sim:DIR for a simulated one. When left out: what the
         environment variable HVBACKUP_HOST says, else the computer of the VM object, else this machine.
+    .PARAMETER Credential
+        Account to reach another host with (hyperv:SERVER, or the computer of the VM object): a PSCredential, or a name, whose
+        password is asked for then. When left out: what the file holds that the environment variable HVBACKUP_CREDENTIAL_FILE
+        names (the account in the first line, the password in the second), else the account of this session.
     .PARAMETER Mode
         Auto and Incremental read what changed since the newest usable restore point, and a disk without one in full, with
         the reason in the result. Full reads every disk in full. Auto when left out.
@@ -71,6 +75,10 @@ function Backup-VMRct {
 
         Backs up a virtual machine and verifies every byte of the new restore point.
     .EXAMPLE
+        Backup-VMRct -Name web01 -VMHost hyperv:hv02 -Credential CONTOSO\backup -Repository D:\Backups
+
+        Backs up a virtual machine of another host, with an account whose password is asked for.
+    .EXAMPLE
         Backup-VMRct -Name web01 -VMHost sim:C:\Lab -Repository D:\Backups -AsJob | Wait-Job | Receive-Job
 
         Backs up a virtual machine of a simulated host in a background job.
@@ -107,6 +115,10 @@ function Backup-VMRct {
 
         [ValidateNotNullOrEmpty()]
         [string] $VMHost,
+
+        [ValidateNotNull()]
+        [System.Management.Automation.Credential()]
+        [pscredential] $Credential,
 
         [ValidateSet('Auto', 'Full', 'Incremental')]
         [string] $Mode,
@@ -189,7 +201,7 @@ function Backup-VMRct {
                     $gathered.Add($target)
                     continue
                 }
-                $parameters = $common + @{ host = $target.Host; vm = $target.Selector }
+                $parameters = $common + @{ host = $target.Host; vm = $target.Selector; credential = Resolve-HostCredential -Credential $Credential -VMHost $target.Host }
                 $call = @{ Method = 'vm/backup'; Parameters = $parameters; Activity = "Backing up $($target.Label)"; TargetObject = $target.Label }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet
                 if (-not $result) { continue }
@@ -208,7 +220,7 @@ function Backup-VMRct {
                 if (-not $AsJob) {
                     $call = @{
                         Method       = 'host/backup'
-                        Parameters   = $common + @{ host = $group.Name; vms = $selectors; parallel = $ThrottleLimit }
+                        Parameters   = $common + @{ host = $group.Name; vms = $selectors; parallel = $ThrottleLimit; credential = Resolve-HostCredential -Credential $Credential -VMHost $group.Name }
                         Activity     = "Backing up $labels"
                         TargetObject = $labels
                     }
@@ -231,6 +243,7 @@ function Backup-VMRct {
                 }
                 $carried = if ($Passphrase) { $Passphrase } elseif ($Repository -isnot [string]) { Get-Field -InputObject $Repository -Name 'Passphrase' }
                 if ($carried) { $parameters.Passphrase = $carried }
+                if ($Credential) { $parameters.Credential = $Credential }
                 foreach ($option in 'AllowCrashConsistent', 'Hold') {
                     if ($PSBoundParameters.ContainsKey($option)) { $parameters[$option] = [bool]$PSBoundParameters[$option] }
                 }

@@ -15,6 +15,10 @@ function Restore-VMBackup {
     .PARAMETER VMHost
         The host that gets the virtual machine: hyperv: for this machine, hyperv:SERVER for another, sim:DIR for a simulated
         one. When left out: what the environment variable HVBACKUP_HOST says, else this machine.
+    .PARAMETER Credential
+        Account to reach another host with (hyperv:SERVER): a PSCredential, or a name, whose
+        password is asked for then. When left out: what the file holds that the environment variable HVBACKUP_CREDENTIAL_FILE
+        names (the account in the first line, the password in the second), else the account of this session.
     .PARAMETER Name
         Name of the restored virtual machine; the original one when left out.
     .PARAMETER GenerateNewId
@@ -71,6 +75,10 @@ function Restore-VMBackup {
         [ValidateNotNullOrEmpty()]
         [string] $VMHost,
 
+        [ValidateNotNull()]
+        [System.Management.Automation.Credential()]
+        [pscredential] $Credential,
+
         [ValidateNotNullOrEmpty()]
         [string] $Name,
 
@@ -97,6 +105,7 @@ function Restore-VMBackup {
             $location = Resolve-Repository -Repository $Repository
             $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             $uri = Resolve-BackupHost -VMHost $VMHost
+            $account = Resolve-HostCredential -Credential $Credential -VMHost $uri
             foreach ($point in $Id) {
                 $action = if ($Replace) { "Restore to $uri and replace the virtual machine there" } else { "Restore to $uri" }
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point", $action)) { continue }
@@ -109,6 +118,7 @@ function Restore-VMBackup {
                     passphrase = $secret
                     point      = $point
                     host       = $uri
+                    credential = $account
                     name       = if ($Name) { $Name } else { $null }
                     newId      = [bool]$GenerateNewId
                     replace    = [bool]$Replace

@@ -21,5 +21,5 @@ function Stop-VMBackupTrace {
     [OutputType([void])]
     param()
 
-    if ($PSCmdlet.ShouldProcess("$env:HVBACKUP_TRACE", 'End the recording')) { Remove-Item -Path 'env:HVBACKUP_TRACE' -ErrorAction SilentlyContinue }
+    if ($PSCmdlet.ShouldProcess("$env:HVBACKUP_TRACE", 'End the recording')) { Remove-Item -Path 'env:HVBACKUP_TRACE', 'env:HVBACKUP_TRACE_ANONYMIZE' -ErrorAction SilentlyContinue }
 }

@@ -12,6 +12,10 @@ function Test-VMBackupPrerequisite {
     .PARAMETER VMHost
         The host: hyperv: for this machine, hyperv:SERVER for another, sim:DIR for a simulated one. When left out: what the
         environment variable HVBACKUP_HOST says, else the computer of the VM object, else this machine.
+    .PARAMETER Credential
+        Account to reach another host with (hyperv:SERVER, or the computer of the VM object): a PSCredential, or a name, whose
+        password is asked for then. When left out: what the file holds that the environment variable HVBACKUP_CREDENTIAL_FILE
+        names (the account in the first line, the password in the second), else the account of this session.
     .PARAMETER ReadMethod
         How the disks shall be read: Auto, Native, Attached or Export, as for Backup-VMRct.
     .PARAMETER ExportFolder
@@ -43,6 +47,10 @@ function Test-VMBackupPrerequisite {
 
         [string] $VMHost,
 
+        [ValidateNotNull()]
+        [System.Management.Automation.Credential()]
+        [pscredential] $Credential,
+
         [ValidateSet('Auto', 'Native', 'Attached', 'Export')]
         [string] $ReadMethod,
 
@@ -60,6 +68,7 @@ function Test-VMBackupPrerequisite {
                 $parameters = @{
                     host         = $target.Host
                     vm           = $target.Selector
+                    credential   = Resolve-HostCredential -Credential $Credential -VMHost $target.Host
                     readMethod   = ConvertTo-ProtocolValue -Value $ReadMethod
                     exportFolder = if ($ExportFolder) { $ExportFolder } else { $null }
                 }

@@ -10,6 +10,18 @@ function Get-VirtDiskState {
     return @{ available = $true; reason = '' }
 }
 
+function Connect-ShareNative {
+    param([string] $Server, [pscredential] $Credential)
+
+    return (Invoke-WmiDouble -Request @{ op = 'share'; connect = $true; computerName = $Server; userName = $Credential.UserName; password = $Credential.GetNetworkCredential().Password }).code
+}
+
+function Disconnect-ShareNative {
+    param([string] $Server)
+
+    return (Invoke-WmiDouble -Request @{ op = 'share'; connect = $false; computerName = $Server }).code
+}
+
 function Get-VirtDiskTracking {
     param([string] $Path)
 

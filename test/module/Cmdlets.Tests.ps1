@@ -628,3 +628,57 @@ Describe 'Start-VMBackupTrace' {
         $env:HVBACKUP_TRACE | Should -BeNullOrEmpty
     }
 }
+
+Describe 'Credentials for another host' {
+    BeforeAll {
+        $account = New-Object -TypeName pscredential -ArgumentList 'LAB\backup', (ConvertTo-Secret -Text "s3cret 'p' $([char]0xFC)")
+    }
+
+    BeforeEach {
+        Use-FakeBackend -Folder $fake -Script @{
+            'vm/backup'     = @(@{ result = (Get-CannedBackup) })
+            'host/backup'   = @(@{ result = @{ asked = 1; results = @((Get-CannedBackup)) } })
+            'point/restore' = @(@{ error = @{ code = 'VM_EXISTS'; message = 'No.' } })
+            'vm/show'       = @(@{ error = @{ code = 'VM_NOT_FOUND'; message = 'No.' } })
+        }
+    }
+
+    AfterEach {
+        Assert-Contract
+        Remove-Item -Path 'env:HVBACKUP_CREDENTIAL_FILE' -ErrorAction SilentlyContinue
+    }
+
+    It 'go to the backend with every command that takes a host' {
+        $null = Backup-VMRct web01 -VMHost hyperv:hv02 -Credential $account -Repository $repository
+        $null = Backup-VMRct web01 -VMHost hyperv:hv02 -Credential $account -Repository $repository -ThrottleLimit 2
+        $null = Test-VMBackupPrerequisite web01 -VMHost hyperv:hv02 -Credential $account -ErrorAction SilentlyContinue
+        $null = Restore-VMBackup -Id $pointId -Repository $repository -VMHost hyperv:hv02 -Credential $account -ErrorAction SilentlyContinue
+        $received = @(Get-Received)
+        @($received.method) | Should -Be @('vm/backup', 'host/backup', 'vm/show', 'point/restore')
+        foreach ($message in $received) {
+            $message.params.credential.userName | Should -BeExactly 'LAB\backup'
+            $message.params.credential.password | Should -BeExactly "s3cret 'p' $([char]0xFC)"
+        }
+    }
+
+    It 'go to a job' {
+        $job = Backup-VMRct web01 -VMHost hyperv:hv02 -Credential $account -Repository $repository -AsJob
+        $null = $job | Wait-Job | Receive-Job
+        $job | Remove-Job
+        (Get-Received).params.credential.password | Should -BeExactly "s3cret 'p' $([char]0xFC)"
+    }
+
+    It 'come from the file that HVBACKUP_CREDENTIAL_FILE names, for another host only' {
+        $file = Join-Path -Path $TestDrive -ChildPath 'account.txt'
+        [System.IO.File]::WriteAllText($file, "LAB\ops`r`nsesame`r`n")
+        $env:HVBACKUP_CREDENTIAL_FILE = $file
+        $null = Backup-VMRct web01 -VMHost hyperv:hv02 -Repository $repository
+        $null = Backup-VMRct web01 -VMHost hyperv: -Repository $repository
+        $received = @(Get-Received)
+        $received[0].params.credential.userName | Should -BeExactly 'LAB\ops'
+        $received[0].params.credential.password | Should -BeExactly 'sesame'
+        $received[1].params.PSObject.Properties.Name | Should -Not -Contain 'credential'
+        [System.IO.File]::WriteAllText($file, 'only one line')
+        { Backup-VMRct web01 -VMHost hyperv:hv02 -Repository $repository } | Should -Throw -ErrorId 'USAGE,Backup-VMRct'
+    }
+}

@@ -49,13 +49,13 @@ Describe 'Manifest' {
 Describe 'Parameters' {
     It '<Name> has the parameters it is documented to have' -ForEach @(
         @{ Name = 'New-VMBackupRepository'; Expected = 'Path BlockSize Passphrase' }
-        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression ReadMethod ExportFolder Hold LimitRate ThrottleLimit AsJob Passphrase' }
+        @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Credential Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression ReadMethod ExportFolder Hold LimitRate ThrottleLimit AsJob Passphrase' }
         @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository Passphrase' }
         @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample Passphrase' }
-        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force Passphrase' }
+        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Credential Name GenerateNewId Replace Kind DiskNumber Path AllowHoles Force Passphrase' }
         @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles Passphrase' }
-        @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost ReadMethod ExportFolder' }
-        @{ Name = 'Start-VMBackupTrace'; Expected = 'Path' }
+        @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost Credential ReadMethod ExportFolder' }
+        @{ Name = 'Start-VMBackupTrace'; Expected = 'Path Anonymize' }
         @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
         @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository Passphrase' }
         @{ Name = 'Approve-VMBackupRemoval'; Expected = 'Repository Passphrase Force' }
@@ -137,5 +137,13 @@ Describe 'Style' {
         # Pester's blocks share variables, which that rule cannot follow.
         $found | Where-Object -FilterScript { $_.ScriptName -notlike '*.Tests.ps1' -or $_.RuleName -ne 'PSUseDeclaredVarsMoreThanAssignments' } |
             ForEach-Object -Process { "$($_.ScriptName), line $($_.Line): $($_.RuleName): $($_.Message)" } | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'Constrained Language Mode' {
+    It 'is said before anything fails' {
+        $script = "`$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'; try { Import-Module -Name '$manifest' } catch { 'said: ' + `$_ }"
+        $said = & (Get-Process -Id $PID).Path -NoProfile -NonInteractive -Command $script
+        "$said" | Should -Match 'said: HyperVBackup cannot work in ConstrainedLanguage mode.*signed scripts'
     }
 }

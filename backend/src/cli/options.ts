@@ -96,3 +96,11 @@ export const passphraseOption = optional(
   `File that holds the passphrase of an encrypted repository; what ${PASSPHRASE_VARIABLE} names when absent.`,
   text,
 );
+/** Read by run.ts, like the passphrase. */
+export const CREDENTIAL_OPTION = 'credential-file';
+export const CREDENTIAL_VARIABLE = 'HVBACKUP_CREDENTIAL_FILE';
+export const credentialOption = optional(
+  'FILE',
+  `File with the account for another host (hyperv:SERVER): its name, and its password in the second line; what ${CREDENTIAL_VARIABLE} names when absent.`,
+  text,
+);

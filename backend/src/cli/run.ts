@@ -8,12 +8,12 @@ import type { Writable } from 'node:stream';
 import { createInvoke } from '../protocol/invoke.ts';
 import { METHODS, type MethodName, type Operations } from '../protocol/methods.ts';
 import { type HvError, toHvError } from '../support/errors.ts';
-import { readPassphraseFile } from '../support/passphrase.ts';
+import { readCredentialFile, readPassphraseFile } from '../support/passphrase.ts';
 import { VERSION } from '../support/version.ts';
 import type { Command, CommandContext } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { commandHelp, overview } from './help.ts';
-import { PASSPHRASE_OPTION, PASSPHRASE_VARIABLE } from './options.ts';
+import { CREDENTIAL_OPTION, CREDENTIAL_VARIABLE, PASSPHRASE_OPTION, PASSPHRASE_VARIABLE } from './options.ts';
 import { findCommand, leadingWords, parseCommand } from './parse.ts';
 import { ProgressLine } from './progress-line.ts';
 import { printable } from './table.ts';
@@ -56,7 +56,12 @@ export async function runCli({ args, operations, stdout, stderr, signal }: CliOp
       call: async (method, params) => {
         const warn = (message: string): void => note(`Warning: ${printable(message)}`);
         const secret = await passphraseFor(method, values);
-        const given = secret === undefined ? params : { ...params, passphrase: secret };
+        const account = await credentialFor(method, values);
+        const given = {
+          ...params,
+          ...(secret === undefined ? {} : { passphrase: secret }),
+          ...(account === undefined ? {} : { credential: account }),
+        };
         const result = await invoke(method, given, { signal, progress: (event) => line?.show(event), warn });
         if ('warnings' in result) result.warnings.forEach(warn);
         return result;
@@ -84,6 +89,14 @@ async function passphraseFor(method: MethodName, values: Record<string, unknown>
   if (!('passphrase' in METHODS[method].params.shape)) return undefined;
   const file = values[PASSPHRASE_OPTION] ?? (process.env[PASSPHRASE_VARIABLE] || undefined);
   return typeof file === 'string' ? readPassphraseFile(resolve(file)) : undefined;
+}
+
+/** The account for another host, from the file that the option names; the variable counts only where an account can be of use. */
+async function credentialFor(method: MethodName, values: Record<string, unknown>) {
+  if (!('credential' in METHODS[method].params.shape)) return undefined;
+  const remote = /^hyperv:./i.test(String(values.host ?? ''));
+  const file = values[CREDENTIAL_OPTION] ?? (remote ? process.env[CREDENTIAL_VARIABLE] || undefined : undefined);
+  return typeof file === 'string' ? readCredentialFile(resolve(file)) : undefined;
 }
 
 function helpFor(words: readonly string[]): string[] {

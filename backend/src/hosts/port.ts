@@ -84,6 +84,8 @@ export interface CheckpointRequest {
   /** Shown as the checkpoint's name, so that ours can be told apart; unique per job. */
   label: string;
   guestBackup?: 'full' | 'copy';
+  /** Gives up making it, where the host lets that be done; otherwise it is made, and the caller removes it. */
+  signal?: AbortSignal;
 }
 
 export interface PlanRequest {

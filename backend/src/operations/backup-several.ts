@@ -23,14 +23,14 @@ export interface Job {
 export async function backupVms(params: BackupVmsParams, context: OperationContext): Promise<BackupVmsResult> {
   const { vms, parallel, ...common } = params;
   const limiter = rateLimiter(params.limitRate);
-  const backupAll = (host: Host): Promise<BackupVmsResult> =>
+  return withHost(params, (host) =>
     withRepository(params, context, async (repository) => {
       const jobs = await findJobs(host, vms);
       const lanes = openLanes(repository, Math.min(parallel, jobs.length));
       try {
         const backup = async ({ selector }: Job, lane: number): Promise<BackupVmResult> => {
           const at = lanes[lane]!;
-          at.host ??= lane === 0 ? host : await openHost(params.host, params);
+          at.host ??= lane === 0 ? host : await openHost(params);
           const one: BackupVmParams = { ...common, vm: selector };
           return backupOne(at.host, at.repository, one, context, limiter);
         };
@@ -42,8 +42,8 @@ export async function backupVms(params: BackupVmsParams, context: OperationConte
           await at.host?.close();
         }
       }
-    });
-  return withHost(params.host, backupAll, params);
+    }),
+  );
 }
 
 interface Lane {

@@ -27,10 +27,8 @@ import { withHost, withRepository } from './with.ts';
  */
 export async function backupVm(params: BackupVmParams, context: OperationContext): Promise<BackupVmResult> {
   const limiter = rateLimiter(params.limitRate);
-  return withHost(
-    params.host,
-    (host) => withRepository(params, context, (repository) => backupOne(host, repository, params, context, limiter)),
-    params,
+  return withHost(params, (host) =>
+    withRepository(params, context, (repository) => backupOne(host, repository, params, context, limiter)),
   );
 }
 
@@ -97,6 +95,7 @@ class Backup {
     try {
       this.#progress('checkpoint');
       checkpoint = await this.#createCheckpoint(job);
+      throwIfCancelled(this.#context.signal);
       const bases = await this.#bases();
       stored = await storePoint({
         host: this.#host,
@@ -146,6 +145,7 @@ class Backup {
       allowCrashConsistent,
       guestBackup,
       label: job.checkpointLabel,
+      signal: this.#context.signal,
     });
     try {
       await recordCheckpoint(this.#repository.records, job, checkpoint.id);
@@ -196,6 +196,7 @@ class Backup {
       if (this.#params.hold) await forgetHolds(this.#repository.records, job.pointId);
       // The host may go on with what it was asked for: the next run looks whether a checkpoint came of it.
       if (checkpoint === null && isHvError(cause, 'HELPER_FAILED', 'HOST_LOST')) return;
+      if (isHvError(cause, 'CANCELLED') && cause.data.unclear !== undefined) return;
       await recordEnd(this.#repository.records, job);
     } catch (error) {
       const { message } = toHvError(error);

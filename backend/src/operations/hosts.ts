@@ -1,7 +1,6 @@
 /** Hosts and their VMs: create, list, show; and writing to a simulated VM's disk as its guest would. */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { Host } from '../hosts/port.ts';
 import { createSimulatedHost, type GuestWrite, type GuestWritesResult } from '../hosts/simulated/index.ts';
 import type {
   CreateHostParams,
@@ -40,18 +39,17 @@ export async function createVm(params: CreateVmParams, context: OperationContext
 
 export async function listVms(params: ListVmsParams, _context: OperationContext): Promise<ListVmsResult> {
   const wanted = params.name?.toLowerCase();
-  return withHost(params.host, async (host) => {
+  return withHost(params, async (host) => {
     const vms = (await host.listVms()).filter((vm) => !wanted || vm.id === wanted || vm.name.toLowerCase() === wanted);
     return { vms: vms.toSorted((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1)) };
   });
 }
 
 export async function showVm(params: ShowVmParams, _context: OperationContext): Promise<ShowVmResult> {
-  const show = async (host: Host): Promise<ShowVmResult> => {
+  return withHost(params, async (host) => {
     const vm = await host.getVm(params.vm);
     return { vm, readiness: await host.readiness(vm.id) };
-  };
-  return withHost(params.host, show, params);
+  });
 }
 
 export async function writeVm(params: WriteVmParams, context: OperationContext): Promise<WriteVmResult> {

@@ -1,16 +1,29 @@
 /** From a host address to its adapter (DESIGN §8: `sim:DIR`, `hyperv:`, `hyperv:SERVER`). */
 import { resolve } from 'node:path';
-import { openHyperVHost, type ReadingOptions } from '../hosts/hyperv/index.ts';
+import { isThisMachine, openHyperVHost, type ReadingOptions } from '../hosts/hyperv/index.ts';
 import type { Host } from '../hosts/port.ts';
 import { openSimulatedHost, type SimulatedHost } from '../hosts/simulated/index.ts';
+import type { HostCredential } from '../schema/common.ts';
 import { HvError } from '../support/errors.ts';
+
+/** Whoever names a host in parameters, and how its disks shall be read. */
+export interface OfHost extends ReadingOptions {
+  host: string;
+  credential?: HostCredential;
+}
 
 /**
  * A Hyper-V host is reached in the background; that it cannot be comes out with the first request.
- * @throws USAGE for an address of no known kind, HOST_NOT_FOUND, NOT_SUPPORTED
+ * @throws USAGE for an address of no known kind, or for credentials where they are of no use; HOST_NOT_FOUND, NOT_SUPPORTED
  */
-export async function openHost(uri: string, reading: ReadingOptions = {}): Promise<Host> {
+export async function openHost({ host: uri, credential, ...reading }: OfHost): Promise<Host> {
   const server = /^hyperv:(.*)$/is.exec(uri)?.[1];
+  if (credential && (!server || isThisMachine(server))) {
+    throw new HvError('USAGE', `Credentials are for another host (hyperv:SERVER), not for ${uri}.`, {
+      advice: 'Leave them out; or run this as the account that is meant.',
+      data: { host: uri },
+    });
+  }
   if (server === undefined) {
     requireOneWay(uri, reading);
     return openSimulated(uri);
@@ -22,7 +35,8 @@ export async function openHost(uri: string, reading: ReadingOptions = {}): Promi
       data: { host: uri },
     });
   }
-  return openHyperVHost(server === '' ? undefined : server, { reading });
+  const { readMethod, exportFolder } = reading;
+  return openHyperVHost(server === '' ? undefined : server, { credential, reading: { readMethod, exportFolder } });
 }
 
 /** @throws NOT_SUPPORTED where another way to read is asked for than the one a simulated host has */

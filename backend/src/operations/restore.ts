@@ -25,7 +25,7 @@ export async function restorePoint(params: RestorePointParams, context: Operatio
     context,
     async (repository) => {
       const point = await readPoint(repository, params.point);
-      return withHost(params.host, async (host) => {
+      return withHost(params, async (host) => {
         const result = await restore(repository, point, host, params, context);
         return { ...result, durationMs: Math.round(performance.now() - clock) };
       });

@@ -3,7 +3,7 @@ import type { Host } from '../hosts/port.ts';
 import type { SimulatedHost } from '../hosts/simulated/index.ts';
 import type { Repository } from '../repository/port.ts';
 import type { OperationContext } from '../support/progress.ts';
-import { openHost, openSimulated } from './open-host.ts';
+import { type OfHost, openHost, openSimulated } from './open-host.ts';
 import { type OpenRepositoryOptions, openRepository } from './open-repository.ts';
 import { strayWarnings } from './stray-points.ts';
 
@@ -29,13 +29,8 @@ export async function withRepository<T>(
   }
 }
 
-/** @param reading how its disks shall be read */
-export async function withHost<T>(
-  uri: string,
-  work: (host: Host) => Promise<T>,
-  reading?: Parameters<typeof openHost>[1],
-): Promise<T> {
-  const host = await openHost(uri, reading);
+export async function withHost<T>(of: OfHost, work: (host: Host) => Promise<T>): Promise<T> {
+  const host = await openHost(of);
   try {
     return await work(host);
   } finally {

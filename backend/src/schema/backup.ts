@@ -5,7 +5,7 @@ import {
   ByteCount,
   DiskIndex,
   DurationMs,
-  HostUri,
+  OfHost,
   OfReading,
   OfRepository,
   RateLimit,
@@ -21,7 +21,7 @@ export const Compression = z.enum(['fast', 'default', 'strong']);
 export type Compression = z.infer<typeof Compression>;
 
 export const BackupVmParams = z.strictObject({
-  host: HostUri,
+  ...OfHost,
   vm: VmSelector,
   ...OfRepository,
   mode: z

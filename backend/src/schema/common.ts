@@ -17,6 +17,27 @@ export const HostUri = z
   .min(1)
   .describe('The host: `sim:DIR` for a simulated one, `hyperv:` for this machine, `hyperv:SERVER` for another.');
 
+/** Never logged, never in a message, a trace, an argument or a variable of a process. */
+export const HostCredential = z
+  .strictObject({
+    userName: z
+      .string()
+      .min(1)
+      .max(512)
+      .describe('The account: `DOMAIN\\user`, `user@domain`, or a name of the host itself.'),
+    password: z.string().min(1).max(4096).describe('Its password.'),
+  })
+  .meta({ id: 'HostCredential' });
+export type HostCredential = z.infer<typeof HostCredential>;
+
+/** Which host, in the parameters of every method that works with real hosts too. */
+export const OfHost = {
+  host: HostUri,
+  credential: HostCredential.optional().describe(
+    'Account to reach another host with (`hyperv:SERVER`); that of this process when absent. Not kept and not logged.',
+  ),
+};
+
 export const RepositoryLocation = z.string().min(1).describe('Folder of the repository (local path or SMB path).');
 
 /** Never logged, and never in a message. */

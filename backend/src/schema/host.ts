@@ -1,6 +1,6 @@
 /** Hosts and the virtual machines on them. What only a simulated host can be asked for is in simulated-host.ts. */
 import { z } from 'zod';
-import { ByteCount, DiskIndex, HostUri, OfReading, VmSelector } from './common.ts';
+import { ByteCount, DiskIndex, HostUri, OfHost, OfReading, VmSelector } from './common.ts';
 import { Readiness } from './readiness.ts';
 import { Guid, VmDescription } from './vm.ts';
 
@@ -42,12 +42,12 @@ export const VmSummary = z
   .meta({ id: 'VmSummary' });
 
 export const ListVmsParams = z.strictObject({
-  host: HostUri,
+  ...OfHost,
   name: z.string().min(1).optional().describe('Only the VM of this name (case-insensitive) or id.'),
 });
 export const ListVmsResult = z.object({ vms: z.array(VmSummary).describe('The VMs of the host, by name.') });
 
-export const ShowVmParams = z.strictObject({ host: HostUri, vm: VmSelector, ...OfReading });
+export const ShowVmParams = z.strictObject({ ...OfHost, vm: VmSelector, ...OfReading });
 export const ShowVmResult = VmResult.extend({
   readiness: Readiness.optional().describe('How a backup would read the VM, and what stands in the way.'),
 });

@@ -6,6 +6,7 @@ import {
   DiskIndex,
   DurationMs,
   HostUri,
+  OfHost,
   OfRepository,
   PointSelector,
   RateLimit,
@@ -17,6 +18,7 @@ import { Guid } from './vm.ts';
 export const RestorePointParams = z.strictObject({
   ...OfRepository,
   point: PointSelector,
+  ...OfHost,
   host: HostUri.describe('The host that gets the VM: `sim:DIR`, `hyperv:` or `hyperv:SERVER`.'),
   name: z.string().min(1).max(100).optional().describe('Name of the restored VM; the original one when absent.'),
   newId: z.boolean().default(false).describe('Give the VM a new id, so that it can stand beside the original.'),

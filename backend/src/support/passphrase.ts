@@ -1,4 +1,4 @@
-/** Passphrases: the one form that all spellings of the same text have, and how they are read from a file. */
+/** Secrets: the one form that all spellings of a passphrase have, and how passphrases and accounts are read from files. */
 import { HvError } from './errors.ts';
 import { openFile } from './file.ts';
 
@@ -20,34 +20,58 @@ export function passphraseBytes(passphrase: string): Buffer {
  * The text of a file without a byte order mark and without one line end.
  * @throws USAGE when it is empty or no UTF-8, FILE_NOT_FOUND, ACCESS_DENIED
  */
-export async function readPassphraseFile(path: string): Promise<string> {
+export const readPassphraseFile = (path: string): Promise<string> => readSecret(path, PASSPHRASE);
+
+/** What kind of file it is, for messages. */
+interface SecretFile {
+  name: string;
+  advice: string;
+}
+const PASSPHRASE: SecretFile = {
+  name: 'passphrase',
+  advice: `Write the passphrase into it as UTF-8 text, 1 to ${MAX_PASSPHRASE_LENGTH} characters; one line end behind it does not count.`,
+};
+const CREDENTIAL: SecretFile = {
+  name: 'credential',
+  advice:
+    'Write two lines into it as UTF-8 text: the account (DOMAIN\\user), and its password; let nobody else read it.',
+};
+
+/**
+ * An account from a file: its name in the first line, its password in the second.
+ * @throws USAGE when it is not that, FILE_NOT_FOUND, ACCESS_DENIED
+ */
+export async function readCredentialFile(path: string): Promise<{ userName: string; password: string }> {
+  const [userName, password, ...more] = (await readSecret(path, CREDENTIAL)).split(/\r?\n/);
+  if (!userName?.trim() || !password || more.length > 0) throw unusable(path, 'does not have two lines', CREDENTIAL);
+  return { userName: userName.trim(), password };
+}
+
+async function readSecret(path: string, kind: SecretFile): Promise<string> {
   const file = await openFile(path, 'read');
   try {
     const size = await file.size();
-    if (size > MAX_FILE_LENGTH) throw unusable(path, `is ${size} bytes long`);
+    if (size > MAX_FILE_LENGTH) throw unusable(path, `is ${size} bytes long`, kind);
     const bytes = Buffer.alloc(size);
     await file.readFully(0, bytes);
-    return passphraseText(bytes, path);
+    return secretText(bytes, path, kind);
   } finally {
     await file.close();
   }
 }
 
-function passphraseText(bytes: Buffer, path: string): string {
+function secretText(bytes: Buffer, path: string, kind: SecretFile): string {
   let text: string;
   try {
     // It leaves out a byte order mark.
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '');
   } catch {
-    throw unusable(path, 'is not UTF-8 text');
+    throw unusable(path, 'is not UTF-8 text', kind);
   }
-  if (text === '') throw unusable(path, 'is empty');
-  if (text.length > MAX_PASSPHRASE_LENGTH) throw unusable(path, `has ${text.length} characters`);
+  if (text === '') throw unusable(path, 'is empty', kind);
+  if (text.length > MAX_PASSPHRASE_LENGTH) throw unusable(path, `has ${text.length} characters`, kind);
   return text;
 }
 
-const unusable = (path: string, what: string): HvError =>
-  new HvError('USAGE', `The passphrase file ${what}: ${path}`, {
-    advice: `Write the passphrase into it as UTF-8 text, 1 to ${MAX_PASSPHRASE_LENGTH} characters; one line end behind it does not count.`,
-    data: { path },
-  });
+const unusable = (path: string, what: string, { name, advice }: SecretFile): HvError =>
+  new HvError('USAGE', `The ${name} file ${what}: ${path}`, { advice, data: { path } });

@@ -86,7 +86,7 @@ describe.skipIf(!hasTool('pwsh'))('module/Helper/*.cs (skipped without pwsh)', (
     const found = await shell.run<Record<string, number>>(
       `$native = [HyperVBackup.VirtDisk].Assembly.GetType('HyperVBackup.VirtDiskNative')
        $result = @{ OVERLAPPED = [Runtime.InteropServices.Marshal]::SizeOf([type][Threading.NativeOverlapped]) }
-       foreach ($type in $native.GetNestedTypes('NonPublic')) {
+       foreach ($type in $native.GetNestedTypes('NonPublic') + [HyperVBackup.NetworkShare].GetNestedTypes('NonPublic')) {
          if (-not $type.IsValueType) { continue }
          $result[$type.Name] = [Runtime.InteropServices.Marshal]::SizeOf([type]$type)
          foreach ($field in $type.GetFields()) {

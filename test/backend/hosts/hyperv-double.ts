@@ -1,7 +1,8 @@
 /** The Hyper-V adapter over its doubles: the real helper script, under pwsh, on a simulated host (test/helper). */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -58,6 +59,10 @@ export async function makeDouble(
     );
     settings = { ...settings, LD_LIBRARY_PATH: library, WMI_DOUBLE_NATIVE: '1' };
     await symlink(await assembly(), join(helper, 'VirtDisk.dll'));
+    const sha256 = createHash('sha256')
+      .update(await readFile(join(helper, 'VirtDisk.dll')))
+      .digest('hex');
+    await writeFile(join(folder, 'files.json'), JSON.stringify({ files: { 'module/Helper/VirtDisk.dll': sha256 } }));
   }
   const server = await madeOnce('wmi-double', [join(ROOT, 'backend', 'src'), join(DOUBLE, 'double')], bundleServer);
   const variables = {

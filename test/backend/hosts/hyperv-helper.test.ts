@@ -1,7 +1,7 @@
 /** The helper process as such: what it survives, what it hands on, and that no value becomes script. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -185,7 +185,8 @@ describe.skipIf(!pwsh)('helper process (skipped without pwsh)', () => {
   });
 
   it('is ended when it hangs', async () => {
-    const helper = new Helper({ ...double, silenceMs: 4000 });
+    // Long enough for a busy machine to answer, short enough to wait for.
+    const helper = new Helper({ ...double, silenceMs: 10_000 });
     try {
       await helper.state();
       setBehaviour(directory, { hangs: ['GetVirtualHardDiskSettingData'] });
@@ -238,6 +239,23 @@ describe.skipIf(!pwsh)('helper process (skipped without pwsh)', () => {
     expect(alive(pid)).toBe(false);
   });
 
+  it('says so, and at once, when PowerShell is constrained by policy', async () => {
+    const executable = join(folder, 'constrained');
+    const mode = `'$ExecutionContext.SessionState.LanguageMode = "ConstrainedLanguage"\\n'`;
+    await writeFile(
+      executable,
+      `#!/bin/sh\n(printf ${mode}; cat) | exec '${double.executable.replaceAll("'", "'\\''")}' "$@"\n`,
+    );
+    await chmod(executable, 0o755);
+    const helper = new Helper({ executable, helper: double.helper });
+    await expect(helper.state()).rejects.toMatchObject({
+      code: 'NOT_SUPPORTED',
+      message: expect.stringMatching(/ConstrainedLanguage/),
+      advice: expect.stringMatching(/exempt the account|hyperv:SERVER/),
+    });
+    await helper.close();
+  });
+
   it('says what is wrong when PowerShell cannot be used', async () => {
     const none = new Helper({ executable: join(folder, 'no-such-file'), helper: double.helper });
     await expect(none.state()).rejects.toMatchObject({
@@ -281,7 +299,7 @@ describe.skipIf(missingForDouble.length > 0)('helper with virtdisk (skipped with
     await writeFile(`${path}.rct.txt`, `${lines.join('\n')}\n`);
     const helper = new Helper(double);
     try {
-      expect((await helper.state()).virtDisk).toEqual({ available: true, reason: '' });
+      expect((await helper.state()).virtDisk).toEqual({ available: true, reason: '', source: 'assembly' });
       const start = performance.now();
       let count = 0;
       let pages = 0;

@@ -52,9 +52,11 @@ describe('the way to read', () => {
 
   it('a simulated host has one way only', async () => {
     for (const reading of [{ readMethod: 'export' }, { readMethod: 'attached' }, { exportFolder: '/x' }] as const)
-      await expect(openHost('sim:/nowhere', reading)).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
-    await expect(openHost('sim:/nowhere', { readMethod: 'native' })).rejects.toMatchObject({ code: 'HOST_NOT_FOUND' });
-    await expect(openHost('hyperv:', { exportFolder: 'x' })).rejects.toMatchObject({ code: 'USAGE' });
+      await expect(openHost({ host: 'sim:/nowhere', ...reading })).rejects.toMatchObject({ code: 'NOT_SUPPORTED' });
+    await expect(openHost({ host: 'sim:/nowhere', readMethod: 'native' })).rejects.toMatchObject({
+      code: 'HOST_NOT_FOUND',
+    });
+    await expect(openHost({ host: 'hyperv:', exportFolder: 'x' })).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   it('asks the share whether it can be read', async () => {

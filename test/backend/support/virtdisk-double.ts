@@ -29,6 +29,7 @@ export async function buildVirtDiskDouble(folder: string): Promise<{ LD_LIBRARY_
   tool('gcc', ...flags, '-shared', '-pthread', ...sources(), '-o', library);
   // The same file under the other name, so that both have the same handles.
   await symlink('virtdisk.dll.so', join(folder, 'kernel32.dll.so'));
+  await symlink('virtdisk.dll.so', join(folder, 'mpr.dll.so'));
   return { LD_LIBRARY_PATH: folder };
 }
 

@@ -3,10 +3,12 @@ import { CLASSES } from './schema.ts';
 
 export class CimFault extends Error {
   readonly native: string;
-  /** @param native CIM error name: InvalidParameter, NotFound, AccessDenied, … */
-  constructor(native: string, message: string) {
+  readonly messageId: string | undefined;
+  /** @param native CIM error name: InvalidParameter, NotFound, AccessDenied, … @param messageId `HRESULT 0x…` where there is one */
+  constructor(native: string, message: string, messageId?: string) {
     super(message);
     this.native = native;
+    this.messageId = messageId;
   }
 }
 

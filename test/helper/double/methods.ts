@@ -32,6 +32,10 @@ const JOB_STARTED = 4096;
 const FAILED = 32768;
 const INVALID_PARAMETER = 32773;
 const INVALID_STATE = 32775;
+const NOT_SUPPORTED = 32770;
+const TERMINATE = 4;
+/** Looks that a long job takes. */
+const LONG = 12;
 const FILE_NOT_FOUND = 32779;
 /** Msvm_VirtualHardDiskSettingData.Format. */
 const VHD_SET = 4;
@@ -203,7 +207,7 @@ export async function invoke(world: World, target: Reference, name: string, args
   const forced = world.behaviour.returns?.[name];
   if (forced !== undefined) return { returnValue: forced, out: {} };
   if (name === 'GetErrorEx') return errors(world, source);
-  if (name === 'RequestStateChange') return terminate(world, source);
+  if (name === 'RequestStateChange') return await terminate(world, source, args);
   if (name === 'GetVirtualHardDiskSettingData') return await diskSettings(world, String(args.Path));
   if (name === 'GetVHDSetInformation') return await setInformation(world, args);
   if (name === 'GetVHDSnapshotInformation') return await snapshotInformation(world, args);
@@ -234,6 +238,12 @@ function startJob(world: World, method: string, done: Done, error = '', errorCod
     results: done.result ? [done.result] : [],
     ...(vanishes ? { looksLeft: 1 } : {}),
   };
+  const { cancel } = world.behaviour;
+  if (cancel?.method === method) {
+    job.states = [2, 3, ...Array.from({ length: LONG }, () => 4), 7];
+    job.cancellable = cancel.way !== 'never';
+    job.made = done.result?.keys.InstanceID?.replace(/^Microsoft:/, '').toLowerCase();
+  }
   world.state.jobs.push(job);
   return job;
 }
@@ -262,10 +272,19 @@ function errors(world: World, job: Instance): MethodAnswer {
   return { returnValue: 0, out: { Errors: texts } };
 }
 
-function terminate(world: World, job: Instance): MethodAnswer {
+async function terminate(world: World, job: Instance, args: Arguments): Promise<MethodAnswer> {
   const running = world.state.jobs.find((entry) => entry.id === job.properties.InstanceID);
-  if (running) running.states = [8];
-  return { returnValue: 0, out: {} };
+  if (args.RequestedState !== TERMINATE) return { returnValue: INVALID_PARAMETER, out: {} };
+  if (!running || running.cancellable === false) return { returnValue: NOT_SUPPORTED, out: {} };
+  // What has ended has ended.
+  if (running.states.length === 1) return { returnValue: INVALID_STATE, out: {} };
+  const way = world.behaviour.cancel?.way ?? 'ends';
+  if (way === 'refuses') return { returnValue: INVALID_STATE, out: {} };
+  if (way === 'finishes') running.states = [4, 7];
+  else running.states = [4, 8];
+  if (way === 'ends' && running.made) await world.host.removeCheckpoint(running.made);
+  if (way === 'ends' || way === 'hides') running.results = [];
+  return { returnValue: JOB_STARTED, out: {} };
 }
 
 async function diskSettings(world: World, path: string): Promise<MethodAnswer> {

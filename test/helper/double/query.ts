@@ -152,8 +152,8 @@ export const jobInstance = (job: Job): Instance => ({
     JobState: job.states[0],
     ErrorCode: job.states[0] === 10 ? job.errorCode : 0,
     ErrorDescription: job.states[0] === 10 ? job.error : '',
-    PercentComplete: job.states.length === 1 ? 100 : 10 * (9 - job.states.length),
-    Cancellable: true,
+    PercentComplete: job.states.length === 1 ? 100 : Math.max(0, 10 * (9 - job.states.length)),
+    Cancellable: job.cancellable !== false,
   },
 });
 

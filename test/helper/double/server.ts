@@ -30,7 +30,7 @@ async function followLink(): Promise<void> {
 }
 
 interface Request {
-  op: 'instances' | 'get' | 'associated' | 'invoke' | 'class' | 'tracking' | 'changes';
+  op: 'instances' | 'get' | 'associated' | 'invoke' | 'class' | 'tracking' | 'changes' | 'connect' | 'share';
   className?: string;
   filter?: string;
   reference?: Reference;
@@ -40,6 +40,12 @@ interface Request {
   args?: Record<string, unknown>;
   path?: string;
   rctId?: string;
+  /** Id of the session that the call came through. */
+  session?: string;
+  computerName?: string;
+  userName?: string;
+  password?: string;
+  connect?: boolean;
 }
 
 /** Kills the helper (our parent), once, where a test asked for it. */
@@ -61,6 +67,7 @@ async function whileHanging(method: string): Promise<void> {
 async function answer(request: Request): Promise<unknown> {
   const world: World = { host, state: readState(directory), behaviour: readBehaviour(directory) };
   if (world.behaviour.accessDenied) throw new CimFault('AccessDenied', 'Access denied');
+  requireSession(world, request);
   const outward = (instances: Instance[]) => ({ server: SERVER, instances });
   switch (request.op) {
     case 'class': {
@@ -93,6 +100,7 @@ async function answer(request: Request): Promise<unknown> {
       const method = request.method!;
       await whileHanging(method);
       killAt(`${method}:before`);
+      dropAt(world, request, `${method}:before`);
       const result =
         method === 'GetVirtualDiskChanges'
           ? await wmiChanges(world, request.args!)
@@ -100,8 +108,13 @@ async function answer(request: Request): Promise<unknown> {
       if (process.env.WMI_DOUBLE_NATIVE && FREEZING.includes(method)) await describeFrozen(world);
       writeState(directory, world.state);
       killAt(`${method}:after`);
+      dropAt(world, request, `${method}:after`);
       return result;
     }
+    case 'connect':
+      return connect(world, request);
+    case 'share':
+      return { code: share(world, request) };
     case 'tracking': {
       const disk = await frozen(world, request.path!);
       return { enabled: disk?.rctId != null, newerChanges: false, mostRecentId: disk?.rctId ?? null };
@@ -111,6 +124,59 @@ async function answer(request: Request): Promise<unknown> {
       return { ranges: ranges.list.flatMap(({ offset, length }) => [offset, length]), size: ranges.size };
     }
   }
+}
+
+const LOST = ['Failed', 'The WinRM client cannot complete the operation.', 'HRESULT 0x80338126'] as const;
+
+/** A session that has dropped stays so; another one must be made. */
+function requireSession(world: World, request: Request): void {
+  // These are no calls of WMI.
+  if (request.session === undefined || ['share', 'tracking', 'changes'].includes(request.op)) return;
+  // One that is not known was opened before the double was put on another world.
+  if (world.state.sessions?.[request.session]) throw new CimFault(...LOST);
+  dropAt(world, request, request.op);
+}
+
+function dropAt(world: World, request: Request, point: string): void {
+  const behaviour = readBehaviour(directory);
+  if (request.session === undefined || behaviour.drops !== point) return;
+  setBehaviour(directory, { ...behaviour, drops: undefined });
+  world.state.sessions = { ...world.state.sessions, [request.session]: true };
+  writeState(directory, world.state);
+  throw new CimFault(...LOST);
+}
+
+function connect(world: World, { computerName, userName, password }: Request): { id: string } {
+  if (computerName!.startsWith('no-'))
+    throw new CimFault('Failed', `WinRM cannot complete the operation: ${computerName}`, 'HRESULT 0x80338126');
+  if (computerName!.startsWith('untrusted-'))
+    throw new CimFault('Failed', 'The WinRM client cannot process the request.', 'HRESULT 0x803380e4');
+  const { accounts } = world.behaviour;
+  if (accounts && !userName) throw new CimFault('AccessDenied', 'Access is denied.', 'HRESULT 0x80070005');
+  if (accounts && accounts[userName!] !== password)
+    throw new CimFault('Failed', 'The user name or password is incorrect.', 'HRESULT 0x8007052e');
+  const id = `session ${Object.keys(world.state.sessions ?? {}).length + 1}`;
+  world.state.sessions = { ...world.state.sessions, [id]: false };
+  world.state.calls.push(`connect ${computerName} ${userName ?? ''}`.trim());
+  writeState(directory, world.state);
+  return { id };
+}
+
+/** @returns Windows' code, as WNetAddConnection2 and WNetCancelConnection2 give it */
+function share(world: World, { computerName, userName, password, connect: on }: Request): number {
+  world.state.shares ??= {};
+  const server = computerName!.toLowerCase();
+  const user = world.state.shares[server];
+  let code = 0;
+  if (!on) {
+    if (user === undefined) code = 2250;
+    else delete world.state.shares[server];
+  } else if (world.behaviour.sharesRefuse) code = world.behaviour.sharesRefuse;
+  else if (user !== undefined && user !== userName) code = 1219;
+  else if (world.behaviour.accounts && world.behaviour.accounts[userName!] !== password) code = 1326;
+  else world.state.shares[server] = userName!;
+  writeState(directory, world.state);
+  return code;
 }
 
 const FREEZING = ['CreateSnapshot', 'DestroySnapshot', 'ConvertToReferencePoint'];
@@ -224,7 +290,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     await followLink();
     reply = { ok: true, value: await answer(JSON.parse(line) as Request) };
   } catch (error) {
-    if (error instanceof CimFault) reply = { ok: false, native: error.native, message: error.message };
+    if (error instanceof CimFault)
+      reply = { ok: false, native: error.native, message: error.message, messageId: error.messageId };
     else if (error instanceof HvError)
       reply = { ok: false, code: error.code, message: error.message, advice: error.advice };
     else reply = { ok: false, native: 'Failed', message: `the double broke: ${(error as Error).stack}` };

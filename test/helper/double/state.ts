@@ -17,6 +17,9 @@ export interface Job {
   errorCode: number;
   error: string;
   results: Reference[];
+  /** What its method made, to be undone when the job is ended. */
+  made?: string;
+  cancellable?: boolean;
   /** Looks that are left until the job goes away after its end; absent: it stays. */
   looksLeft?: number;
 }
@@ -36,6 +39,10 @@ export interface DoubleState {
   planned: PlannedSystem[];
   /** Disk id → RCT ids that were sealed for it, for the double of virtdisk.dll. */
   rctIds: Record<string, string[]>;
+  /** Sessions from other machines: id → whether it has dropped. */
+  sessions?: Record<string, boolean>;
+  /** Connections to this host's shares: server → user. */
+  shares?: Record<string, string>;
   /** Reference point → disk id → RCT id of the freeze it stands for. */
   sealed?: Record<string, Record<string, string>>;
   /** Every export that was begun. */
@@ -109,6 +116,17 @@ export interface Behaviour {
   collected?: string[] | 'all';
   /** The host has no classes for groups (before Windows Server 2016: documented). */
   noGroups?: boolean;
+  /** Accounts that may open a session, with their passwords; absent: any may, also without credentials. */
+  accounts?: Record<string, string>;
+  /** The session drops (seen in the field; that it fails with 0x8033…: assumed), once: at an operation, or `METHOD:before`, `METHOD:after`. */
+  drops?: string;
+  /** Windows' code that a connection to the shares gives (documented). */
+  sharesRefuse?: number;
+  /**
+   * What a job of the method does when it is to end. It runs long. `ends`: it undoes what it did; `leaves`: what it made stays, and is
+   * associated with it; `hides`: stays unassociated (the last two: assumed possible); `refuses`; `finishes` first; `never`: not Cancellable (documented).
+   */
+  cancel?: { method: string; way: 'ends' | 'leaves' | 'hides' | 'refuses' | 'finishes' | 'never' };
   /** Configuration version to report. */
   version?: string;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include "windows-types.h"
 #include <virtdisk.h>
+#include <winnetwk.h>
 
 #define SIZE(ours, theirs, bytes) \
   _Static_assert(sizeof(ours) == bytes, #ours); \
@@ -19,6 +20,11 @@
 
 SIZE(vd_storage_type, VIRTUAL_STORAGE_TYPE, 20);
 AT(vd_storage_type, VIRTUAL_STORAGE_TYPE, VendorId, 4);
+SIZE(vd_net_resource, NETRESOURCEW, 48);
+AT_AS(vd_net_resource, Type, NETRESOURCEW, dwType, 4);
+AT_AS(vd_net_resource, LocalName, NETRESOURCEW, lpLocalName, 16);
+AT_AS(vd_net_resource, RemoteName, NETRESOURCEW, lpRemoteName, 24);
+AT_AS(vd_net_resource, Provider, NETRESOURCEW, lpProvider, 40);
 SIZE(vd_get_info, GET_VIRTUAL_DISK_INFO, 32);
 AT(vd_get_info, GET_VIRTUAL_DISK_INFO, Size.VirtualSize, 8);
 AT(vd_get_info, GET_VIRTUAL_DISK_INFO, Size.PhysicalSize, 16);

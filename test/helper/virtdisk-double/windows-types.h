@@ -30,6 +30,12 @@ typedef struct { uint32_t a; uint16_t b, c; uint8_t d[8]; } vd_guid;
 
 typedef struct { uint32_t DeviceId; vd_guid VendorId; } vd_storage_type;
 
+/* NETRESOURCEW of winnetwk.h */
+typedef struct {
+  uint32_t Scope, Type, DisplayType, Usage;
+  const uint16_t *LocalName, *RemoteName, *Comment, *Provider;
+} vd_net_resource;
+
 typedef struct {
   uint32_t Version;
   union {

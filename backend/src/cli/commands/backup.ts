@@ -4,6 +4,7 @@ import type { ErrorObject } from '../../schema/errors.ts';
 import { EXIT_CODE, errorCategory } from '../../support/error-codes.ts';
 import { command } from '../command.ts';
 import {
+  credentialOption,
   diskIndex,
   flag,
   hostOption,
@@ -25,6 +26,7 @@ export const backup = command({
   summary: 'Back up VMs: make a restore point of each.',
   options: {
     host: hostOption,
+    'credential-file': credentialOption,
     vm: list('N', 'The VM: its name or id. All VMs of the host when absent.', text),
     repository: repositoryOption,
     mode: optional('auto|full|incremental', 'What is read; auto when absent.', oneOf('auto', 'full', 'incremental')),
@@ -46,6 +48,7 @@ export const backup = command({
     'backup --host hyperv: --repository D:\\Backups --parallel 4 --limit-rate 200M',
     'backup --host hyperv:NODE7 --repository D:\\Backups --read-method export --export-folder \\\\files\\staging',
     'backup --host sim:./lab --vm web01 --repository ./backups --mode full --json',
+    'backup --host hyperv:hv02 --credential-file hv02.txt --vm web01 --repository D:\\Backups',
   ],
   run: async (values, context) => {
     const repository = context.absolute(values.repository);

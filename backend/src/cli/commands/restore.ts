@@ -4,6 +4,7 @@ import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import {
+  credentialOption,
   diskIndex,
   flag,
   hostOption,
@@ -27,6 +28,7 @@ export const restore = command({
     repository: repositoryOption,
     point: pointOption,
     host: hostOption,
+    'credential-file': credentialOption,
     name: optional('N', 'Name of the restored VM; the original one when absent.', text),
     'new-id': flag('Give the VM a new id, so that it can stand beside the original.'),
     replace: flag('Replace the VM of the same id; never while it runs.'),

@@ -2,6 +2,7 @@
 import { HvError } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import {
+  credentialOption,
   diskIndex,
   hostOption,
   integer,
@@ -47,7 +48,7 @@ export const vmCreate = command({
 export const vmList = command({
   words: 'vm list',
   summary: 'List the VMs of a host.',
-  options: { host: hostOption },
+  options: { host: hostOption, 'credential-file': credentialOption },
   examples: ['vm list --host sim:./lab', 'vm list --host hyperv: --json'],
   run: async ({ host }, context) => {
     const result = await context.call('vm/list', { host });
@@ -66,7 +67,7 @@ export const vmList = command({
 export const vmShow = command({
   words: 'vm show',
   summary: 'Describe a VM.',
-  options: { host: hostOption, vm: vmOption, ...readingOptions },
+  options: { host: hostOption, vm: vmOption, 'credential-file': credentialOption, ...readingOptions },
   examples: ['vm show --host sim:./lab --vm web01'],
   run: async (values, context) => {
     const result = await context.call('vm/show', {

@@ -2,8 +2,12 @@
  * The helper process as the adapter sees it: one request at a time, started when first needed, started again after it died, ended when it
  * hangs. What a request must not do twice is for the caller to sort out (`repeat: false`).
  */
-import { HvError, isHvError } from '../../support/errors.ts';
+import type { HostCredential } from '../../schema/common.ts';
+import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import { Mutex } from '../../support/mutex.ts';
+import { CancelFiles } from './cancel-files.ts';
+import { credentialLine, leaveShares, useShares } from './credential.ts';
+import { constrained, LANGUAGE_ANSWER, LANGUAGE_QUESTION } from './language-mode.ts';
 import { type HelperAnswer, type HelperProgress, parseLine, renderRequest, unwrap } from './lines.ts';
 import { childEnvironment, HelperShell } from './shell.ts';
 import type { Trace } from './trace.ts';
@@ -15,6 +19,8 @@ export interface HelperOptions {
   helper: string;
   /** Other machine to connect to. */
   server?: string;
+  /** Its account; that of this process when absent. */
+  credential?: HostCredential;
   /** A request that says nothing for this long hangs, ms. Jobs say something every second. */
   silenceMs?: number;
   /** Start-up, compiling included, ms. */
@@ -26,6 +32,11 @@ export interface RequestOptions {
   /** Ask again when the process dies meanwhile; for what can be done twice. */
   repeat?: boolean;
   progress?: (event: HelperProgress) => void;
+  /**
+   * Ends the WMI job that the request waits for, where it lets itself be ended: CANCELLED then. Where not, the request succeeds after all, and
+   * what it made is the caller's to undo.
+   */
+  signal?: AbortSignal;
 }
 
 /** What the helper says of itself when it opens. */
@@ -37,7 +48,10 @@ export interface HelperState {
   processId: number;
   /** Name of the host. */
   server: string;
-  virtDisk: { available: boolean; reason: string };
+  /** `source`: the shipped assembly, or why it was compiled. */
+  virtDisk: { available: boolean; reason: string; source?: string };
+  /** Why the shares of another host cannot be read with the account that was given; empty when they can, or none was given. */
+  shareProblem?: string;
 }
 
 const SILENCE_MS = 300_000;
@@ -52,9 +66,11 @@ export class Helper {
   #closed = false;
   /** The process, or its connection to another host, was lost at least once. */
   #failed = false;
+  readonly #cancelFiles = new CancelFiles();
 
   constructor(options: HelperOptions) {
     this.#options = options;
+    if (options.credential) useShares(options.server!);
   }
 
   /** Process id of the helper while it runs. */
@@ -75,8 +91,9 @@ export class Helper {
     return await this.#turn.run(async () => {
       for (let attempt = 1; ; attempt++) {
         await this.#started();
+        throwIfCancelled(options.signal);
         try {
-          return (await this.#ask(method, params, options.progress)) as T;
+          return (await this.#ask(method, params, options)) as T;
         } catch (error) {
           this.#failed ||= isHvError(error, 'HELPER_FAILED') || isHvError(error, 'HOST_LOST');
           const died = isHvError(error, 'HELPER_FAILED') && error.data.died === true;
@@ -90,10 +107,18 @@ export class Helper {
     if (this.#closed) throw new HvError('HELPER_FAILED', 'The host was closed.');
     if (this.#shell && this.#state) return this.#state;
     const { executable, helper, server } = this.#options;
-    const shell = new HelperShell(executable, childEnvironment(helper));
+    const shell = new HelperShell(executable, {
+      ...childEnvironment(helper),
+      HVBACKUP_CANCEL: this.#cancelFiles.folder,
+    });
     this.#shell = shell;
     try {
-      await this.#watched(shell, 'start', this.#options.startMs ?? START_MS, () => shell.run('. $env:HVBACKUP_HELPER'));
+      await this.#watched(shell, 'start', this.#options.startMs ?? START_MS, async () => {
+        const [, mode] = await shell.converse(LANGUAGE_QUESTION, LANGUAGE_ANSWER);
+        if (mode !== 'FullLanguage') throw constrained(mode!, executable);
+        return await shell.run('. $env:HVBACKUP_HELPER');
+      });
+      if (this.#options.credential) await this.#handOver(shell, this.#options.credential);
       this.#state = (await this.#ask('open', { server: server ?? '' })) as HelperState;
       return this.#state;
     } catch (error) {
@@ -102,7 +127,18 @@ export class Helper {
     }
   }
 
-  async #ask(method: string, params: object, progress?: (event: HelperProgress) => void): Promise<unknown> {
+  /** Gives the helper the account. Only when it has said that it reads: PowerShell would take the line for a command, and may log it. */
+  async #handOver(shell: HelperShell, credential: HostCredential): Promise<void> {
+    await this.#ask('hello', {});
+    await this.#watched(shell, 'credential', this.#options.startMs ?? START_MS, async () => {
+      await shell.converse('Read-HelperCredential', /@hvh 0 p [A-Za-z0-9+/=]+\s/);
+      const [line] = await shell.converse(credentialLine(credential), /@hvh 0 r [A-Za-z0-9+/=]+\s/);
+      unwrap(parseLine(line)!.value as HelperAnswer, 'credential');
+      return '';
+    });
+  }
+
+  async #ask(method: string, params: object, { progress, signal }: RequestOptions = {}): Promise<unknown> {
     const shell = this.#shell!;
     const id = ++this.#lastId;
     let jobId: string | undefined;
@@ -110,6 +146,7 @@ export class Helper {
       jobId = event.jobId ?? jobId;
       progress?.(event);
     };
+    const unwatch = this.#cancelFiles.watch(id, signal);
     const limit = method === 'open' ? (this.#options.startMs ?? START_MS) : (this.#options.silenceMs ?? SILENCE_MS);
     const output = await this.#watched(
       shell,
@@ -118,10 +155,12 @@ export class Helper {
       () => shell.run(renderRequest(id, method, params)),
       id,
       heard,
-    ).catch((error: unknown) => {
-      if (isHvError(error) && jobId) error.data.jobId = jobId;
-      throw error;
-    });
+    )
+      .catch((error: unknown) => {
+        if (isHvError(error) && jobId) error.data.jobId = jobId;
+        throw error;
+      })
+      .finally(unwatch);
     const answer = findAnswer(output, id);
     if (answer) {
       this.#options.trace?.exchange(method, params, answer);
@@ -166,6 +205,7 @@ export class Helper {
     try {
       return await action();
     } catch (error) {
+      if (isHvError(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
       throw await this.#diedOf(shell, method, hangs ? hung(silenceMs) : `the helper process failed: ${why.trim()}`);
     } finally {
@@ -212,6 +252,11 @@ export class Helper {
   /** Ends the process. A request that is under way gets its answer first. */
   async close(): Promise<void> {
     await this.#turn.run(async () => {
+      if (this.#closed) return;
+      const { credential, server } = this.#options;
+      const share = credential !== undefined && leaveShares(server!);
+      // What cannot be given back any more is no reason to fail.
+      if (credential && this.#shell && this.#state) await this.#ask('close', { share }).catch(() => undefined);
       this.#closed = true;
       const shell = this.#shell;
       this.#shell = undefined;

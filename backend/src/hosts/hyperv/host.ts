@@ -23,10 +23,12 @@ import { placedDisks } from './describe-disks.ts';
 import { checkpointNotFound, noSuchDisk, vmNotFound } from './errors.ts';
 import type { Helper } from './helper.ts';
 import { mergeState } from './merge-state.ts';
+import { reachable } from './paths.ts';
 import { planVm } from './plan.ts';
 import { readiness } from './readiness.ts';
 import { Readings } from './readings.ts';
 import { referencePoint } from './reference-points.ts';
+import { explainShare, requireShares } from './shares.ts';
 import { askSet, isVhdSet, type SetSnapshot, setSnapshot, setSnapshots } from './vhd-sets.ts';
 import type { ReadingOptions } from './ways.ts';
 import * as wmi from './wmi.ts';
@@ -111,7 +113,8 @@ export class HyperVHost implements Host {
   async createRecoveryCheckpoint(vmId: string, request: CheckpointRequest): Promise<RecoveryCheckpoint> {
     const vm = await this.#describe(vmId);
     // Before anything is done to the VM: what was asked for may not be possible.
-    await this.#readings.way(diskPaths(vm.components));
+    const way = await this.#readings.way(diskPaths(vm.components));
+    if (way.method !== 'export') requireShares(await this.#helper.state());
     await this.#readings.clean();
     let snapshot: wmi.Snapshot;
     try {
@@ -140,7 +143,8 @@ export class HyperVHost implements Host {
       label,
       timeoutSeconds: CHECKPOINT_SECONDS,
     };
-    const snapshot = await this.#resumed('createSnapshot', params, async (jobId) => {
+    const { signal } = request;
+    const snapshot = await this.#resumed('createSnapshot', params, signal, async (jobId) => {
       const answer = await this.#helper.request(
         'adoptSnapshot',
         { jobId, label, timeoutSeconds: CHECKPOINT_SECONDS },
@@ -155,10 +159,11 @@ export class HyperVHost implements Host {
   async #resumed(
     method: string,
     params: object,
+    signal: AbortSignal | undefined,
     adopt: (jobId: string) => Promise<wmi.Snapshot | null>,
   ): Promise<wmi.Snapshot> {
     try {
-      return wmi.SnapshotAnswer.parse(await this.#helper.request(method, params)).snapshot!;
+      return wmi.SnapshotAnswer.parse(await this.#helper.request(method, params, { signal })).snapshot!;
     } catch (error) {
       if (!isHvError(error, 'HELPER_FAILED') || error.data.died !== true || typeof error.data.jobId !== 'string')
         throw error;
@@ -200,8 +205,12 @@ export class HyperVHost implements Host {
   async openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<HostDisk> {
     const { path, set } = await this.#frozenDisk(checkpoint, diskIndex);
     const snapshot = () => this.#snapshot(checkpoint.id);
-    if (set) return await this.#readings.openSetSnapshot(set.path, snapshot);
-    return await this.#readings.open(checkpoint, diskIndex, path, snapshot);
+    try {
+      if (set) return await this.#readings.openSetSnapshot(set.path, snapshot);
+      return await this.#readings.open(checkpoint, diskIndex, path, snapshot);
+    } catch (error) {
+      throw explainShare(error, reachable(set?.path ?? path, this.#server), this.#server);
+    }
   }
 
   async *queryChanges(
@@ -289,7 +298,7 @@ export class HyperVHost implements Host {
     const vm = await this.#describe(vmId);
     const way = await this.#readings.way(diskPaths(vm.components));
     const facts = await this.#facts(diskPaths(vm.components));
-    const [snapshots, points, more, { virtDisk }] = [
+    const [snapshots, points, more, { virtDisk, shareProblem }] = [
       wmi.SnapshotListing.parse(
         await this.#helper.request('listSnapshots', { vmId: vm.system.name }, { repeat: true }),
       ),
@@ -323,12 +332,14 @@ export class HyperVHost implements Host {
       merging: mergeState(vm, snapshots.snapshots.length + snapshots.others.length > 0),
       ...more,
       virtDisk,
+      shareProblem,
       way,
       ...(way.method === 'export' ? { exportFolder: await this.#readings.exportRoot() } : {}),
     });
   }
 
-  planVm(request: PlanRequest): Promise<PlannedVm> {
+  async planVm(request: PlanRequest): Promise<PlannedVm> {
+    requireShares(await this.#helper.state());
     return planVm(
       {
         helper: this.#helper,

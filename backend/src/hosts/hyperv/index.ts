@@ -1,11 +1,13 @@
 /** The Hyper-V host adapter. */
 import { hostname } from 'node:os';
+import type { HostCredential } from '../../schema/common.ts';
+import { Anonymizer } from './anonymize.ts';
 import { Helper, type HelperOptions } from './helper.ts';
 import { helperPath } from './helper-path.ts';
 import { giveHelper, takeHelper } from './helper-pool.ts';
 import { HyperVHost } from './host.ts';
 import { powerShellPath } from './shell.ts';
-import { fileTrace } from './trace.ts';
+import { fileTrace, type Trace } from './trace.ts';
 import { type ReadingOptions, requireAbsolute } from './ways.ts';
 
 export { endIdleHelpers } from './helper-pool.ts';
@@ -18,9 +20,14 @@ export interface HyperVOptions {
   /** Absolute path of HyperVHelper.ps1. */
   helper?: string;
   silenceMs?: number;
+  /** Account to reach another host with; refused for this one. */
+  credential?: HostCredential;
   /** How disks are read; by what there is when absent. */
   reading?: ReadingOptions;
 }
+
+/** By its own name, this machine is this machine: asking it through WinRM would only be slower, and takes no credentials. */
+export const isThisMachine = (server: string): boolean => server.toLowerCase() === hostname().toLowerCase();
 
 /**
  * Opens the host; connecting goes on in the background, and its errors come with the first request.
@@ -30,20 +37,32 @@ export interface HyperVOptions {
 export function openHyperVHost(server: string | undefined, options: HyperVOptions = {}): HyperVHost {
   const { readMethod, exportFolder } = options.reading ?? {};
   requireAbsolute(exportFolder);
-  // By its own name, this machine is this machine: asking it through WinRM would only be slower.
-  const other = server !== undefined && server.toLowerCase() !== hostname().toLowerCase() ? server : undefined;
-  const traceFile = process.env.HVBACKUP_TRACE;
+  const other = server !== undefined && !isThisMachine(server) ? server : undefined;
   const helperOptions: HelperOptions = {
     executable: options.executable ?? powerShellPath(),
     helper: options.helper ?? helperPath(),
     server: other,
     silenceMs: options.silenceMs,
   };
-  // All that is given to a helper tells it from another one.
-  const key = JSON.stringify({ ...helperOptions, traceFile });
-  const trace = traceFile ? fileTrace(traceFile) : undefined;
-  const helper = takeHelper(key, () => new Helper({ ...helperOptions, trace }));
-  const release = () => giveHelper(key, helper);
+  const { credential } = options;
+  const trace = traceOf([other, credential?.userName]);
   const uri = `hyperv:${(other ?? hostname()).toLowerCase()}`;
-  return new HyperVHost(helper, other, uri, release, { readMethod, exportFolder });
+  if (credential && other) {
+    // Never kept: at its end it gives back the connection to the shares.
+    const own = new Helper({ ...helperOptions, credential, trace });
+    return new HyperVHost(own, other, uri, () => own.close(), { readMethod, exportFolder });
+  }
+  // All that is given to a helper tells it from another one.
+  const { HVBACKUP_TRACE, HVBACKUP_TRACE_ANONYMIZE } = process.env;
+  const key = JSON.stringify({ ...helperOptions, HVBACKUP_TRACE, HVBACKUP_TRACE_ANONYMIZE });
+  const helper = takeHelper(key, () => new Helper({ ...helperOptions, trace }));
+  return new HyperVHost(helper, other, uri, () => giveHelper(key, helper), { readMethod, exportFolder });
+}
+
+/** What HVBACKUP_TRACE and HVBACKUP_TRACE_ANONYMIZE ask for. @param names what nobody shall read in it */
+function traceOf(names: (string | undefined)[]): Trace | undefined {
+  const { HVBACKUP_TRACE: file, HVBACKUP_TRACE_ANONYMIZE: key } = process.env;
+  if (!file) return undefined;
+  const known = names.flatMap((name) => (name ? [name, ...name.split(/[\\@.]/)] : []));
+  return fileTrace(file, key ? new Anonymizer(key, known) : undefined);
 }

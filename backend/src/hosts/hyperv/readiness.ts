@@ -1,6 +1,7 @@
 /** Whether and how a VM can be backed up: from what WMI says of it, before anything is done to it. */
 import type { Readiness, ReadinessFinding } from '../../schema/readiness.ts';
 import type { VmDescription } from '../../schema/vm.ts';
+import { SHARES_ADVICE, sentence } from './shares.ts';
 import type { Way } from './ways.ts';
 
 export interface ReadinessFacts {
@@ -23,6 +24,8 @@ export interface ReadinessFacts {
   elevated?: boolean | null;
   volumes: { name?: string | null; freeSpace?: number | null; capacity?: number | null }[];
   virtDisk: { available: boolean; reason: string };
+  /** Why the shares cannot be read with the account that was given. */
+  shareProblem?: string;
   /** How the disks are read. */
   way: Way;
   /** Where exports go, when they are used. */
@@ -186,7 +189,8 @@ function* checkpointFindings({ recovery, users, referencePoints }: ReadinessFact
   }
 }
 
-function* hostFindings({ vm, volumes, elevated }: ReadinessFacts): Generator<ReadinessFinding> {
+function* hostFindings({ vm, volumes, elevated, shareProblem }: ReadinessFacts): Generator<ReadinessFinding> {
+  if (shareProblem) yield finding('error', 'SHARES_REFUSED', sentence(shareProblem), SHARES_ADVICE);
   if (elevated === false) {
     yield finding(
       'warning',

@@ -125,6 +125,33 @@ export class HelperShell extends PowerShell {
     }
   }
 
+  /**
+   * Writes a line past node-powershell, whose markers Constrained Language Mode does not allow, and waits for what shall come of it. Only
+   * while no command runs. @throws when the process ends first
+   */
+  async converse(line: string, expected: RegExp): Promise<RegExpExecArray> {
+    const { stdin, stdout } = this.streams;
+    let heard = '';
+    let listen!: (text: string) => void;
+    try {
+      return await new Promise((resolve, reject) => {
+        listen = (text) => {
+          heard = (heard + text).slice(-65_536);
+          const match = expected.exec(heard);
+          if (match) resolve(match);
+        };
+        stdout.on('data', listen);
+        stdout.resume();
+        this.streams.stderr.resume();
+        void this.exited.then(() => reject(new Error('it ended')));
+        stdin.write(`${line}\n`);
+      });
+    } finally {
+      stdout.off('data', listen);
+      stdout.resume();
+    }
+  }
+
   /** Ends the process: asks first, then does it. */
   async end(graceMs = 2000): Promise<void> {
     const child = (this as unknown as Internals).process;

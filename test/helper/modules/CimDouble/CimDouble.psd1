@@ -13,6 +13,7 @@
         'Invoke-WmiDouble'
         'New-CimInstance'
         'New-CimSession'
+        'Remove-CimSession'
     )
     CmdletsToExport   = @()
     VariablesToExport = @()

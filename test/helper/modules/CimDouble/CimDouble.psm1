@@ -13,6 +13,8 @@ function New-DoubleException {
 }
 
 $script:Server = $null
+$script:Session = $null
+$script:Connected = $false
 $script:Classes = @{}
 
 function Invoke-WmiDouble {
@@ -31,6 +33,7 @@ function Invoke-WmiDouble {
         $start.UseShellExecute = $false
         $script:Server = [System.Diagnostics.Process]::Start($start)
     }
+    if ($script:Session -and -not $Request.ContainsKey('session')) { $Request['session'] = $script:Session }
     $script:Server.StandardInput.WriteLine((ConvertTo-Json -InputObject $Request -Depth 10 -Compress))
     $script:Server.StandardInput.Flush()
     $line = $script:Server.StandardOutput.ReadLine()
@@ -45,7 +48,17 @@ function Invoke-WmiDouble {
         $exception.Data['HelperData'] = @{}
         throw $exception
     }
-    throw (New-DoubleException -Message $reply.message -Native $reply.native)
+    $fault = New-DoubleException -Message $reply.message -Native $reply.native
+    if ($reply.messageId) { $fault.PSObject.Properties['MessageId'].Value = $reply.messageId }
+    throw $fault
+}
+
+function Use-DoubleSession {
+    # The session that the next request comes through. Who has opened one and leaves it out would ask this machine, which has no Hyper-V.
+    param($CimSession)
+
+    if ($script:Connected -and -not $CimSession) { throw (New-DoubleException -Message 'Invalid namespace' -Native 'InvalidNamespace') }
+    $script:Session = if ($CimSession) { $CimSession.Id } else { $null }
 }
 
 function Get-DoubleClass {
@@ -159,7 +172,8 @@ function Get-CimInstance {
     )
 
     process {
-        $null = $OperationTimeoutSec, $CimSession
+        $null = $OperationTimeoutSec
+        Use-DoubleSession -CimSession $CimSession
         if ($InputObject) { return Get-DoubleAnswer -Answer (Invoke-WmiDouble -Request @{ op = 'get'; reference = (ConvertTo-DoubleReference -InputObject $InputObject) }) }
         if ($Namespace -eq 'root\cimv2') { return }
         if ($Namespace -ne 'root\virtualization\v2') { throw (New-DoubleException -Message 'Invalid namespace' -Native 'InvalidNamespace') }
@@ -184,7 +198,8 @@ function Get-CimAssociatedInstance {
     )
 
     process {
-        $null = $OperationTimeoutSec, $CimSession
+        $null = $OperationTimeoutSec
+        Use-DoubleSession -CimSession $CimSession
         $request = @{ op = 'associated'; reference = (ConvertTo-DoubleReference -InputObject $InputObject) }
         if ($ResultClassName) { $request['resultClass'] = $ResultClassName }
         if ($Association) { $request['association'] = $Association }
@@ -200,7 +215,8 @@ function Get-CimClass {
     [CmdletBinding()]
     param([Parameter(Mandatory)] [string] $ClassName, [string] $Namespace, $CimSession)
 
-    $null = $Namespace, $CimSession
+    $null = $Namespace
+    Use-DoubleSession -CimSession $CimSession
     Get-DoubleClass -ClassName $ClassName
 }
 
@@ -236,7 +252,8 @@ function Invoke-CimMethod {
     )
 
     process {
-        $null = $OperationTimeoutSec, $CimSession
+        $null = $OperationTimeoutSec
+        Use-DoubleSession -CimSession $CimSession
         $class = $InputObject.CimClass
         $method = $class.Declared.methods.PSObject.Properties[$MethodName]
         if (-not $method) { throw (New-DoubleException -Message "$($class.CimClassName) has no method $MethodName" -Native 'MethodNotFound') }
@@ -272,13 +289,33 @@ function Invoke-CimMethod {
 function New-CimSession {
     <#
     .SYNOPSIS
-        A session to a server: any name but those that begin with no- is one.
+        A session to a server; the double decides who may have one.
     #>
     [Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '')]
     [CmdletBinding()]
-    param([Parameter(Mandatory)] [string] $ComputerName, [uint32] $OperationTimeoutSec)
+    param([Parameter(Mandatory)] [string] $ComputerName, [pscredential] $Credential, [uint32] $OperationTimeoutSec)
 
     $null = $OperationTimeoutSec
-    if ($ComputerName -like 'no-*') { throw (New-DoubleException -Message "WinRM cannot complete the operation: $ComputerName" -Native 'Failed') }
-    [pscustomobject]@{ ComputerName = $ComputerName }
+    $script:Session = $null
+    $request = @{ op = 'connect'; computerName = $ComputerName }
+    if ($Credential) {
+        $request['userName'] = $Credential.UserName
+        $request['password'] = $Credential.GetNetworkCredential().Password
+    }
+    $answer = Invoke-WmiDouble -Request $request
+    $script:Connected = $true
+    [pscustomobject]@{ ComputerName = $ComputerName; Id = $answer.id }
+}
+
+function Remove-CimSession {
+    <#
+    .SYNOPSIS
+        Ends a session.
+    #>
+    [Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '')]
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] $CimSession)
+
+    $null = $CimSession
+    $script:Session = $null
 }

@@ -1,0 +1,22 @@
+/**
+ * Whether PowerShell lets the helper work. Under Constrained Language Mode (AppLocker, App Control for Business) neither node-powershell's markers nor
+ * the helper itself can run, so it is asked for before anything else, in a way that every mode allows.
+ */
+import { HvError } from '../../support/errors.ts';
+
+/** A constant command whose output says the mode. */
+export const LANGUAGE_QUESTION = '"@hvh-mode $($ExecutionContext.SessionState.LanguageMode)"';
+export const LANGUAGE_ANSWER = /@hvh-mode (\w+)/;
+
+export const constrained = (mode: string, executable: string): HvError =>
+  new HvError(
+    'NOT_SUPPORTED',
+    `PowerShell runs in ${mode} mode here, in which Hyper-V cannot be reached: ${executable}`,
+    {
+      advice:
+        'A policy of this machine (AppLocker, App Control for Business) restricts PowerShell. Signing the scripts is not enough, because the ' +
+        'helper also takes commands on its standard input: exempt the account that runs backups from the policy, or run this on a machine ' +
+        'without it, with hyperv:SERVER as the host.',
+      data: { languageMode: mode, executable },
+    },
+  );
