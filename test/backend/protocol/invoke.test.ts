@@ -24,6 +24,7 @@ describe('invoke', () => {
     expect(seen).toEqual({
       ...backup,
       mode: 'auto',
+      readMethod: 'auto',
       kind: 'vm',
       consistency: 'application',
       allowCrashConsistent: false,
