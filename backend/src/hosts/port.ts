@@ -135,8 +135,11 @@ export interface Host {
   createRecoveryCheckpoint(vmId: string, request: CheckpointRequest): Promise<RecoveryCheckpoint>;
   /** All recovery checkpoints of the VM, ours and others'. */
   listRecoveryCheckpoints(vmId: string): Promise<RecoveryCheckpoint[]>;
-  /** The frozen content. The caller closes it before convert or remove. */
-  openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<HostDisk>;
+  /**
+   * The frozen content. The caller closes it before convert or remove.
+   * @param signal gives up what the host must do first (an export), also when a read asks for it later: CANCELLED
+   */
+  openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number, signal?: AbortSignal): Promise<HostDisk>;
   /**
    * What changed between `rctId` (sealed at an earlier checkpoint) and this checkpoint: ascending ranges, a superset
    * is allowed, page after page until the end of the disk.
@@ -148,9 +151,10 @@ export interface Host {
     diskIndex: number,
     rctId: string,
     referencePointId?: string,
+    signal?: AbortSignal,
   ): AsyncIterable<ChangedRange[]>;
   /** The configuration files as frozen. */
-  copyConfiguration(checkpoint: RecoveryCheckpoint): Promise<ConfigurationFile[]>;
+  copyConfiguration(checkpoint: RecoveryCheckpoint, signal?: AbortSignal): Promise<ConfigurationFile[]>;
   /** Ends the checkpoint (its differencing disks merge back) and leaves a reference point with its RCT ids. */
   convertToReferencePoint(checkpointId: string): Promise<ReferencePoint>;
   /** Ends the checkpoint without a reference point. Not an error when it is gone. */

@@ -78,6 +78,7 @@ export async function planDisk(
   checkpoint: RecoveryCheckpoint,
   disk: CheckpointDisk,
   candidates: readonly BaseCandidate[],
+  signal?: AbortSignal,
 ): Promise<DiskPlan> {
   let reason: string | null = null;
   for (const candidate of candidates) {
@@ -93,7 +94,7 @@ export async function planDisk(
       continue;
     }
     try {
-      const changes = await collectChanges(host, checkpoint, disk, rctId, candidate.chain?.referencePointId);
+      const changes = await collectChanges(host, checkpoint, disk, rctId, candidate.chain?.referencePointId, signal);
       return { mode: 'incremental', basePointId: candidate.pointId, base: base.content, changes };
     } catch (error) {
       if (!(error instanceof HvError && error.code.startsWith('TRACKING_'))) throw error;
@@ -136,9 +137,10 @@ async function collectChanges(
   disk: CheckpointDisk,
   rctId: string,
   referencePointId: string | undefined,
+  signal: AbortSignal | undefined,
 ) {
   const changes: { offset: number; length: number }[] = [];
-  for await (const page of host.queryChanges(checkpoint, disk.index, rctId, referencePointId)) {
+  for await (const page of host.queryChanges(checkpoint, disk.index, rctId, referencePointId, signal)) {
     for (const { offset, length } of page) {
       const last = changes.at(-1);
       if (last && offset === last.offset + last.length) last.length += length;

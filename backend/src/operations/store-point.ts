@@ -131,7 +131,7 @@ async function storeDisk(
   const wanted: DiskPlan =
     bases.candidates.length === 0
       ? { mode: 'full', reason: bases.reason }
-      : await planDisk(host, checkpoint, disk, bases.candidates);
+      : await planDisk(host, checkpoint, disk, bases.candidates, options.context.signal);
   const { plan, read, reading } = await readDisk(options, session, disk, wanted);
   return {
     entry: { ...entry, mode: plan.mode, ...(plan.mode === 'full' ? { reason: plan.reason } : {}), ...read },
@@ -145,7 +145,7 @@ async function readDisk(options: StorePointOptions, session: WriteSession, disk:
   const { host, repository, checkpoint, context } = options;
   const { blockSize } = repository;
   const { plan, writer, damaged } = await openWriter(session, disk, wanted);
-  const opened = await host.openDisk(checkpoint, disk.index);
+  const opened = await host.openDisk(checkpoint, disk.index, context.signal);
   const base =
     plan.mode === 'incremental' && opened.present ? await repository.openContent(plan.base).catch(() => null) : null;
   const device = limitedDevice(base ? overBase(opened, base) : opened, options.limiter, context.signal);
@@ -204,12 +204,12 @@ async function openWriter(session: WriteSession, disk: CheckpointDisk, plan: Dis
 
 /** Configuration files are stored in full every time: they are small, and a VM backup needs all of them. */
 async function storeConfiguration(
-  { host, repository, checkpoint }: StorePointOptions,
+  { host, repository, checkpoint, context }: StorePointOptions,
   session: WriteSession,
 ): Promise<{ files: ManifestFile[]; bytes: number }> {
   const files: ManifestFile[] = [];
   let bytes = 0;
-  for (const file of await host.copyConfiguration(checkpoint)) {
+  for (const file of await host.copyConfiguration(checkpoint, context.signal)) {
     const data = await file.read();
     const { ref, stats } = await writeWhole(session, repository.blockSize, data);
     bytes += stats.newBytes;

@@ -1,12 +1,13 @@
 /** Cancelling while the host is at work on a job: ended where it lets itself be ended, waited for otherwise, and undone. */
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CancelFiles } from '../../../backend/src/hosts/hyperv/cancel-files.ts';
 import * as operations from '../../../backend/src/operations/index.ts';
 import { BackupVmParams } from '../../../backend/src/schema/backup.ts';
-import { type Behaviour, readState } from '../../helper/double/state.ts';
+import { type Behaviour, readBehaviour, readState } from '../../helper/double/state.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { pwsh } from './hyperv-double.ts';
 import { HyperVWorld, MIB } from './hyperv-world.ts';
@@ -40,33 +41,41 @@ describe.skipIf(!pwsh)('Hyper-V: cancelling a job (skipped without pwsh)', () =>
     await world.close();
   });
 
+  interface Asked {
+    params?: object;
+    behaviour?: Behaviour;
+    /** When to cancel; as soon as the job runs when absent. */
+    when?: () => boolean;
+  }
+
   /** A backup that is cancelled when the job of `method` has been seen to run. */
-  async function cancelled(method: string, way: Way) {
-    world.behave({ cancel: { method, way } });
+  async function cancelled(method: string, way: Way, { params, behaviour, when }: Asked = {}) {
+    world.behave({ cancel: { method, way }, ...behaviour });
     const seen = readState(world.directory).jobs.length;
     const controller = new AbortController();
     const warnings: string[] = [];
     const running = operations.backupVm(
-      BackupVmParams.parse({ host: 'hyperv:', vm: 'guest', repository: world.repository }),
+      BackupVmParams.parse({ host: 'hyperv:', vm: 'guest', repository: world.repository, ...params }),
       { signal: controller.signal, warn: (text) => warnings.push(text) },
     );
     const outcome = running.then(
       (result) => ({ result, error: undefined }),
       (error) => ({ result: undefined, error }),
     );
-    const runs = () =>
+    const isRunning = () =>
       readState(world.directory)
         .jobs.slice(seen)
         .some((job) => job.method === method && job.states[0] === 4);
-    for (let wait = 0; wait < 1200 && !runs(); wait++) await pause(25);
+    const ready = when ?? isRunning;
+    for (let wait = 0; wait < 1200 && !ready(); wait++) await pause(25);
     controller.abort();
     return { ...(await outcome), warnings };
   }
 
-  async function next() {
+  async function next(params: object = {}) {
     world.behave({});
     await world.write(0, 4096, Buffer.from(`${Math.random()}`));
-    const result = await world.backup();
+    const result = await world.backup(params);
     expect(await world.holds(result.restorePointId)).toBe(true);
     return result;
   }
@@ -103,4 +112,45 @@ describe.skipIf(!pwsh)('Hyper-V: cancelling a job (skipped without pwsh)', () =>
       expect((await next()).mode).toBe('incremental');
     },
   );
+
+  describe('that exports', () => {
+    const byExport = () => ({ readMethod: 'export', exportFolder: join(world.folder, 'staging') });
+
+    /** Cancelled, nothing left in the folder or on the host, the folder let be until the host was done with it, the chain whole. */
+    async function expectClean({ error, warnings }: Awaited<ReturnType<typeof cancelled>>, mode: string) {
+      expect(error).toMatchObject({ code: 'CANCELLED' });
+      expect(warnings).toEqual([]);
+      expect(await readdir(join(world.folder, 'staging'))).toEqual([]);
+      expect(await world.checkpoints()).toEqual([]);
+      expect(world.calls).not.toContain('ExportSystemDefinition: its folder went while it ran');
+      const result = await next(byExport());
+      expect(result).toMatchObject({ mode, warnings: [] });
+    }
+    const ends = () => world.calls.filter((call) => call === 'RequestStateChange').length;
+
+    it.each<Way>(['ends', 'leaves', 'refuses', 'finishes', 'never'])('in full, and %s', async (way) => {
+      const outcome = await cancelled('ExportSystemDefinition', way, { params: byExport() });
+      expect(ends()).toBe(way === 'never' ? 0 : 1);
+      await expectClean(outcome, 'full');
+    });
+
+    it.each<Way>(['ends', 'leaves', 'refuses'])('a difference, and %s: the base stays good', async (way) => {
+      await next(byExport());
+      await world.write(0, MIB, Buffer.alloc(4096, 3));
+      const outcome = await cancelled('ExportSystemDefinition', way, { params: byExport() });
+      expect(ends()).toBe(1);
+      expect(world.exports.at(-1)!.base).not.toBe('');
+      await expectClean(outcome, 'incremental');
+    });
+
+    it('while nobody watches, because the helper died: the next helper ends it', async () => {
+      const outcome = await cancelled('ExportSystemDefinition', 'leaves', {
+        params: byExport(),
+        behaviour: { kill: 'ExportSystemDefinition:look' },
+        when: () => readBehaviour(world.directory).kill === undefined,
+      });
+      expect(ends()).toBe(1);
+      await expectClean(outcome, 'full');
+    });
+  });
 });

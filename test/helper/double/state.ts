@@ -20,6 +20,8 @@ export interface Job {
   /** What its method made, to be undone when the job is ended. */
   made?: string;
   cancellable?: boolean;
+  /** The folder that its method writes to while it runs. */
+  folder?: string;
   /** Looks that are left until the job goes away after its end; absent: it stays. */
   looksLeft?: number;
 }
@@ -123,8 +125,8 @@ export interface Behaviour {
   /** Windows' code that a connection to the shares gives (documented). */
   sharesRefuse?: number;
   /**
-   * What a job of the method does when it is to end. It runs long. `ends`: it undoes what it did; `leaves`: what it made stays, and is
-   * associated with it; `hides`: stays unassociated (the last two: assumed possible); `refuses`; `finishes` first; `never`: not Cancellable (documented).
+   * What a job of the method does when it is to end. It runs long. `ends`: it undoes what it did; `leaves`: what it made stays (of an export:
+   * a part), and is associated with it; `hides`: stays unassociated (the last two: assumed possible); `refuses`; `finishes` first; `never`: not Cancellable (documented).
    */
   cancel?: { method: string; way: 'ends' | 'leaves' | 'hides' | 'refuses' | 'finishes' | 'never' };
   /** Configuration version to report. */

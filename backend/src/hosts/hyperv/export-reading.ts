@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import type { ChangedRange } from '../../disk/device.ts';
-import { HvError, isHvError, toHvError } from '../../support/errors.ts';
+import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { ConfigurationFile, HostDisk, RecoveryCheckpoint } from '../port.ts';
 import { placedDisks, placeOf } from './describe-disks.ts';
 import { noSuchDisk } from './errors.ts';
@@ -54,13 +54,14 @@ export class ExportReading {
 
   /**
    * What changed since a reference point, by a differential export.
+   * @param signal ends the host's job
    * @throws TRACKING_LOST when the host refuses it, TRACKING_INCONSISTENT when what it gives is no difference
    */
-  async changes(index: number, referencePointId: string): Promise<ChangedRange[]> {
+  async changes(index: number, referencePointId: string, signal?: AbortSignal): Promise<ChangedRange[]> {
     await this.#dropDifference(index);
     let content: ExportedContent;
     try {
-      content = await this.#content(index, referencePointId);
+      content = await this.#content(index, referencePointId, signal);
     } catch (error) {
       if (isHvError(error, 'CHECKPOINT_NOT_FOUND', 'CANCELLED', 'HOST_LOST')) throw error;
       const { code, message } = toHvError(error);
@@ -90,17 +91,18 @@ export class ExportReading {
     return this.#differences.has(index);
   }
 
-  async open(index: number): Promise<HostDisk> {
+  /** @param signal ends the host's job, also of an export that a later read needs */
+  async open(index: number, signal?: AbortSignal): Promise<HostDisk> {
     const reading = { method: 'export' as const, why: this.#source.why };
-    const full = () => this.#full(index);
+    const full = () => this.#full(index, signal);
     const difference = this.#differences.get(index);
     this.#differences.delete(index);
     return new ExportedDisk(difference ?? (await full()), reading, full);
   }
 
   /** The configuration files that were exported; of an export that has them already, where there is one. */
-  async configuration(): Promise<ConfigurationFile[]> {
-    const first = this.#exports[0] ?? (await this.#export(null, null));
+  async configuration(signal?: AbortSignal): Promise<ConfigurationFile[]> {
+    const first = this.#exports[0] ?? (await this.#export(null, null, signal));
     const files: ConfigurationFile[] = [];
     for (const file of first.files.configuration) {
       const { size } = await stat(file);
@@ -132,8 +134,8 @@ export class ExportReading {
     await difference?.disk.close();
   }
 
-  async #full(index: number): Promise<ExportedContent> {
-    const content = await this.#content(index, null);
+  async #full(index: number, signal: AbortSignal | undefined): Promise<ExportedContent> {
+    const content = await this.#content(index, null, signal);
     if (content.present === null) return content;
     await content.disk.close();
     throw new HvError(
@@ -147,7 +149,7 @@ export class ExportReading {
   }
 
   /** The disk out of an export that has it, or out of a new one. */
-  async #content(index: number, base: string | null): Promise<ExportedContent> {
+  async #content(index: number, base: string | null, signal: AbortSignal | undefined): Promise<ExportedContent> {
     const disk = this.#source.checkpoint.vm.disks.find((entry) => entry.index === index);
     if (!disk) throw noSuchDisk(this.#source.checkpoint.id, index);
     const place = await this.#place(index);
@@ -159,7 +161,7 @@ export class ExportReading {
       const content = info ? await openExported(known.files, info).catch(() => null) : null;
       if (content) return content;
     }
-    const made = await this.#export(index, base);
+    const made = await this.#export(index, base, signal);
     const info = findDisk(made.files, disk, place.path, made.disk !== null);
     if (info) return await openExported(made.files, info);
     throw new HvError('EXPORT_FAILED', `The host's export in ${made.folder.path} has no file that is disk ${index}`, {
@@ -176,7 +178,7 @@ export class ExportReading {
     return place;
   }
 
-  async #export(index: number | null, base: string | null): Promise<Export> {
+  async #export(index: number | null, base: string | null, signal: AbortSignal | undefined): Promise<Export> {
     const { helper, server, root, checkpoint } = this.#source;
     const places = placedDisks((await this.#source.snapshot()).components).filter((place) => !place.passThrough);
     const wanted = index === null ? null : await this.#place(index);
@@ -193,7 +195,9 @@ export class ExportReading {
         exclude: canExclude ? others.map(({ component }) => component.instanceID) : [],
         timeoutSeconds: EXPORT_SECONDS,
       };
-      await this.#run(helper, params);
+      await this.#run(helper, params, signal);
+      // The job may have refused to end, or been done before it heard.
+      throwIfCancelled(signal);
       // The end of the checkpoint lets the host merge into what was being copied.
       await this.#source.snapshot();
       const files = await listExported(folder.here);
@@ -222,14 +226,19 @@ export class ExportReading {
   }
 
   /** The helper may die while the host goes on: the next one waits for the job's end. */
-  async #run(helper: Helper, params: object): Promise<void> {
+  async #run(helper: Helper, params: object, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await helper.request('exportSnapshot', params);
+      await helper.request('exportSnapshot', params, { signal });
     } catch (error) {
       if (!isHvError(error, 'HELPER_FAILED') || error.data.died !== true || typeof error.data.jobId !== 'string')
         throw error;
       const { jobId } = error.data;
-      const answer = await helper.request('awaitExport', { jobId, timeoutSeconds: EXPORT_SECONDS }, { repeat: true });
+      const answer = await helper.request(
+        'awaitExport',
+        { jobId, timeoutSeconds: EXPORT_SECONDS },
+        // A job that is to end is waited for too: it still writes into the folder.
+        { repeat: true, signal, evenCancelled: true },
+      );
       if (!ExportEnd.parse(answer).ended) throw error;
     }
   }

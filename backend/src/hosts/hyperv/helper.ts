@@ -37,6 +37,8 @@ export interface RequestOptions {
    * what it made is the caller's to undo.
    */
   signal?: AbortSignal;
+  /** Asked although the signal came before: for a job that is under way, and is to be ended. */
+  evenCancelled?: boolean;
 }
 
 /** What the helper says of itself when it opens. */
@@ -91,7 +93,7 @@ export class Helper {
     return await this.#turn.run(async () => {
       for (let attempt = 1; ; attempt++) {
         await this.#started();
-        throwIfCancelled(options.signal);
+        if (!options.evenCancelled) throwIfCancelled(options.signal);
         try {
           return (await this.#ask(method, params, options)) as T;
         } catch (error) {

@@ -202,12 +202,12 @@ export class HyperVHost implements Host {
     return checkpoints.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
   }
 
-  async openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number): Promise<HostDisk> {
+  async openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number, signal?: AbortSignal): Promise<HostDisk> {
     const { path, set } = await this.#frozenDisk(checkpoint, diskIndex);
     const snapshot = () => this.#snapshot(checkpoint.id);
     try {
       if (set) return await this.#readings.openSetSnapshot(set.path, snapshot);
-      return await this.#readings.open(checkpoint, diskIndex, path, snapshot);
+      return await this.#readings.open(checkpoint, diskIndex, path, snapshot, signal);
     } catch (error) {
       throw explainShare(error, reachable(set?.path ?? path, this.#server), this.#server);
     }
@@ -218,6 +218,7 @@ export class HyperVHost implements Host {
     diskIndex: number,
     rctId: string,
     referencePointId?: string,
+    signal?: AbortSignal,
   ): AsyncGenerator<ChangedRange[]> {
     const { path, size, set } = await this.#frozenDisk(checkpoint, diskIndex);
     // virtdisk.dll is asked about files; what changed up to a snapshot within a set is documented for WMI alone.
@@ -229,11 +230,12 @@ export class HyperVHost implements Host {
         snapshot: () => this.#snapshot(checkpoint.id),
         points: () => this.listReferencePoints(checkpoint.vmId),
         referencePointId,
+        signal,
       },
     );
   }
 
-  async copyConfiguration(checkpoint: RecoveryCheckpoint): Promise<ConfigurationFile[]> {
+  async copyConfiguration(checkpoint: RecoveryCheckpoint, signal?: AbortSignal): Promise<ConfigurationFile[]> {
     const answer = await this.#helper.request('configurationFiles', { snapshotId: checkpoint.id }, { repeat: true });
     const place = wmi.ConfigurationAnswer.parse(answer);
     const exported = this.#readings.exportOf(checkpoint);
@@ -241,7 +243,7 @@ export class HyperVHost implements Host {
       return await configurationFiles(place, this.#server);
     } catch (error) {
       if (!exported) throw error;
-      return await exported.configuration();
+      return await exported.configuration(signal);
     }
   }
 

@@ -29,6 +29,8 @@ interface ChangeFacts {
   /** Reference points of the VM as they are now. */
   points(): Promise<ReferencePoint[]>;
   referencePointId: string | undefined;
+  /** Gives up an export. */
+  signal: AbortSignal | undefined;
 }
 
 export class Readings {
@@ -147,7 +149,7 @@ export class Readings {
   async #exportedChanges(
     checkpoint: RecoveryCheckpoint,
     { index, rctId }: { index: number; rctId: string },
-    { snapshot, points, referencePointId }: ChangeFacts,
+    { snapshot, points, referencePointId, signal }: ChangeFacts,
     why: string,
   ): Promise<ChangedRange[]> {
     const diskId = checkpoint.disks.find((disk) => disk.index === index)?.id;
@@ -163,7 +165,7 @@ export class Readings {
       throw new HvError('TRACKING_ID_INVALID', message, { advice: ADVICE, data: { disk: index, rctId } });
     }
     const reading = await this.#export(checkpoint, snapshot, why);
-    return await reading.changes(index, base.id);
+    return await reading.changes(index, base.id, signal);
   }
 
   /** Opens the file of a snapshot within a VHD set, the one way that is known to read one. */
@@ -179,10 +181,11 @@ export class Readings {
     index: number,
     path: string,
     snapshot: () => Promise<Snapshot>,
+    signal?: AbortSignal,
   ): Promise<HostDisk> {
     const way = await this.way([path]);
     if (way.method === 'export' || this.#exports.get(checkpoint.id)?.hasDifference(index))
-      return await (await this.#export(checkpoint, snapshot, way.why)).open(index);
+      return await (await this.#export(checkpoint, snapshot, way.why)).open(index, signal);
     const stillThere = async (): Promise<void> => void (await snapshot());
     const [helper, reading] = [this.#helper, way];
     if (way.method === 'attached') return await AttachedDisk.open({ helper, path, reading, stillThere });
