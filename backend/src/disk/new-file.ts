@@ -1,5 +1,6 @@
 /** A file in the making: under a temporary name beside its final one until it is complete and durable. */
 
+import { allDone } from '../support/all-done.ts';
 import { nonZeroStretches } from '../support/bytes.ts';
 import { DirectWrites } from '../support/direct-writes.ts';
 import { HvError } from '../support/errors.ts';
@@ -47,7 +48,7 @@ export class NewFile {
   }
 
   /**
-   * Writes, and has what was written so far flushed on the side now and then: left to publish() alone, flushing would only
+   * Writes (calls may overlap), and has what was written so far flushed on the side now and then: left to publish() alone, flushing would only
    * begin when everything else is done.
    */
   async write(offset: number, data: Uint8Array): Promise<void> {
@@ -69,9 +70,10 @@ export class NewFile {
 
   /** As write(), leaving zeros out: they must not lie over anything else. */
   async writeSparse(offset: number, data: Uint8Array): Promise<void> {
-    for (const { start, end } of nonZeroStretches(data, HOLE_GRAIN)) {
-      await this.write(offset + start, data.subarray(start, end));
-    }
+    const writes: Promise<void>[] = [];
+    for (const { start, end } of nonZeroStretches(data, HOLE_GRAIN))
+      writes.push(this.write(offset + start, data.subarray(start, end)));
+    await allDone(writes);
   }
 
   /** Content durable, then the name, then the folder. @throws FILE_EXISTS when the name was taken meanwhile */

@@ -144,11 +144,12 @@ export interface ContentReader extends BlockDevice {
   readonly ref: ContentRef;
   /**
    * All non-zero block runs in ascending order, decoded and hash-checked ahead of the consumer by worker threads.
-   * Each `data` is valid until the next iteration.
+   * Each `data` is valid until the next iteration, or with `keep` until that many more were asked for.
    * @throws REPOSITORY_DAMAGED with object, offset and disk offset in its data; with `onDamage` it goes on instead
    */
   stream(options?: {
     signal?: AbortSignal;
+    keep?: number;
     onDamage?: (damage: Damage, offset: number, length: number) => void;
   }): AsyncIterable<{
     offset: number;

@@ -6,6 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { NewFile } from '../../../backend/src/disk/new-file.ts';
 import { alignedSharedMemory } from '../../../backend/src/support/aligned-memory.ts';
 import { DirectWrites } from '../../../backend/src/support/direct-writes.ts';
+import { openFile } from '../../../backend/src/support/file.ts';
+import { GatheredWrites } from '../../../backend/src/support/gathered-writes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hvbackup-direct-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -60,5 +62,46 @@ describe.skipIf(available === null)('direct writes (skipped where the temporary 
     expect(await direct.write(0, memory)).toBe(0);
     await direct.close();
     expect(readFileSync(path).subarray(0, MIB).equals(memory)).toBe(true);
+  });
+});
+
+describe('gathered writes', () => {
+  it.skipIf(available === null)('bring pieces of any length, handed in together, in their order', async () => {
+    const path = join(folder, 'gathered');
+    const file = await openFile(path, 'create');
+    const gathered = (await GatheredWrites.open(file))!;
+    const pieces = [1, 4096, 70_000, MIB, 3 * MIB + 17, 5, 900_000, 2 * MIB, 65_536].map((length, i) =>
+      Buffer.alloc(length, i + 1),
+    );
+    const shared = Buffer.from(new SharedArrayBuffer(MIB + 3)).fill(99);
+    const all = [...pieces, shared.subarray(3), ...pieces.toReversed()];
+    const model = Buffer.concat(all);
+    // A piece is its owner's again as soon as it was taken.
+    await Promise.all(
+      all.map((piece) => gathered.append(Buffer.from(piece)).then(() => piece === shared && piece.fill(0))),
+    );
+    await gathered.end();
+    await file.close();
+    expect(readFileSync(path).equals(model)).toBe(true);
+  });
+
+  it('tell what a write failed with, and do not wait for memory for ever', async () => {
+    const path = join(folder, 'failing');
+    const file = await openFile(path, 'create');
+    let writes = 0;
+    const failing = {
+      write: async () => {
+        writes += 1;
+        throw new Error('no space');
+      },
+      close: async () => undefined,
+    };
+    const gathered = new GatheredWrites(file, failing);
+    const results = await Promise.allSettled(Array.from({ length: 12 }, () => gathered.append(Buffer.alloc(MIB, 1))));
+    expect(results.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    await expect(gathered.end()).rejects.toThrow('no space');
+    await expect(gathered.end()).rejects.toThrow('no space');
+    expect(writes).toBeLessThanOrEqual(3);
+    await file.close();
   });
 });

@@ -21,6 +21,7 @@ export async function createRawWriter(
   }
   const order = new RunOrder(path, options.size);
   return {
+    overlapping: true,
     async write(offset, data) {
       order.accept(offset, data.length);
       await target.writeSparse(offset, data);

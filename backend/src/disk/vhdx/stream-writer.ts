@@ -1,4 +1,5 @@
 /** Streaming writer of a dynamic or fixed VHDX: one pass, constant memory, blocks in the order of the disk. */
+import { allDone } from '../../support/all-done.ts';
 import { isZero } from '../../support/bytes.ts';
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
@@ -33,6 +34,7 @@ export async function createVhdxWriter(path: string, options: VhdxWriterOptions)
 }
 
 class VhdxStreamWriter implements ImageWriter {
+  readonly overlapping = true;
   readonly #target: NewFile;
   readonly #plan: VhdxPlan;
   readonly #bat: BatStream;
@@ -40,6 +42,8 @@ class VhdxStreamWriter implements ImageWriter {
   #end: number;
   #block = -1;
   #place = 0;
+  /** Blocks get their places one after the other, in the order of the disk. */
+  #placing: Promise<unknown> = Promise.resolve();
   readonly #order: RunOrder;
 
   constructor(target: NewFile, plan: VhdxPlan) {
@@ -52,11 +56,16 @@ class VhdxStreamWriter implements ImageWriter {
 
   async write(offset: number, data: Uint8Array): Promise<void> {
     this.#order.accept(offset, data.length);
-    for (const { block, within, part } of blockParts(offset, data, this.#plan.geometry.blockSize)) {
-      if (isZero(part)) continue;
-      if (block !== this.#block) await this.#allocate(block);
-      await this.#target.writeSparse(this.#place + within, part);
-    }
+    const writes: Promise<void>[] = [];
+    const placed = this.#placing.then(async () => {
+      for (const { block, within, part } of blockParts(offset, data, this.#plan.geometry.blockSize)) {
+        if (isZero(part)) continue;
+        if (block !== this.#block) await this.#allocate(block);
+        writes.push(this.#target.writeSparse(this.#place + within, part));
+      }
+    });
+    this.#placing = placed;
+    await placed.finally(() => allDone(writes));
   }
 
   async #allocate(block: number): Promise<void> {

@@ -9,9 +9,11 @@ import {
   exists,
   type FileOpener,
   openFile,
+  type RandomAccessFile,
   removeFile,
   syncDirectory,
 } from '../../support/file.ts';
+import { GatheredWrites } from '../../support/gathered-writes.ts';
 
 export interface FolderEntry {
   name: string;
@@ -30,6 +32,8 @@ export interface FileFacts {
 /** Names are durable only once syncFolder() of their folder has returned, contents once sync() of the file has. */
 export interface Files {
   open: FileOpener;
+  /** Another way to append to a file that was just created; null where it does not work. Default: there is none. */
+  gather?(file: RandomAccessFile): Promise<GatheredWrites | null>;
   /** Gives a file a second name. @throws the system's own error, EEXIST when the name is taken */
   link(existing: string, created: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
@@ -48,6 +52,7 @@ export interface Files {
 
 export const systemFiles: Files = {
   open: openFile,
+  gather: (file) => GatheredWrites.open(file),
   link: fs.link,
   rename: fs.rename,
   remove: removeFile,

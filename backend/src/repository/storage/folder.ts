@@ -8,6 +8,7 @@ import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
 import type { RandomAccessFile } from '../../support/file.ts';
+import type { GatheredWrites } from '../../support/gathered-writes.ts';
 import { isWriterDead, writerName } from '../process-identity.ts';
 import { FileCache } from './file-cache.ts';
 import { type Files, systemFiles } from './files.ts';
@@ -49,7 +50,7 @@ export class FolderStorage implements Storage {
   }
 
   async put(name: string, data: Uint8Array): Promise<boolean> {
-    const stream = await this.createPut(name);
+    const stream = await this.#startPut(name);
     try {
       await stream.append([data]);
       return await stream.commit();
@@ -58,19 +59,26 @@ export class FolderStorage implements Storage {
     }
   }
 
-  async createPut(name: string): Promise<PutStream> {
+  /** What comes in pieces is large, and read again long after: it goes past the page cache where that can be had. */
+  createPut(name: string): Promise<PutStream> {
+    return this.#startPut(name, this.#files.gather);
+  }
+
+  async #startPut(name: string, gather?: Files['gather']): Promise<PutStream> {
     const target = this.#path(requireObjectName(name));
     const temporary = this.#temporaryPath();
     let file: RandomAccessFile;
+    let gathered: GatheredWrites | null;
     try {
       await this.#ensureFolder(path.dirname(temporary));
       file = await this.#files.open(temporary, 'create');
+      gathered = (await gather?.(file)) ?? null;
     } catch (error) {
       // Somebody may have removed the empty folder since it was noted.
       this.#folders.clear();
       throw error;
     }
-    return new FolderPut(file, temporary, this.#files, async () => {
+    return new FolderPut(file, gathered, temporary, this.#files, async () => {
       await this.#ensureFolder(path.dirname(target));
       return placeFile(temporary, target, this.#path(TEMPORARY), this.#files);
     });
@@ -195,6 +203,7 @@ async function inTurns<T>(items: readonly T[], action: (item: T) => Promise<void
 
 class FolderPut implements PutStream {
   readonly #file: RandomAccessFile;
+  readonly #gathered: GatheredWrites | null;
   readonly #temporary: string;
   readonly #files: Files;
   readonly #place: () => Promise<boolean>;
@@ -203,8 +212,15 @@ class FolderPut implements PutStream {
   #failure: unknown;
   readonly #pending = new Set<Promise<void>>();
 
-  constructor(file: RandomAccessFile, temporary: string, files: Files, place: () => Promise<boolean>) {
+  constructor(
+    file: RandomAccessFile,
+    gathered: GatheredWrites | null,
+    temporary: string,
+    files: Files,
+    place: () => Promise<boolean>,
+  ) {
     this.#file = file;
+    this.#gathered = gathered;
     this.#temporary = temporary;
     this.#files = files;
     this.#place = place;
@@ -212,6 +228,7 @@ class FolderPut implements PutStream {
 
   append(chunks: readonly Uint8Array[]): Promise<void> {
     const writes = chunks.map((chunk) => {
+      if (this.#gathered !== null) return this.#gathered.append(chunk);
       const at = this.#position;
       this.#position += chunk.length;
       return this.#file.writeFully(at, chunk);
@@ -229,6 +246,7 @@ class FolderPut implements PutStream {
     await Promise.all(this.#pending);
     // A part that failed stays missing, whatever was written after it.
     if (this.#failure !== undefined) throw this.#failure;
+    await this.#gathered?.end();
     await this.#file.sync();
     await this.#file.close();
     const placed = await this.#place();
@@ -241,6 +259,7 @@ class FolderPut implements PutStream {
     if (this.#over) return;
     this.#over = true;
     await Promise.allSettled(this.#pending);
+    await this.#gathered?.end().catch(() => undefined);
     await this.#file.close().catch(() => undefined);
     await this.#files.remove(this.#temporary).catch(() => undefined);
   }

@@ -17,6 +17,8 @@ import { requireRef, walkBlocks } from './tree-walk.ts';
 
 export interface StreamOptions {
   signal?: AbortSignal;
+  /** Pieces handed out before the last one that stay as they are; default: none, each is over when the next is asked for. */
+  keep?: number;
   onDamage?: (damage: Damage, offset: number, length: number) => void;
 }
 
@@ -34,8 +36,11 @@ export async function* streamContent(
   ref: ContentRef,
   options: StreamOptions,
 ): AsyncGenerator<{ offset: number; data: Buffer }> {
-  const slots = new SlotSet(core.pool);
+  const { keep = 0 } = options;
+  const slots = new SlotSet(core.pool, core.pool.slotsPerUser + keep);
   const queue: Batch[] = [];
+  /** Handed out, the oldest first. */
+  const kept: Slot[] = [];
   const source = batches(core, ref, slots, options);
   let ended = false;
   // One slot is with the consumer; the others are being filled.
@@ -53,12 +58,13 @@ export async function* streamContent(
       const unreadable = await batch.done;
       yield* runsOf(batch, unreadable, ref.size);
       queue.shift();
-      slots.release(batch.slot);
+      kept.push(batch.slot);
+      if (kept.length > keep) slots.release(kept.shift()!);
     }
   } finally {
     // The consumer stopped, or something failed: what is under way still writes into the slots.
     await Promise.allSettled(queue.map((batch) => batch.done));
-    for (const batch of queue) slots.release(batch.slot);
+    for (const slot of [...kept, ...queue.map((batch) => batch.slot)]) slots.release(slot);
     slots.dispose();
   }
 }
