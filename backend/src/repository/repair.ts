@@ -99,8 +99,10 @@ class Repair {
   /** Takes packs that are not there out of the indexes: nobody must rely on them. */
   async #dropMissing(): Promise<void> {
     const { storage, catalog } = this.#core;
+    // Before the listing: what another process of this machine adds to the catalog meanwhile may have been stored after it.
+    const packs = catalog.packs();
     const there = new Set((await storage.list('packs/')).map(({ name }) => name));
-    const missing = new Set(catalog.packs().flatMap(({ id }) => (there.has(packName(id)) ? [] : [id])));
+    const missing = new Set(packs.flatMap(({ id }) => (there.has(packName(id)) ? [] : [id])));
     if (missing.size === 0 || this.#options.dryRun) return;
     await this.#renew();
     if ((await replaceIndexes(this.#core, this.#sessionId, missing, [], [])) > 0) this.#result.indexesWritten += 1;
