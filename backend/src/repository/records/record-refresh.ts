@@ -46,13 +46,17 @@ export class RecordRefresh {
   /** Marks are listed last: what they name has left the indexes before (docs/format.md §6). */
   async refresh(): Promise<RefreshResult> {
     for (let attempt = 1; ; attempt++) {
-      const { vanished, ...result } = await this.#refreshOnce();
-      // Superseded and deleted between listing and reading: the listing is too old to be believed.
-      if (!vanished || attempt === MAX_ATTEMPTS) return result;
+      const { stale, ...result } = await this.#refreshOnce();
+      if (!stale || attempt === MAX_ATTEMPTS) return result;
     }
   }
 
-  async #refreshOnce(): Promise<RefreshResult & { vanished: boolean }> {
+  /**
+   * A listing may miss what is put while it lasts, and then also what is deleted because of that. It is `stale` when something was
+   * superseded and deleted between listing and reading, when an index is gone and none that is listed supersedes it, and when one came
+   * that supersedes others: those that were put before it, and name the rest of what it replaces, are in the next listing for sure.
+   */
+  async #refreshOnce(): Promise<RefreshResult & { stale: boolean }> {
     const { catalog } = this.#index;
     // Before the listing: what another process adds to the catalog meanwhile must not count as vanished.
     const before = catalog.indexes();
@@ -64,18 +68,20 @@ export class RecordRefresh {
     const superseded = new Set<string>();
     for (const [name, old] of before) if (listed.has(name)) for (const one of old) superseded.add(one);
     const unreadable: RefreshResult['unreadable'] = [];
-    let vanished = false;
+    let stale = false;
     for (const name of listed) {
       if (before.has(name) || superseded.has(name)) continue;
       const index = await this.#load(name, unreadable);
       if (index === null) {
-        vanished ||= unreadable.at(-1)?.name !== name;
+        stale ||= unreadable.at(-1)?.name !== name;
         continue;
       }
+      stale ||= index.supersedes.length > 0;
       for (const one of index.supersedes) superseded.add(one);
       catalog.stageIndex(name, index);
     }
     catalog.commitStaged();
+    stale ||= [...before.keys()].some((name) => !listed.has(name) && !superseded.has(name));
     const gone = [...catalog.indexes().keys()].filter(
       (name) => superseded.has(name) || (before.has(name) && !listed.has(name)),
     );
@@ -85,7 +91,7 @@ export class RecordRefresh {
     const marks = await this.#marks.list();
     this.#index.doomed = new Set(marks.flatMap((mark) => mark.packs));
     for (const { name } of await this.#storage.list('damaged/')) this.#index.damaged.add(name.slice('damaged/'.length));
-    return { marks, listed, unreadable, vanished };
+    return { marks, listed, unreadable, stale };
   }
 
   /**
