@@ -1,21 +1,24 @@
 /** Structure check: every object decodes, and everything referred to is there (docs/format.md §2, §4). */
-import { HvError, isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
+import { type HvError, isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { checkPacks } from './check-packs.ts';
 import type { RepositoryCore } from './core.ts';
 import { parseConfig } from './format/config.ts';
 import { CONFIG_NAME, RecordKind } from './format/constants.ts';
-import { indexName, packName } from './format/ids.ts';
-import { type IndexedPack, parseIndex } from './format/index-format.ts';
+import { packName } from './format/ids.ts';
 import { childId, parseNode, type TreeNode } from './format/node.ts';
 import { isReadable } from './losses.ts';
+import { findNameless } from './nameless.ts';
 import type { ContentRef, Damage } from './port.ts';
 import { LiveSet } from './prune/live-set.ts';
-import { readPackTail } from './records/pack-tail.ts';
+import { eachListedPack, PackSizes } from './records/pack-sizes.ts';
 import { toDamage } from './tree/content-stream.ts';
 import { requireRef } from './tree/tree-walk.ts';
 
 /** More say nothing new. */
 const MAX_DAMAGES = 1000;
+/** Times that what looks damaged is looked at, on new listings, while others are at work. */
+const MAX_LOOKS = 3;
 const DOCUMENT_FOLDERS = ['chains/', 'jobs/', 'holds/', 'removed/', 'sessions/', 'marks/', 'damaged/'];
 
 /** @returns what is damaged, and how many objects, nodes and block references were looked at */
@@ -32,15 +35,17 @@ class Check {
   #damages: Damage[] = [];
   /** Noted, wherever. */
   #noted = 0;
+  /** What was listed last; what is known of it. */
+  #indexes: ReadonlySet<string> = new Set();
+  #sizes = new PackSizes();
   #seen = new LiveSet();
-  #sizes = new Map<string, number>();
   /** Damage that is not in the list any more. */
   #more = 0;
   #objects = 0;
   /** Nodes, and why they cannot be read. */
   readonly #unreadable = new Map<string, unknown>();
   /** Packs that no index names and restore points need. */
-  readonly #nameless = new Set<string>();
+  #nameless = new Set<string>();
 
   constructor(core: RepositoryCore, context: OperationContext) {
     this.#core = core;
@@ -48,60 +53,83 @@ class Check {
   }
 
   async run(): Promise<{ damages: Damage[]; moreDamages: number; objects: number }> {
-    const { storage, index } = this.#core;
+    const { storage } = this.#core;
     await this.#try(CONFIG_NAME, async () => {
       parseConfig(await storage.get(CONFIG_NAME), storage.location);
     });
     // First: whatever these need is in the listings that follow.
     const manifests = await this.#core.manifests.names();
-    await this.#core.refresh();
-    for (const { name, size } of await storage.list('packs/', { sizes: true })) this.#sizes.set(name, size ?? 0);
-    await this.#core.findLoose();
-    const packs = await this.#indexes();
-    this.#seen.addKnown(index);
-    for (const pack of packs.values()) await this.#pack(pack);
+    await this.#list();
+    await checkPacks(this.#core, this.#sizes, (name, action) => this.#try(name, action));
     for (const folder of DOCUMENT_FOLDERS)
       for (const { name } of await storage.list(folder)) await this.#try(name, () => this.#core.documents.get(name));
     await this.#manifests(manifests);
-    await this.#reportNameless();
     return { damages: this.#damages, moreDamages: this.#more, objects: this.#objects };
+  }
+
+  /** Lists indexes and packs, and forgets what was found out with older listings. */
+  async #list(): Promise<void> {
+    const { listed } = await this.#core.refresh();
+    const sizes = new PackSizes();
+    await eachListedPack(this.#core.storage, this.#core.catalog.packCount(), { sizes: true }, (id, size) =>
+      sizes.set(id, size ?? 0),
+    );
+    await this.#core.findLoose();
+    this.#indexes = listed;
+    this.#sizes = sizes;
+    this.#unreadable.clear();
+    this.#nameless = new Set();
+    this.#seen = new LiveSet();
+    this.#seen.addKnown(this.#core.index);
+  }
+
+  /** @returns whether there are other packs or indexes than before */
+  async #listAgain(): Promise<boolean> {
+    const [sizes, indexes] = [this.#sizes, this.#indexes];
+    await this.#list();
+    const same = indexes.size === this.#indexes.size && [...indexes].every((name) => this.#indexes.has(name));
+    return !same || !sizes.isSame(this.#sizes);
+  }
+
+  /**
+   * While it walks, a prune may put what is needed into other packs, and what was listed is then no more what the indexes say: what
+   * looks damaged on a listing counts only when nothing has changed since, or when it looks so again and again.
+   */
+  async #manifests(names: readonly string[]): Promise<void> {
+    const [noted, more] = [this.#noted, this.#more];
+    const listed = async (): Promise<Set<string>> => new Set(await this.#core.manifests.names());
+    let walked = names;
+    let suspects = await this.#walk(walked);
+    let nameless = this.#nameless;
+    for (let look = 1; look < MAX_LOOKS && suspects.size + nameless.size > 0; look++) {
+      // Removed and pruned meanwhile: nobody misses anything.
+      const still = await listed();
+      walked = (nameless.size > 0 ? walked : [...suspects.keys()]).filter((name) => still.has(name));
+      if (!(await this.#listAgain())) break;
+      [this.#noted, this.#more] = [noted, more];
+      suspects = await this.#walk(walked);
+      const again = this.#nameless;
+      nameless = new Set([...nameless].filter((id) => again.has(id)));
+    }
+    if (suspects.size > 0) {
+      const still = await listed();
+      for (const [name, damages] of suspects) if (still.has(name)) this.#damages.push(...damages);
+    }
+    await this.#reportNameless([...nameless]);
   }
 
   /**
    * What a restore point needs is indexed before it is published (docs/format.md §5, rule 3): an index was lost. Packs that
    * nobody needs may well have none; whoever was killed left them.
    */
-  async #reportNameless(): Promise<void> {
-    if (this.#nameless.size === 0) return;
-    // Published meanwhile, with their index.
-    await this.#core.refresh();
-    const indexed = new Set(this.#core.catalog.packs().map((pack) => pack.id));
-    // What a prune marked is named again by the next one when it turns out to be needed.
-    const packs = [...this.#nameless].filter((id) => !indexed.has(id) && !this.#core.index.doomed.has(id));
+  async #reportNameless(needed: readonly string[]): Promise<void> {
+    const packs = await findNameless(this.#core, needed);
     if (packs.length === 0) return;
     this.#add({
       object: 'index',
       path: 'indexes',
       message: `No index names ${packs.length} packs that restore points need, ${packName(packs[0]!)} for one: indexes were lost. Everything can be read all the same. Run "hvbackup repair".`,
     });
-  }
-
-  async #manifests(names: readonly string[]): Promise<void> {
-    const more = this.#more;
-    const suspects = await this.#walk(names);
-    if (suspects.size === 0) return;
-    // What they need may have been put into other packs by a prune since.
-    const again = (await this.#lookAgain()) ? await this.#walkAgain([...suspects.keys()], more) : suspects;
-    if (again.size === 0) return;
-    // Removed and pruned meanwhile: nobody misses anything.
-    const listed = new Set(await this.#core.manifests.names());
-    for (const [name, damages] of again) if (listed.has(name)) this.#damages.push(...damages);
-  }
-
-  #walkAgain(names: readonly string[], more: number): Promise<Map<string, Damage[]>> {
-    this.#noted = this.#damages.length;
-    this.#more = more;
-    return this.#walk(names);
   }
 
   /** @returns the manifests that need something that is damaged, and what that is */
@@ -118,83 +146,6 @@ class Check {
     }
     this.#damages = sure;
     return suspects;
-  }
-
-  /** Lists packs and indexes again. @returns whether there are other packs than before */
-  async #lookAgain(): Promise<boolean> {
-    await this.#core.refresh();
-    const sizes = new Map<string, number>();
-    for (const { name, size } of await this.#core.storage.list('packs/', { sizes: true })) sizes.set(name, size ?? 0);
-    const same = sizes.size === this.#sizes.size && [...sizes.keys()].every((name) => this.#sizes.has(name));
-    if (same) return false;
-    await this.#core.findLoose();
-    this.#sizes = sizes;
-    this.#unreadable.clear();
-    this.#seen = new LiveSet();
-    this.#seen.addKnown(this.#core.index);
-    return true;
-  }
-
-  /** Reads every index that counts. @returns their packs */
-  async #indexes(): Promise<Map<string, IndexedPack>> {
-    const { storage, config, keys } = this.#core;
-    const found = new Map<string, { supersedes: string[]; packs: IndexedPack[] }>();
-    for (const { name } of await storage.list('indexes/'))
-      await this.#try(name, async () => {
-        found.set(name, parseIndex(await storage.get(name), name, config.id, keys));
-      });
-    const superseded = new Set([...found.values()].flatMap((index) => index.supersedes.map(indexName)));
-    const packs = new Map<string, IndexedPack>();
-    for (const [name, index] of found)
-      if (!superseded.has(name)) for (const pack of index.packs) packs.set(pack.id, pack);
-    return packs;
-  }
-
-  /** Header and table of contents are right and say what the index says. */
-  async #pack(listed: IndexedPack): Promise<void> {
-    const name = packName(listed.id);
-    await this.#try(name, async () => {
-      const size = this.#sizes.get(name) ?? (await this.#sizeNow(listed.id));
-      if (size === null) return;
-      if (size === undefined) throw damage('pack', name, 'an index names this pack, but it is not there');
-      if (size !== listed.length) throw damage('pack', name, `it is ${size} bytes long instead of ${listed.length}`);
-      const pack = await this.#tailOf(listed.id, size);
-      if (pack === null) return;
-      const same = pack.records.every((record, ordinal) => {
-        const other = listed.records[ordinal];
-        return other?.offset === record.offset && other.kind === record.kind && other.id.equals(record.id);
-      });
-      if (!same || pack.records.length !== listed.records.length)
-        throw damage('pack', name, 'its table of contents differs from the index');
-    });
-  }
-
-  /**
-   * The listing may be older than the index, and the index than a prune.
-   * @returns null when no index names the pack any more, undefined when one does and it is not there
-   */
-  async #sizeNow(id: string): Promise<number | null | undefined> {
-    const name = packName(id);
-    const listed = await this.#core.storage.list(name.slice(0, name.lastIndexOf('/') + 1), { sizes: true });
-    const found = listed.find((object) => object.name === name);
-    if (found !== undefined) {
-      this.#sizes.set(name, found.size ?? 0);
-      return found.size;
-    }
-    await this.#core.refresh();
-    return this.#core.catalog.packs().some((pack) => pack.id === id) ? undefined : null;
-  }
-
-  /** @returns null when a prune has replaced the pack since the listing */
-  async #tailOf(id: string, size: number): Promise<IndexedPack | null> {
-    try {
-      return await readPackTail(this.#core.storage, this.#core.config.id, id, size);
-    } catch (error) {
-      if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
-      await this.#core.refresh();
-      if (this.#core.catalog.packs().every((pack) => pack.id !== id)) return null;
-      throw error;
-    }
   }
 
   async #content(manifest: string, ref: ContentRef): Promise<void> {
@@ -242,7 +193,7 @@ class Check {
       return;
     }
     const [location] = all;
-    const there = all.some(({ packId }) => this.#sizes.has(packName(packId)));
+    const there = all.some(({ packId }) => this.#sizes.has(packId));
     const why = there ? 'its record, or the one it is a delta over, was found damaged' : 'no pack holds it';
     this.#add({
       object: 'block',
@@ -275,9 +226,6 @@ class Check {
     this.#noted += 1;
   }
 }
-
-const damage = (object: string, path: string, message: string): HvError =>
-  new HvError('REPOSITORY_DAMAGED', `${path}: ${message}`, { data: { object, path } });
 
 /** Damage found on the way from a restore point names it. */
 const withPoint = (problem: HvError, name: string): string =>

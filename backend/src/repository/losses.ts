@@ -5,10 +5,10 @@
 import { isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { RepositoryCore } from './core.ts';
 import { RecordKind } from './format/constants.ts';
-import { packName } from './format/ids.ts';
 import { childId } from './format/node.ts';
 import type { ContentRef, OnLoss } from './port.ts';
 import { LiveSet } from './prune/live-set.ts';
+import { PackSizes } from './records/pack-sizes.ts';
 import { damageKey, type RecordLocation } from './records/record-index.ts';
 import { toDamage } from './tree/content-stream.ts';
 import { requireRef } from './tree/tree-walk.ts';
@@ -38,16 +38,16 @@ export async function findLosses(
 
 /** As far as structure and known damage tell: whether none of a block's records can be read. */
 export async function structuralLoss(core: RepositoryCore): Promise<(id: Buffer) => boolean> {
-  const there = new Set((await core.storage.list('packs/')).map(({ name }) => name));
+  const there = await PackSizes.list(core.storage, core.catalog.packCount());
   return (id) => !core.index.findAll(RecordKind.block, id).some((at) => isReadable(core, there, at));
 }
 
 /**
  * Whether a record lies in a pack that is there and is not known to be damaged; a delta needs such a base, too.
- * @param there names of the packs that exist
+ * @param there ids of the packs that exist
  */
-export function isReadable(core: RepositoryCore, there: { has(name: string): boolean }, at: RecordLocation): boolean {
-  if (!there.has(packName(at.packId)) || core.index.damaged.has(damageKey(at))) return false;
+export function isReadable(core: RepositoryCore, there: { has(id: string): boolean }, at: RecordLocation): boolean {
+  if (!there.has(at.packId) || core.index.damaged.has(damageKey(at))) return false;
   return at.base === undefined || core.index.findWhole(at.base).some((base) => isReadable(core, there, base));
 }
 

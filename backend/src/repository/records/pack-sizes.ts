@@ -75,6 +75,14 @@ export class PackSizes {
     return this.get(id) !== undefined;
   }
 
+  /** Whether the same packs are there. */
+  isSame(other: PackSizes): boolean {
+    if (other.count !== this.count) return false;
+    for (let row = 0; row < this.#ids.count; row++)
+      if (!Number.isNaN(this.#sizes[row]) && !other.has(this.#ids.id(row))) return false;
+    return true;
+  }
+
   delete(id: string): void {
     if (!this.has(id)) return;
     this.#sizes[this.#ids.find(id)] = Number.NaN;
