@@ -11,6 +11,12 @@ interface MemoryMaker {
   }) => { buffer: ArrayBuffer | SharedArrayBuffer };
 }
 
+const known = new WeakSet<ArrayBufferLike>();
+
+/** Whether `bytes` lies in aligned memory, to a page of `grain` bytes (at most 64 KiB) as `offset` does. */
+export const isAligned = (bytes: Uint8Array, offset: number, grain: number): boolean =>
+  bytes.byteOffset % grain === offset % grain && known.has(bytes.buffer);
+
 /** At least `bytes` of zeros that threads can share. */
 export const alignedSharedMemory = (bytes: number): SharedArrayBuffer =>
   (aligned(bytes, true) as SharedArrayBuffer | undefined) ?? new SharedArrayBuffer(bytes);
@@ -28,7 +34,9 @@ function aligned(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffe
   if (maker === undefined || process.platform !== 'linux') return undefined;
   const pages = Math.ceil(bytes / PAGE);
   try {
-    return new maker.Memory({ initial: pages, maximum: pages, shared }).buffer;
+    const { buffer } = new maker.Memory({ initial: pages, maximum: pages, shared });
+    known.add(buffer);
+    return buffer;
   } catch {
     // RangeError: no address space.
     return undefined;

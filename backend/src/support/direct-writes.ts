@@ -6,11 +6,17 @@ import { constants, promises as fs } from 'node:fs';
 import { toHvError } from './errors.ts';
 
 /** Offsets, lengths and addresses of direct writes are multiples of this: the page, which no disk's sectors exceed. */
-const GRAIN = 4096;
+export const DIRECT_GRAIN = 4096;
+const GRAIN = DIRECT_GRAIN;
 /** Smaller pieces are better left for the cache to gather. */
 const SMALLEST = 65536;
 /** f_type of ext2 to ext4 and XFS: local, and known to do as O_DIRECT says. */
 const FILE_SYSTEMS = new Set([0xef53, 0x58465342]);
+
+/** Whether a file lies where O_DIRECT is known to work. @throws the system's own error */
+export async function knowsDirect(path: string): Promise<boolean> {
+  return process.platform === 'linux' && FILE_SYSTEMS.has((await fs.statfs(path)).type);
+}
 
 export class DirectWrites {
   readonly #path: string;
@@ -23,9 +29,8 @@ export class DirectWrites {
 
   /** @returns null where there are no direct writes; the file is then written as any other */
   static async open(path: string): Promise<DirectWrites | null> {
-    if (process.platform !== 'linux') return null;
     try {
-      if (!FILE_SYSTEMS.has((await fs.statfs(path)).type)) return null;
+      if (!(await knowsDirect(path))) return null;
       return new DirectWrites(path, await fs.open(path, constants.O_WRONLY | constants.O_DIRECT));
     } catch {
       return null;

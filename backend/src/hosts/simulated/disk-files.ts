@@ -9,6 +9,7 @@ import {
   setVhdxDiskId,
   setVhdxParent,
 } from '../../disk/index.ts';
+import { openUncached } from '../../support/direct-reads.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 
 /** What a disk file says of itself. Sizes in bytes. */
@@ -42,7 +43,7 @@ const noVhdx = (path: string): HvError =>
 /** @param chain absolute paths, base first */
 export function openFrozenChain(chain: string[]): Promise<BlockDevice> {
   const [top, ...parents] = chain.toReversed();
-  return openDisk(top!, { parent: parents.length > 0 ? parents : null });
+  return openDisk(top!, { parent: parents.length > 0 ? parents : null, opener: openUncached });
 }
 
 /**

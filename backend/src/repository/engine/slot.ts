@@ -76,9 +76,8 @@ export function createSlotMemory(number: number, scheme: BlockScheme, capacity: 
     number,
     blockSize: scheme.blockSize,
     capacity,
-    // Memory that is never touched costs nothing.
-    input: new SharedArrayBuffer(2 * room),
-    // What is read from the repository is often written to a file next.
+    // Memory that is never touched costs nothing. Aligned, so that files can be read into it, and written from it, directly.
+    input: alignedSharedMemory(2 * room),
     output: alignedSharedMemory(room),
     ids: new SharedArrayBuffer(entries * ID_LENGTH),
     baseIds: new SharedArrayBuffer(entries * ID_LENGTH),

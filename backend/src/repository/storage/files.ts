@@ -3,12 +3,12 @@
  * default; tests give one that forgets, tears and reorders whatever was not flushed.
  */
 import { promises as fs } from 'node:fs';
+import { openUncached } from '../../support/direct-reads.ts';
 import { toHvError } from '../../support/errors.ts';
 import {
   createDirectoryDurably,
   exists,
   type FileOpener,
-  openFile,
   type RandomAccessFile,
   removeFile,
   syncDirectory,
@@ -51,7 +51,7 @@ export interface Files {
 }
 
 export const systemFiles: Files = {
-  open: openFile,
+  open: openUncached,
   gather: (file) => GatheredWrites.open(file),
   link: fs.link,
   rename: fs.rename,

@@ -34,6 +34,8 @@ interface Part {
 
 /** Records this close together are fetched by one get; the bytes between are read for nothing. */
 const MAX_GAP = 4096;
+/** Bytes. */
+const PAGE = 4096;
 
 /**
  * Lays out the records of `sources` (by block of the slot; undefined where there is none) in the slot's input and
@@ -70,9 +72,12 @@ export function planGets(slot: Slot, sources: readonly (BlockSource | undefined)
       spare -= gap;
       last.blocks.push(block);
     } else {
-      at = used;
+      // To a page as it lies in the pack: it can be read past the page cache then (see direct-reads.ts).
+      const shift = (location.offset - used) & (PAGE - 1);
+      at = shift <= spare ? used + shift : used;
+      spare -= at - used;
       gets.push({ name, offset: location.offset, at, length, blocks: [block] });
-      used += length;
+      used = at + length;
     }
     const meta = block * META_FIELDS;
     slot.meta[meta + (isBase ? Meta.baseOffset : Meta.offset)] = at;
