@@ -22,8 +22,18 @@ export class DocumentStore {
     return (await this.#storage.put(name, bytes)) ? bytes.length : 0;
   }
 
-  /** @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED, NOT_SUPPORTED */
+  /**
+   * What does not decode is read again: a tombstone that counts as damaged hides nothing, and a read may go wrong once.
+   * @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED, NOT_SUPPORTED
+   */
   async get(name: string): Promise<unknown> {
+    return this.#read(name).catch((error) => {
+      if (isHvError(error, 'REPOSITORY_DAMAGED')) return this.#read(name);
+      throw error;
+    });
+  }
+
+  async #read(name: string): Promise<unknown> {
     return parseDocument(await this.#storage.get(name, MAX_DOCUMENT_LENGTH), name, this.#repositoryId, this.#keys);
   }
 
