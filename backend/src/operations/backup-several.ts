@@ -10,7 +10,7 @@ import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
 import { backupOne } from './backup.ts';
 import { openHost } from './open-host.ts';
-import { withHost, withRepository } from './with.ts';
+import { withContent, withHost } from './with.ts';
 
 /** A VM to back up; its id is null when it could not be found, and backing it up will say why. */
 export interface Job {
@@ -24,7 +24,7 @@ export async function backupVms(params: BackupVmsParams, context: OperationConte
   const { vms, parallel, ...common } = params;
   const limiter = rateLimiter(params.limitRate);
   return withHost(params, (host) =>
-    withRepository(params, context, async (repository) => {
+    withContent(params, context, async (repository) => {
       const jobs = await findJobs(host, vms);
       const lanes = openLanes(repository, Math.min(parallel, jobs.length));
       try {

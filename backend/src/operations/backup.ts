@@ -19,7 +19,7 @@ import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
 import { cleanUpAfterCrash } from './recover.ts';
 import { type StoredPoint, storePoint } from './store-point.ts';
 import { strayWarnings } from './stray-points.ts';
-import { withHost, withRepository } from './with.ts';
+import { withContent, withHost } from './with.ts';
 
 /**
  * @throws VM_NOT_FOUND, VM_AMBIGUOUS, BACKUP_IN_PROGRESS, CONSISTENCY_NOT_POSSIBLE, CHECKPOINT_FAILED, DISK_FULL,
@@ -28,7 +28,7 @@ import { withHost, withRepository } from './with.ts';
 export async function backupVm(params: BackupVmParams, context: OperationContext): Promise<BackupVmResult> {
   const limiter = rateLimiter(params.limitRate);
   return withHost(params, (host) =>
-    withRepository(params, context, (repository) => backupOne(host, repository, params, context, limiter)),
+    withContent(params, context, (repository) => backupOne(host, repository, params, context, limiter)),
   );
 }
 

@@ -14,7 +14,7 @@ import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { selectDisks } from './restore.ts';
 import { type Image, requireRoom } from './target-room.ts';
-import { withRepository } from './with.ts';
+import { withContent } from './with.ts';
 import { writeDisk } from './write-disk.ts';
 
 /** One image to write. */
@@ -31,7 +31,7 @@ interface Target {
  */
 export async function exportPoint(params: ExportPointParams, context: OperationContext): Promise<ExportPointResult> {
   const clock = performance.now();
-  return withRepository(
+  return withContent(
     params,
     context,
     async (repository) => {

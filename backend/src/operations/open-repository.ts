@@ -22,6 +22,8 @@ export interface OpenRepositoryOptions {
   limiter?: RateLimiter;
   /** Ends waiting for the rate. */
   signal?: AbortSignal;
+  /** Says that much of its content will be read or written at once. */
+  forContent?: boolean;
 }
 
 /**
@@ -32,12 +34,13 @@ export interface OpenRepositoryOptions {
 export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
   await requireFolder(location);
   const folder = options.stateDirectory ?? stateDirectory();
-  const { limiter, signal, passphrase } = options;
+  const { limiter, signal, passphrase, forContent } = options;
   const storage = new FolderStorage(location);
   return openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
     catalog: (id) => new SqliteCatalog(join(ownFolder(folder, 'catalogs'), `${id}.sqlite`), id),
     memory: (id) => new PointMemory(join(ownFolder(folder, 'seen'), `${id}.sqlite`), vmNameOf),
     passphrase,
+    forContent,
   });
 }
 

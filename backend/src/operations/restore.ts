@@ -11,7 +11,7 @@ import { rateLimiter } from '../support/rate-limiter.ts';
 import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { readWhole } from './read-whole.ts';
-import { withHost, withRepository } from './with.ts';
+import { withContent, withHost } from './with.ts';
 import { writeDisk } from './write-disk.ts';
 
 /**
@@ -20,7 +20,7 @@ import { writeDisk } from './write-disk.ts';
  */
 export async function restorePoint(params: RestorePointParams, context: OperationContext): Promise<RestorePointResult> {
   const clock = performance.now();
-  return withRepository(
+  return withContent(
     params,
     context,
     async (repository) => {

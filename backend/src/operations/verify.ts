@@ -16,7 +16,7 @@ import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { checkedPoint, type Point, readPoint } from './points.ts';
 import { strayDamage, strayWarnings } from './stray-points.ts';
-import { withRepository } from './with.ts';
+import { withContent, withRepository } from './with.ts';
 
 export async function checkRepository(
   params: CheckRepositoryParams,
@@ -70,7 +70,7 @@ export async function verifyRepository(
   context: OperationContext,
 ): Promise<VerifyRepositoryResult> {
   const clock = performance.now();
-  return withRepository(params, context, async (repository) => {
+  return withContent(params, context, async (repository) => {
     const damages: DamageReport[] = [];
     let moreDamages = 0;
     const add = (damage: DamageReport): void => {

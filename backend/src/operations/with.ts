@@ -29,6 +29,14 @@ export async function withRepository<T>(
   }
 }
 
+/** withRepository() for work that begins with reading or writing much content. */
+export const withContent = <T>(
+  of: OfRepository,
+  context: OperationContext,
+  work: (repository: Repository) => Promise<T>,
+  options: OpenRepositoryOptions = {},
+): Promise<T> => withRepository(of, context, work, { ...options, forContent: true });
+
 export async function withHost<T>(of: OfHost, work: (host: Host) => Promise<T>): Promise<T> {
   const host = await openHost(of);
   try {

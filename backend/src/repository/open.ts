@@ -4,6 +4,7 @@ import { HvError, isHvError } from '../support/errors.ts';
 import { newGuid } from '../support/guid.ts';
 import type { Catalog } from './catalog-port.ts';
 import { RepositoryCore } from './core.ts';
+import { defaultWorkers, prepareCodecWorkers } from './engine/spawn-worker.ts';
 import type { WorkerPool } from './engine/worker-pool.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import { ENCRYPTION, parseConfig, type RepositoryConfig, renderConfig, requireBlockSize } from './format/config.ts';
@@ -26,6 +27,8 @@ export interface OpenOptions {
   kdfCost?: KdfCost;
   /** Codec threads; default: one a core, at most 8. */
   workers?: number;
+  /** Says that the threads will be needed at once: they start while the key is derived. */
+  forContent?: boolean;
 }
 
 const MAX_CONFIG_LENGTH = 64 * 1024;
@@ -89,6 +92,9 @@ export async function openStoredRepository(storage: Storage, options: OpenOption
   const memory = options.memory?.(config.id) ?? null;
   try {
     requireKnownEncryption(config, memory, storage.location);
+    // Deriving the key takes half a second of one core.
+    if (options.forContent && options.passphrase !== undefined && options.workers === undefined)
+      prepareCodecWorkers(defaultWorkers());
     const [unlocked] = await Promise.all([
       unlockWith(storage, config, configBytes, options.passphrase),
       requireNoFeatures(storage),

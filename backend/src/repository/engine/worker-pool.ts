@@ -2,15 +2,13 @@
  * Codec worker threads and the slots they share with this thread. Started when first needed; they never keep the process
  * alive while idle, and a worker that dies fails its tasks instead of leaving them waiting.
  */
-import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { HvError } from '../../support/errors.ts';
 import type { BlockScheme } from '../format/block-scheme.ts';
 import { createSlotMemory, type Slot, viewSlot } from './slot.ts';
-import { spawnCodecWorker } from './spawn-worker.ts';
+import { defaultWorkers, spawnCodecWorker } from './spawn-worker.ts';
 import { runTask, type TaskRequest, type TaskResult, type WorkerReply, type WorkerRequest } from './tasks.ts';
 
-const MAX_WORKERS = 8;
 /** Bytes of plain blocks a slot holds: large enough that a message costs nothing beside the work. */
 const SLOT_BYTES = 2 * 1024 * 1024;
 /** Bound of one reader's or writer's slots, both sides counted. */
@@ -46,7 +44,7 @@ export class WorkerPool {
   #closed = false;
 
   /** @param workers number of threads, default: one a core, at most 8; 0: work on this thread */
-  constructor(scheme: BlockScheme, workers = Math.min(availableParallelism(), MAX_WORKERS), spawn = spawnCodecWorker) {
+  constructor(scheme: BlockScheme, workers = defaultWorkers(), spawn = spawnCodecWorker) {
     const { blockSize } = scheme;
     this.scheme = scheme;
     this.capacity = Math.max(1, Math.floor(SLOT_BYTES / blockSize));

@@ -184,24 +184,31 @@ async function noteCiphers(
   slot: Slot,
   sources: (BlockSource | undefined)[],
 ): Promise<RecordCipher[]> {
+  if (core.keys === null) return [];
+  // By pack: a slot has many records and few packs.
+  const places = new Map<string, number[]>();
+  const note = (packId: string, at: number) => {
+    const known = places.get(packId);
+    if (known === undefined) places.set(packId, [at]);
+    else known.push(at);
+  };
+  for (const [block, source] of sources.entries()) {
+    if (source === undefined) continue;
+    note(source.location.packId, block * META_FIELDS + Meta.cipher);
+    if (source.base !== undefined) note(source.base.packId, block * META_FIELDS + Meta.baseCipher);
+  }
   const list = new CipherList(core.ciphers);
-  const note = async (packId: string, block: number, field: number) => {
+  const fill = async ([packId, all]: [string, number[]]) => {
+    // Without a cipher the worker fails, and the block is read singly.
+    let number = -1;
     try {
-      slot.meta[block * META_FIELDS + field] = await list.numberOf(packId);
+      number = await list.numberOf(packId);
     } catch (error) {
       if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED')) throw error;
-      // Without a cipher the worker fails, and the block is read singly.
-      slot.meta[block * META_FIELDS + field] = -1;
     }
+    for (const at of all) slot.meta[at] = number;
   };
-  if (core.keys === null) return [];
-  await Promise.all(
-    sources.map(async (source, block) => {
-      if (source === undefined) return;
-      await note(source.location.packId, block, Meta.cipher);
-      if (source.base !== undefined) await note(source.base.packId, block, Meta.baseCipher);
-    }),
-  );
+  await Promise.all([...places].map(fill));
   return list.ciphers;
 }
 
