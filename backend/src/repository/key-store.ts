@@ -55,6 +55,25 @@ export async function putFirstKey(
   return keyObjectName(object.id);
 }
 
+/** Key objects where no repository is: of creations that were interrupted. */
+export const strayKeys = (storage: Storage): Promise<string[]> => keyNames(storage);
+
+/**
+ * Puts key objects aside that open nothing: whatever they once belonged to, nobody could open it without them. Again it goes on
+ * where it was interrupted. @param names as strayKeys() gave them before the configuration file was put: what was added since stays
+ */
+export async function putStrayKeysAside(storage: Storage, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    try {
+      await storage.put(`quarantine/${name}`, await storage.get(name, MAX_KEY_OBJECT_LENGTH));
+      await storage.delete(name);
+    } catch (error) {
+      // Taken away meanwhile, by whoever had put it; or it cannot be read or removed: then it stays, and "key list" names it.
+      if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR', 'ACCESS_DENIED')) throw error;
+    }
+  }
+}
+
 /**
  * Finds the key object that the passphrase opens.
  * @param configBytes hvbackup-repository.json as it lies there

@@ -10,7 +10,7 @@ import { type Environment, systemEnvironment } from './environment.ts';
 import { ENCRYPTION, parseConfig, type RepositoryConfig, renderConfig, requireBlockSize } from './format/config.ts';
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
 import { digestOf, type KdfCost } from './format/key-object.ts';
-import { KeyStore, newKeys, putFirstKey, type Unlocked, unlock } from './key-store.ts';
+import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, type Unlocked, unlock } from './key-store.ts';
 import type { Memory } from './memory-port.ts';
 import { StoredRepository } from './repository.ts';
 import { damaged, type Storage } from './storage/storage.ts';
@@ -46,7 +46,8 @@ export interface InitOptions {
 }
 
 /**
- * Makes an empty storage a repository. That nothing else lies there is the caller's to check.
+ * Makes an empty storage a repository. That nothing else lies there is the caller's to check; keys that an interrupted creation left
+ * are put aside. Interrupted anywhere it can be called again: the repository exists from the moment its configuration file does.
  * @throws REPOSITORY_EXISTS, USAGE
  */
 export async function initRepository(storage: Storage, options: InitOptions = {}): Promise<RepositoryConfig> {
@@ -66,20 +67,42 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
   };
   const bytes = renderConfig(config);
   parseConfig(bytes, storage.location);
+  // Nothing is put beside a repository that exists.
+  if (await isThere(storage)) throw repositoryExists(storage.location);
+  const stray = await strayKeys(storage);
   let key: string | null = null;
   if (passphrase !== undefined) {
     const label = `${hostname()}, when the repository was created`;
     const wrapped = { keys: newKeys(), configDigest: digestOf(bytes) };
     key = await putFirstKey(storage, config, wrapped, passphrase, { label, cost: options.kdfCost });
   }
-  if (await storage.put(CONFIG_NAME, bytes)) return config;
+  if (await storage.put(CONFIG_NAME, bytes)) {
+    // Not before: somebody may be creating it as well, and his key must be there when he is the one who gets to put it.
+    await putStrayKeysAside(storage, stray);
+    return config;
+  }
   // Somebody was quicker; his repository has keys of its own.
   if (key !== null) await storage.delete(key);
-  throw new HvError('REPOSITORY_EXISTS', `There is a repository already: ${storage.location}`, {
-    advice: 'Use it as it is, or choose another folder.',
-    data: { location: storage.location },
-  });
+  throw repositoryExists(storage.location);
 }
+
+async function isThere(storage: Storage): Promise<boolean> {
+  try {
+    await storage.get(CONFIG_NAME, MAX_CONFIG_LENGTH);
+    return true;
+  } catch (error) {
+    // Too long for a configuration, it is in the way all the same.
+    if (isHvError(error, 'REPOSITORY_DAMAGED')) return true;
+    if (isHvError(error, 'FILE_NOT_FOUND', 'NOT_A_DIRECTORY', 'NOT_A_FILE')) return false;
+    throw error;
+  }
+}
+
+const repositoryExists = (location: string): HvError =>
+  new HvError('REPOSITORY_EXISTS', `There is a repository already: ${location}`, {
+    advice: 'Use it as it is, or choose another folder.',
+    data: { location },
+  });
 
 /**
  * Opens the repository; the storage and the catalog are its own from now on and are closed with it.

@@ -3,12 +3,12 @@
  * flushed, and given its name by a hard link, which never replaces (docs/format.md §1).
  */
 import { randomBytes } from 'node:crypto';
-import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { HvError, isHvError, toHvError } from '../../support/errors.ts';
+import { HvError, isHvError } from '../../support/errors.ts';
 import type { RandomAccessFile } from '../../support/file.ts';
 import type { GatheredWrites } from '../../support/gathered-writes.ts';
+import { isRandomId } from '../format/ids.ts';
 import { isWriterDead, writerName } from '../process-identity.ts';
 import { FileCache } from './file-cache.ts';
 import { type Files, systemFiles } from './files.ts';
@@ -265,18 +265,19 @@ class FolderPut implements PutStream {
   }
 }
 
-/** @returns whether the folder is missing or holds nothing but what an interrupted creation left (empty `tmp`) */
-export async function isVacant(location: string): Promise<boolean> {
-  try {
-    const entries = await fs.readdir(location);
-    return entries.every((entry) => entry === TEMPORARY) && (await isLeftover(path.join(location, TEMPORARY)));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
-    throw toHvError(error, location);
-  }
-}
+/** What an interrupted creation leaves, by folder: temporary files, reservations, keys of a repository that never was. */
+const LEFTOVERS: ReadonlyMap<string, (name: string) => boolean> = new Map([
+  [TEMPORARY, (name: string) => isWriterDead(name) !== null || /^name-[0-9a-f]{64}$/.test(name)],
+  ['keys', isRandomId],
+]);
 
-async function isLeftover(folder: string): Promise<boolean> {
-  const entries = await fs.readdir(folder).catch(() => []);
-  return entries.every((entry) => isWriterDead(entry) !== null);
+/** @returns whether the folder is missing, empty, or holds nothing but what an interrupted creation left. @throws IO_ERROR, ACCESS_DENIED */
+export async function isVacant(location: string, files: Files = systemFiles): Promise<boolean> {
+  for (const { name, kind } of await files.entries(location)) {
+    const isLeftover = LEFTOVERS.get(name);
+    if (kind !== 'folder' || isLeftover === undefined) return false;
+    const inside = await files.entries(path.join(location, name));
+    if (!inside.every((entry) => entry.kind === 'file' && isLeftover(entry.name))) return false;
+  }
+  return true;
 }
