@@ -1,5 +1,5 @@
 /** Renders `docs/protocol.md` and the contract for the module's tests from the schemas of the protocol. */
-import { z } from 'zod';
+import * as z from 'zod';
 import * as handshake from '../../backend/src/protocol/handshake.ts';
 import { METHODS, type Method } from '../../backend/src/protocol/methods.ts';
 import { PLANNED } from '../../backend/src/protocol/planned.ts';

@@ -1,5 +1,5 @@
 /** `initialize`, `shutdown` and the notifications: the part of the protocol that is not operations. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { HvError } from '../support/errors.ts';
 import { VERSION } from '../support/version.ts';
 

@@ -1,5 +1,5 @@
 /** Backing up one VM: one call, one restore point. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   BackupKind,
   ByteCount,

@@ -5,7 +5,7 @@
  * Convention: `XParams` is the schema and, by z.infer, the type after defaults were filled in. Parameter objects are
  * strict (an unknown name is a mistake to report); results may grow.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const ByteCount = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 export const DiskIndex = z.number().int().nonnegative().max(1023);

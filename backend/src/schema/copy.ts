@@ -1,5 +1,5 @@
 /** Copying restore points between repositories. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { Compression } from './backup.ts';
 import {
   ByteCount,

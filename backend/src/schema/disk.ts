@@ -1,5 +1,5 @@
 /** Looking at a disk image file. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ByteCount } from './common.ts';
 
 export const DiskInfoParams = z.strictObject({ file: z.string().min(1).describe('Path of the disk image.') });

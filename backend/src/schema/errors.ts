@@ -1,5 +1,5 @@
 /** An error as it travels: in `--json` output, in the protocol's `error.data`, in a result of several. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERROR_CODES } from '../support/error-codes.ts';
 
 export const ErrorObject = z

@@ -1,5 +1,5 @@
 /** Exporting disks of a restore point as disk images. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ByteCount, DiskIndex, DurationMs, OfRepository, PointSelector, RateLimit, Warnings } from './common.ts';
 import { AllowHoles, holeFields } from './holes.ts';
 

@@ -1,5 +1,5 @@
 /** Parts of a damaged restore point that were restored as zeros. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ByteCount, DiskIndex } from './common.ts';
 
 export const AllowHoles = z

@@ -1,5 +1,5 @@
 /** Hosts and the virtual machines on them. What only a simulated host can be asked for is in simulated-host.ts. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ByteCount, DiskIndex, HostUri, OfHost, OfReading, VmSelector } from './common.ts';
 import { Readiness } from './readiness.ts';
 import { Guid, VmDescription } from './vm.ts';

@@ -2,7 +2,7 @@
  * The body of a manifest: what a restore point says about itself beside its contents (docs/format.md, "Manifests").
  * It is written once and read for ever: fields are only ever added, and added optional.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { BackupKind, ReadMode } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 

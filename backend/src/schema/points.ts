@@ -1,5 +1,5 @@
 /** Restore points of a repository: list, show, remove. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { BackupDiskResult } from './backup.ts';
 import { BackupKind, ByteCount, OfRepository, PointSelector, ReadMode, Timestamp, Warnings } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';

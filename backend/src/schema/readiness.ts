@@ -1,5 +1,5 @@
 /** What a backup of a VM would be like on its host: how it would be read, and what stands in the way. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const ReadinessFinding = z
   .object({

@@ -1,5 +1,5 @@
 /** Repositories as a whole: create, prune, statistics. Check and verify are in verify.ts. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ByteCount, OfRepository, Passphrase, RepositoryLocation, Timestamp } from './common.ts';
 import { Guid } from './vm.ts';
 

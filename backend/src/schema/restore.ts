@@ -1,5 +1,5 @@
 /** Restoring a restore point as a VM of a host. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   BackupKind,
   ByteCount,

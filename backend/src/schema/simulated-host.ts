@@ -1,5 +1,5 @@
 /** What only a simulated host can be asked for: changes to a VM's disks and state, and the failures of real life. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ByteCount, DiskIndex, HostUri, VmSelector } from './common.ts';
 import { Guid, VmDescription } from './vm.ts';
 

@@ -1,5 +1,5 @@
 /** Check looks at structure; verify reads every byte, or a sample. Damage is a result, not an error. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ByteCount, DiskIndex, DurationMs, OfRepository, PointSelector, Timestamp } from './common.ts';
 
 export const AffectedPoint = z

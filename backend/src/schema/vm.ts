@@ -2,7 +2,7 @@
  * The host-neutral description of a virtual machine. It stands in every manifest from the first format version on, so
  * that any restore point can be restored data-only on any host (DESIGN §6).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Lower-case GUID with dashes, no braces. */
 export const Guid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import * as handshake from '../../../backend/src/protocol/handshake.ts';
 import { METHODS } from '../../../backend/src/protocol/methods.ts';
 import { PLANNED } from '../../../backend/src/protocol/planned.ts';

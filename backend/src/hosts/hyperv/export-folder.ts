@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HvError, toHvError } from '../../support/errors.ts';
 import { removeFile, writeFileDurably } from '../../support/file.ts';
 import { ulid } from '../../support/ulid.ts';

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { removeFile, writeFileDurably } from '../../support/file.ts';
 import { pathsOf, reachable } from './paths.ts';
 

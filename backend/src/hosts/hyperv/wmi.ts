@@ -2,7 +2,7 @@
  * What the helper answers, as WMI has it: properties of `root\virtualization\v2` under their own names with a small first letter. Read
  * leniently: what a version of Windows does not have is absent.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const text = z.string().nullish();
 const texts = z

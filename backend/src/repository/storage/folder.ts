@@ -198,7 +198,11 @@ export class FolderStorage implements Storage {
 
 /** A few at a time: a folder may hold hundred thousands of files. */
 async function inTurns<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
-  for (let at = 0; at < items.length; at += AT_ONCE) await Promise.all(items.slice(at, at + AT_ONCE).map(action));
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) await action(items[next++]!);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
 }
 
 class FolderPut implements PutStream {
