@@ -7,9 +7,13 @@ import type { SegmentWriter } from './segment-writer.ts';
 import { sortEntries } from './sort-entries.ts';
 
 /** Entries of a slice, and room for twice as many: ids are spread evenly but not exactly. */
-export const SLICE = 128 * 1024;
+export const SLICE = 64 * 1024;
 export const ROOM = 2 * SLICE;
 export const ID_SPACE = 2 ** 48;
+
+/** Pages read at once, into memory that is kept: of new memory each time a hundred megabytes would wait to be freed. */
+const READ_PAGES = 64;
+const READ: Buffer = Buffer.allocUnsafeSlow(READ_PAGES * PAGE_LENGTH);
 
 /**
  * @param isLive tells packs whose entries are kept
@@ -72,10 +76,12 @@ function gather(input: Segment, from: number, to: number, entries: Buffer, count
   const first = Math.max(0, input.pageOf(from) - 1);
   const end = Math.min(input.info.pages, input.pageOf(to));
   if (end <= first) return 0;
-  const bytes = input.readPages(first, end - first);
+  let bytes = READ;
   let added = 0;
   for (let number = first; number < end; number++) {
-    const page = bytes.subarray((number - first) * PAGE_LENGTH, (number - first + 1) * PAGE_LENGTH);
+    const at = (number - first) % READ_PAGES;
+    if (at === 0) bytes = input.readPages(number, Math.min(READ_PAGES, end - number), READ);
+    const page = bytes.subarray(at * PAGE_LENGTH, (at + 1) * PAGE_LENGTH);
     const held = checkPage(page, input.info, number);
     const [low, high] = [lowerBound(page, held, from), lowerBound(page, held, to)];
     if (count + added + high - low > ROOM) return null;

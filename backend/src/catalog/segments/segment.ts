@@ -58,9 +58,9 @@ export class Segment {
     return low;
   }
 
-  /** Pages [first, first + count), not checked yet. */
-  readPages(first: number, count: number): Buffer {
-    return this.#read(first * PAGE_LENGTH, count * PAGE_LENGTH);
+  /** Pages [first, first + count), not checked yet. @param room for them, where they need not lie then */
+  readPages(first: number, count: number, room: Buffer): Buffer {
+    return this.#read(first * PAGE_LENGTH, count * PAGE_LENGTH, room);
   }
 
   /** @param spare a page's memory that nobody uses any more: millions of new ones would only be garbage */
