@@ -13,7 +13,10 @@ const folder = (pointId: string): string => `holds/${pointId}/`;
 export async function setHold(records: RecordStore, pointId: string, held: boolean): Promise<boolean> {
   for (;;) {
     const newest = (await records.list(folder(pointId))).at(-1);
-    if ((newest !== undefined && (await saysHeld(records, newest))) === held) return false;
+    if ((newest !== undefined && (await saysHeld(records, newest))) === held) {
+      if (newest !== undefined) await records.settle(newest);
+      return false;
+    }
     const number = newest === undefined ? 1 : Number.parseInt(newest.slice(folder(pointId).length), 10) + 1;
     const record: HoldRecord = {
       schema: 1,

@@ -40,6 +40,10 @@ export class DocumentRecordStore implements RecordStore {
       .filter((path) => path.startsWith(prefix));
   }
 
+  settle(path: string): Promise<void> {
+    return this.#storage.settle(this.#nameOf(path));
+  }
+
   async delete(path: string): Promise<boolean> {
     try {
       await this.#storage.delete(this.#nameOf(path));

@@ -4,8 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { placeHold } from '../../../backend/src/operations/hold-point.ts';
 import { heldPoints, isHeld, setHold } from '../../../backend/src/operations/holds.ts';
 import { prune, unpublish } from '../../../backend/src/operations/removal.ts';
+import { initRepository } from '../../../backend/src/repository/open.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
 import { HvError, isHvError } from '../../../backend/src/support/errors.ts';
+import { ulid } from '../../../backend/src/support/ulid.ts';
+import { seeded } from '../../../build/fuzz/random.ts';
+import { faultyProcess, soundProcess } from '../../../build/torture/faults.ts';
+import { ModelDisk } from '../../../build/torture/model-disk.ts';
+import { ModelFiles } from '../../../build/torture/model-files.ts';
 import { FaultStorage, MemoryStorage } from '../repository/support/memory-storage.ts';
 import {
   BLOCK,
@@ -179,5 +186,26 @@ describe('a removal cut short', () => {
     expect(await elsewhere.core.manifests.unfinished()).toEqual([]);
     expect((await elsewhere.stats()).packs).toBe(0);
     await close();
+  });
+
+  it('last from the moment that somebody was told so, also by a process that found the record of one that was killed', async () => {
+    let found = 0;
+    for (let at = 1; ; at++) {
+      const random = seeded(at);
+      const disk = new ModelDisk();
+      const connect = (faulty = soundProcess()) =>
+        openMemory(new FolderStorage('/repository', new ModelFiles(disk, random, faulty.gate)), new World().process());
+      await initRepository(new FolderStorage('/repository', new ModelFiles(disk, random, soundProcess().gate)), {});
+      const id = ulid();
+      const dying = faultyProcess('kill', at, disk, random);
+      const hold = async (): Promise<unknown> => setHold((await connect(dying)).records, id, true);
+      await hold().catch(() => undefined);
+      if (!dying.dead) break;
+      const other = await connect();
+      if (!(await setHold(other.records, id, true))) found += 1;
+      disk.powerCut(random);
+      expect(await isHeld((await connect()).records, id), `killed at ${at}`).toBe(true);
+    }
+    expect(found).toBeGreaterThan(0);
   });
 });
