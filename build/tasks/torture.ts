@@ -67,6 +67,7 @@ function print(seed: number, steps: number, { figures, seconds, failures }: Tort
   console.log(`  file operations  ${figures.operations}`);
   console.log(`  restore points   ${figures.verified} times read back and compared byte for byte`);
   console.log(`  passphrases      ${figures.passphrases} times tried`);
+  console.log(`  holds            ${figures.holds} times asked for`);
   for (const { round, problem } of failures) {
     console.error(`\nDEFECT: history ${round}: ${problem}`);
     console.error(`Again: npm run torture -- --seed ${seed} --steps ${steps} --only ${round}`);

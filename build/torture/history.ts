@@ -2,12 +2,14 @@
  * One history of a repository on a disk that forgets: actions, most of them hit by a fault, and after each a new process
  * that must find every restore point right. The actions are a table: a new one is a line.
  */
-import { initRepository, openStoredRepository } from '../../backend/src/repository/open.ts';
+import { openStoredRepository } from '../../backend/src/repository/open.ts';
 import type { StoredRepository } from '../../backend/src/repository/repository.ts';
 import { FolderStorage } from '../../backend/src/repository/storage/folder.ts';
 import { isHvError } from '../../backend/src/support/errors.ts';
 import { below, pick, seeded } from '../fuzz/random.ts';
+import { create } from './creation.ts';
 import { FAULTS, type FaultKind, type FaultyProcess, faultyProcess, soundProcess } from './faults.ts';
+import { HoldBook } from './hold-book.ts';
 import { CHEAP, KeyRing } from './key-ring.ts';
 import { Machines, type ModelProcess } from './machines.ts';
 import { errno, ModelDisk } from './model-disk.ts';
@@ -18,8 +20,8 @@ import { Twin } from './twin.ts';
 const LOCATION = '/repository';
 /** Of the second one. */
 const COPIES = '/copies';
-/** What stays when all restore points were removed: the configuration, the keys, and tombstones. */
-const REMAINS = /^(repository|copies)\/(hvbackup-repository\.json$|removed\/|keys\/)/;
+/** What stays when all restore points were removed: the configuration, the keys, those of interrupted creations, and tombstones. */
+const REMAINS = /^(repository|copies)\/(hvbackup-repository\.json$|removed\/|keys\/|quarantine\/keys\/)/;
 const BLOCKS = 14;
 const GROUPS = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
 const EXPIRY_MS = 27 * 3600 * 1000;
@@ -37,6 +39,8 @@ export interface TortureFigures {
   encrypted: number;
   /** Passphrases that opened, or did not open, as they must. */
   passphrases: number;
+  /** Restore points that were held, or were not, as they must be. */
+  holds: number;
 }
 
 export const noFigures = (): TortureFigures => ({
@@ -47,6 +51,7 @@ export const noFigures = (): TortureFigures => ({
   verified: 0,
   encrypted: 0,
   passphrases: 0,
+  holds: 0,
 });
 
 /** What an action may use. */
@@ -65,6 +70,9 @@ export const ACTIONS: { name: string; weight: number; run(stage: Stage): Promise
   { name: 'prune', weight: 3, run: async ({ repository }) => void (await repository.prune()) },
   { name: 'copy', weight: 3, run: async (stage) => stage.history.copy(stage.repository, await stage.copies()) },
   { name: 'key change', weight: 2, run: ({ history, repository }) => history.changeKeys(repository) },
+  { name: 'key change of the copies', weight: 1, run: async (stage) => stage.history.changeKeys(await stage.copies()) },
+  { name: 'hold', weight: 1, run: ({ history, repository }) => history.hold(repository) },
+  { name: 'hold of a copy', weight: 1, run: async (stage) => stage.history.holdCopy(await stage.copies()) },
 ];
 
 export class History {
@@ -86,6 +94,7 @@ export class History {
   /** Contents of backups that did not end: should their point be listed, it must be this. */
   readonly #attempts: ModelPoint[] = [];
   readonly #hardLinks: boolean;
+  readonly #holds: HoldBook;
   readonly #twin: Twin;
   /** By location; null where nothing is encrypted. */
   readonly #keys: Record<string, KeyRing | null>;
@@ -98,6 +107,7 @@ export class History {
     this.figures = figures;
     this.#hardLinks = this.random() < 0.8;
     this.#contents = GROUPS.map(() => changed(Array(BLOCKS).fill(0), 20, this.random).content);
+    this.#holds = new HoldBook(this.random);
     this.#twin = new Twin(this.random);
     this.#keys = Object.fromEntries(
       [LOCATION, COPIES].map((location) => [location, this.random() < 0.5 ? new KeyRing(location, this.random) : null]),
@@ -125,11 +135,19 @@ export class History {
   }
 
   async #create(location: string, blockSize: number): Promise<void> {
-    const storage = new FolderStorage(location, this.#files(soundProcess()));
-    const passphrase = this.#keys[location]?.first;
-    const environment = this.machines.process('one');
-    await initRepository(storage, { blockSize, environment, passphrase, kdfCost: CHEAP });
-    await storage.close();
+    const options = { blockSize, passphrase: this.#keys[location]?.first, kdfCost: CHEAP };
+    const kind = this.random() < 1 / 3 ? pick(this.random, FAULTS) : null;
+    if (kind !== null) {
+      const at = 1 + below(this.random, 40);
+      const faulty = faultyProcess(kind, at, this.disk, this.random);
+      this.log.push(`create ${location}, ${kind} at ${at}`);
+      await create(location, this.#files(faulty), options, this.machines.process('one'), faulty);
+      this.#count('create', kind, faulty);
+      this.disk.capacity = Number.POSITIVE_INFINITY;
+      if (faulty.dead && kind === 'power cut') this.#powerCut();
+    }
+    const sound = soundProcess();
+    await create(location, this.#files(sound), options, this.machines.process('one'), sound);
   }
 
   async copy(repository: StoredRepository, copies: StoredRepository): Promise<void> {
@@ -137,7 +155,18 @@ export class History {
   }
 
   async changeKeys(repository: StoredRepository): Promise<void> {
-    await this.#keys[LOCATION]?.change(repository);
+    await this.#keys[repository.location]?.change(repository);
+  }
+
+  hold(repository: StoredRepository): Promise<void> {
+    return this.#holds.change(
+      repository,
+      [...this.points.keys()].filter((id) => !this.leaving.has(id)),
+    );
+  }
+
+  holdCopy(copies: StoredRepository): Promise<void> {
+    return this.#twin.hold(copies);
   }
 
   async backUp(repository: StoredRepository, mode: 'full' | 'incremental'): Promise<void> {
@@ -170,10 +199,7 @@ export class History {
     const ids = [...this.points.keys()];
     if (ids.length < 2) return;
     const id = pick(this.random, ids);
-    this.leaving.add(id);
-    await repository.removeManifest(id).catch((error) => {
-      if (!isHvError(error, 'POINT_NOT_FOUND')) throw error;
-    });
+    if (!(await this.#holds.remove(repository, id, () => void this.leaving.add(id)))) return;
     this.points.delete(id);
     this.removed.add(id);
     await repository.prune();
@@ -198,9 +224,12 @@ export class History {
     this.disk.capacity = Number.POSITIVE_INFINITY;
     this.machines.kill(process);
     if (faulty.dead && (kind === 'power cut' || this.random() < 0.2)) this.#powerCut();
-    if (faulty.dead || action.name === 'key change') await this.#tryKeys();
+    if (faulty.dead || action.name.startsWith('key change')) await this.#tryKeys();
     await this.#inspect(faulty.dead);
-    if (faulty.dead || action.name === 'copy') await this.#inspectCopies(this.disk);
+    if (faulty.dead || /copy|copies/.test(action.name)) await this.#inspectCopies(this.disk);
+    this.figures.holds += this.#holds.checked + this.#twin.holds.checked;
+    this.#holds.checked = 0;
+    this.#twin.holds.checked = 0;
   }
 
   async #attempt(action: (typeof ACTIONS)[number], faulty: FaultyProcess, process: ModelProcess): Promise<string> {
@@ -251,6 +280,7 @@ export class History {
         else throw new Error(`restore point ${id} was acknowledged and is not listed`);
       }
       for (const id of this.leaving) if (!listed.has(id)) this.points.delete(id);
+      await this.#holds.inspect(repository, listed);
       const { damages } = await repository.check();
       if (damages.length > 0) throw new Error(`check: ${damages.map((one) => one.message).join('; ')}`);
     } finally {
@@ -320,6 +350,7 @@ export class History {
         await repository.prune();
         await verify(repository);
         for (const { id } of await repository.listManifests()) await repository.removeManifest(id);
+        for (const path of await repository.records.list('holds/')) await repository.records.delete(path);
         const { pendingBytes } = await repository.prune();
         const mine = [...disk.files()].map(([name]) => name).filter((name) => `/${name}`.startsWith(`${location}/`));
         const left = mine.filter((name) => !REMAINS.test(name));

@@ -2,18 +2,25 @@
 import { copyAll } from '../../backend/src/operations/copy/copy.ts';
 import { checkedPoint } from '../../backend/src/operations/points.ts';
 import type { StoredRepository } from '../../backend/src/repository/repository.ts';
-import { isHvError } from '../../backend/src/support/errors.ts';
 import { below, pick } from '../fuzz/random.ts';
+import { HoldBook } from './hold-book.ts';
 import { type ModelPoint, requireContent } from './points.ts';
 
 export class Twin {
   /** Acknowledged as copied and not asked to be removed since. */
   readonly #copies = new Set<string>();
   readonly #removed = new Set<string>();
+  readonly holds: HoldBook;
   readonly #random: () => number;
 
   constructor(random: () => number) {
     this.#random = random;
+    this.holds = new HoldBook(random);
+  }
+
+  /** Holds a copy, or releases it. */
+  async hold(to: StoredRepository): Promise<void> {
+    await this.holds.change(to, [...this.#copies]);
   }
 
   /** Copies what is not there; now and then a copy is removed first. */
@@ -29,10 +36,7 @@ export class Twin {
 
   async #remove(to: StoredRepository): Promise<void> {
     const id = pick(this.#random, [...this.#copies]);
-    this.#copies.delete(id);
-    await to.removeManifest(id).catch((error) => {
-      if (!isHvError(error, 'POINT_NOT_FOUND')) throw error;
-    });
+    if (!(await this.holds.remove(to, id, () => void this.#copies.delete(id)))) return;
     this.#removed.add(id);
     await to.prune();
   }
@@ -40,7 +44,7 @@ export class Twin {
   /**
    * @param known whatever was ever published in the first repository
    * @returns restore points read back
-   * @throws when one is missing, came back, or is wrong, or check finds something
+   * @throws when one is missing, came back, is wrong, or is held and must not be (or the other way round), or check finds something
    */
   async inspect(to: StoredRepository, known: ReadonlyMap<string, ModelPoint>): Promise<number> {
     const listed = new Set<string>();
@@ -53,6 +57,7 @@ export class Twin {
     }
     for (const id of this.#copies)
       if (!listed.has(id)) throw new Error(`copy of ${id} was acknowledged and is not listed`);
+    await this.holds.inspect(to, listed);
     const { damages } = await to.check();
     if (damages.length > 0) throw new Error(`check of the copies: ${damages.map((one) => one.message).join('; ')}`);
     return listed.size;
