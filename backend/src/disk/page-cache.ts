@@ -2,6 +2,7 @@
  * A bounded cache of file pages for tables that may be far larger than memory should be spent on: block allocation
  * tables, sector bitmaps. Changed pages stay until written back; only the sectors that changed are written.
  */
+import { alignedMemory } from '../support/aligned-memory.ts';
 import { isZero } from '../support/bytes.ts';
 import type { RandomAccessFile } from '../support/file.ts';
 
@@ -12,6 +13,12 @@ const WRITE_UNIT = 4096;
 const READ_AHEAD = 16;
 /** What all pages of zeros share until they change. */
 const ZERO_PAGE = Buffer.alloc(PAGE_SIZE);
+
+/**
+ * Fresh memory costs more than the read itself: one buffer serves all walks, unless two overlap. Aligned, so that a table can be
+ * read past the system's cache.
+ */
+let walk: { buffer: Buffer; busy: boolean } | undefined;
 
 export interface Page {
   data: Buffer;
@@ -29,7 +36,6 @@ export class PageCache {
   readonly #loading = new Map<number, Promise<Page>>();
   readonly #dirty = new Set<number>();
   #lastLoaded = -2;
-  #spare: Buffer | undefined;
 
   /** @param capacity clean pages kept */
   constructor(file: RandomAccessFile, capacity = 64) {
@@ -71,9 +77,17 @@ export class PageCache {
   }
 
   async #read(number: number, count: number): Promise<Page[]> {
-    // Fresh memory costs more than the read itself: one buffer serves all walks, unless two overlap.
-    const buffer = this.#spare ?? Buffer.allocUnsafeSlow(READ_AHEAD * PAGE_SIZE);
-    this.#spare = undefined;
+    walk ??= { buffer: Buffer.from(alignedMemory(READ_AHEAD * PAGE_SIZE)), busy: false };
+    if (walk.busy) return this.#readInto(Buffer.allocUnsafeSlow(count * PAGE_SIZE), number, count);
+    walk.busy = true;
+    try {
+      return await this.#readInto(walk.buffer, number, count);
+    } finally {
+      walk.busy = false;
+    }
+  }
+
+  async #readInto(buffer: Buffer, number: number, count: number): Promise<Page[]> {
     const bytes = buffer.subarray(0, count * PAGE_SIZE);
     bytes.fill(0, await this.#file.readUpTo(number * PAGE_SIZE, bytes));
     const pages = Array.from({ length: count }, (_, index): Page => {
@@ -81,7 +95,6 @@ export class PageCache {
       const zero = isZero(data);
       return { data: zero ? ZERO_PAGE : Buffer.from(data), zero, dirty: 0 };
     });
-    this.#spare = buffer;
     pages.forEach((page, index) => {
       this.#pages.set(number + index, page);
     });

@@ -2,12 +2,13 @@
 import { resolve } from 'node:path';
 import { checkDisk, type DiskInfo, inspectDisk } from '../disk/index.ts';
 import type { DiskCheckParams, DiskCheckResult, DiskInfoParams, DiskInfoResult } from '../schema/disk.ts';
+import { openUncached } from '../support/direct-reads.ts';
 import { isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 
 /** Reads headers and the allocation table, whatever the size of the image. Parents are named, not opened. */
 export async function diskInfo(params: DiskInfoParams, _context: OperationContext): Promise<DiskInfoResult> {
-  const info = await inspectDisk(resolve(params.file), { allocated: true });
+  const info = await inspectDisk(resolve(params.file), { allocated: true, opener: openUncached });
   return {
     file: resolve(info.path),
     format: info.format,
