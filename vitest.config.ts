@@ -1,4 +1,8 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+// Tests start hundreds of worker threads and processes that run the sources: compiled once, that is a quarter of all CPU time less.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'build', 'out', 'compile-cache');
 
 export default defineConfig({
   test: {

@@ -35,8 +35,8 @@ const INVALID_PARAMETER = 32773;
 const INVALID_STATE = 32775;
 const NOT_SUPPORTED = 32770;
 const TERMINATE = 4;
-/** Looks that a long job takes. */
-const LONG = 12;
+/** Looks that a long job takes, of which the later ones come a second apart: some seconds, to cancel it in. */
+const LONG = 9;
 const FILE_NOT_FOUND = 32779;
 /** Msvm_VirtualHardDiskSettingData.Format. */
 const VHD_SET = 4;
@@ -285,7 +285,11 @@ async function terminate(world: World, job: Instance, args: Arguments): Promise<
   // What has ended has ended.
   if (running.states.length === 1) return { returnValue: INVALID_STATE, out: {} };
   const way = world.behaviour.cancel?.way ?? 'ends';
-  if (way === 'refuses') return { returnValue: INVALID_STATE, out: {} };
+  if (way === 'refuses') {
+    // It goes on for a while; nobody needs to see all of that.
+    running.states = [4, 4, 4, 7];
+    return { returnValue: INVALID_STATE, out: {} };
+  }
   if (way === 'finishes') running.states = [4, 7];
   else running.states = [4, 8];
   if (way === 'ends' && running.made) await world.host.removeCheckpoint(running.made);

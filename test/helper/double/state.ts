@@ -144,11 +144,17 @@ const read = <T>(file: string, empty: T): T => {
 export const stateFile = (directory: string): string => `${directory}.wmi.json`;
 export const behaviourFile = (directory: string): string => `${directory}.behaviour.json`;
 
+/** What was written last, by folder: most requests change nothing, and this file grows with every job. */
+const written = new Map<string, string>();
+
 export const readState = (directory: string): DoubleState =>
   read(stateFile(directory), { next: 1, jobs: [], names: {}, planned: [], rctIds: {}, calls: [] });
 
 export function writeState(directory: string, state: DoubleState): void {
-  writeFileSync(`${stateFile(directory)}.new`, JSON.stringify(state));
+  const text = JSON.stringify(state);
+  if (written.get(directory) === text) return;
+  written.set(directory, text);
+  writeFileSync(`${stateFile(directory)}.new`, text);
   renameSync(`${stateFile(directory)}.new`, stateFile(directory));
 }
 
