@@ -82,6 +82,7 @@ export type SystemAnswer = z.infer<typeof SystemAnswer>;
 export const Snapshot = z.object({ settings: WmiSettings, components });
 export type Snapshot = z.infer<typeof Snapshot>;
 export const SnapshotListing = z.object({ snapshots: z.array(Snapshot), others: z.array(WmiSettings) });
+export type SnapshotListing = z.infer<typeof SnapshotListing>;
 export const SnapshotAnswer = z.object({ snapshot: Snapshot.nullable(), named: z.boolean().optional() });
 
 const failure = z.object({ code: z.string(), message: z.string(), advice: z.string().optional() });
