@@ -6,6 +6,8 @@ if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
 Set-StrictMode -Version Latest
 
 $script:ModuleRoot = $PSScriptRoot
+# Files of the package whose hash was right: path -> length and time.
+$script:CheckedFiles = @{}
 $script:ManifestPath = Join-Path -Path $PSScriptRoot -ChildPath 'HyperVBackup.psd1'
 # Repositories used in this session, for argument completion.
 $script:KnownRepository = New-Object -TypeName 'System.Collections.Generic.List[string]'

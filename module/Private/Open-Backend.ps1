@@ -30,6 +30,15 @@ function Open-Backend {
         }
         return
     }
+    foreach ($file in $node, $bundle) {
+        if (Test-PackageFile -Path $file) { continue }
+        Write-BackendError -Cmdlet $Cmdlet -ErrorObject @{
+            code    = 'BACKEND_FAILED'
+            message = "The module is damaged or mixed from several versions: $file is not the file that its files.json names."
+            advice  = 'Remove the module''s folder and install it again.'
+        }
+        return
+    }
     $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
     $start.FileName = $node
     # A path of this installation; Windows file names hold no quotation marks.

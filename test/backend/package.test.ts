@@ -1,6 +1,6 @@
 /** The published folder: everything is in it, it works on its own, and what was changed in it is not loaded. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSimulatedHost } from '../../backend/src/hosts/simulated/index.ts';
@@ -62,6 +62,20 @@ describe.skipIf(!usable)('the package (skipped without pwsh on linux-x64)', () =
       $listed = Get-VMBackup -Repository '${scratch}/repository'
       "$($made.Mode) $($listed.Id -eq $made.RestorePointId) $((Get-Module HyperVBackup).ModuleBase)"`);
     expect(said).toMatch(new RegExp(`Full True ${folder}`));
+  });
+
+  it.each(['backend/hvbackup.cjs', 'bin/node'])('is not started where %s is damaged, and says so', (name) => {
+    const start = () =>
+      script(`
+        Remove-Item -Path env:HVBACKUP_NODE, env:HVBACKUP_BACKEND -ErrorAction SilentlyContinue
+        $env:HVBACKUP_STATE_DIR = '${scratch}/state'
+        Import-Module '${folder}/HyperVBackup.psd1'
+        try { $null = New-VMBackupRepository -Path '${scratch}/for ${name.replace('/', ' ')}'; 'started' } catch { "$_ $($_.ErrorDetails.RecommendedAction)" }`);
+    const before = readFileSync(join(folder, name));
+    appendFileSync(join(folder, name), 'x');
+    expect(start()).toMatch(new RegExp(`${name} is not the file that its files.json names.*install it again`, 's'));
+    writeFileSync(join(folder, name), before);
+    expect(start()).toBe('started');
   });
 
   it('loads its VirtDisk.dll while it is what files.json says, and compiles the sources otherwise', () => {
