@@ -26,7 +26,14 @@ describe.skipIf(!usable)('under Wine (skipped without wine and HVBACKUP_WINDOWS_
 
   beforeAll(async () => {
     folder = await scratchForSuite('wine');
-    env = { ...process.env, WINEPREFIX: folder, WINEDEBUG: '-all', DISPLAY: '', NODE_NO_WARNINGS: '1', NODE_COMPILE_CACHE: '' };
+    env = {
+      ...process.env,
+      WINEPREFIX: folder,
+      WINEDEBUG: '-all',
+      DISPLAY: '',
+      NODE_NO_WARNINGS: '1',
+      NODE_COMPILE_CACHE: '',
+    };
     spawnSync(findTool('wineboot') ?? 'wineboot', ['-i'], { env, stdio: 'ignore' });
     spawnSync('wine', ['winecfg', '-v', 'win10'], { env, stdio: 'ignore' });
     const source = await readFile(BUNDLE, 'utf8');

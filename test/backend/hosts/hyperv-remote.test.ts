@@ -110,6 +110,29 @@ describe.skipIf(!pwsh)('another Hyper-V host with an account (skipped without pw
     expect(shares()).toEqual({});
   });
 
+  it('whose shares refuse it, read by exports: backed up all the same, full and incremental, and every connection given back', async () => {
+    world.behave({ accounts, sharesRefuse: 5 });
+    const byExport = { credential, readMethod: 'export', exportFolder: join(world.folder, 'staging') };
+    let point = '';
+    for (const mode of ['full', 'incremental']) {
+      await world.write(0, 4096, Buffer.from(mode));
+      const result = await world.backup(byExport, 'hyperv:other');
+      expect(result).toMatchObject({ mode, warnings: [], disks: [{ method: 'export' }] });
+      point = result.restorePointId;
+      expect(await world.holds(point)).toBe(true);
+    }
+    expect(readdirSync(join(world.folder, 'staging'))).toEqual([]);
+    expect(shares()).toEqual({});
+    // A wrong password is no matter of shares.
+    const wrong = { ...byExport, credential: { ...credential, password: 'wrong-one' } };
+    await expect(world.backup(wrong, 'hyperv:other')).rejects.toMatchObject({ code: 'ACCESS_DENIED' });
+    // Restoring writes over them.
+    await expect(
+      world.restore(point, { host: 'hyperv:other', credential, newId: true, name: 'beside' }),
+    ).rejects.toMatchObject({ code: 'ACCESS_DENIED', advice: expect.stringMatching(/administrative shares/) });
+    expect(await world.checkpoints()).toEqual([]);
+  });
+
   it('hosts of one process share the connection; the last one ends it', async () => {
     const [first, second] = [
       openDouble(world.double, 'other', { credential }),

@@ -68,6 +68,8 @@ const METHODS: Record<string, Method> = {
     if (args.SnapshotType !== 32768) throw new Refused(INVALID_PARAMETER, 'only recovery snapshots');
     if (properties.ConsistencyLevel !== 1 && properties.ConsistencyLevel !== 2)
       throw new Refused(INVALID_PARAMETER, 'ConsistencyLevel');
+    // Assumed: documented is only that older VMs have neither production checkpoints nor change tracking.
+    if (Number.parseFloat(world.behaviour.version ?? '10') < 6.2) throw new Refused(INVALID_STATE, 'too old a VM');
     const vmId = idOf(args.AffectedSystem, 'Name');
     const { name } = await world.host.getVm(vmId);
     const checkpoint = await world.host.createRecoveryCheckpoint(vmId, {

@@ -4,6 +4,7 @@ import { HvError, isHvError } from '../../support/errors.ts';
 import type { CheckpointRequest } from '../port.ts';
 import { nameWith } from './checkpoint.ts';
 import type { Helper } from './helper.ts';
+import { versionProblem } from './readiness.ts';
 import { PrerequisiteAnswer, type Snapshot, SnapshotAnswer, type SystemAnswer } from './wmi.ts';
 
 /** How long a checkpoint may take: the guest's VSS writers have minutes. Seconds. */
@@ -22,7 +23,11 @@ export async function makeCheckpoint(
   try {
     return await create(helper, vmId, request, request.consistency);
   } catch (error) {
-    if (request.consistency === 'crash' || !isHvError(error, 'CHECKPOINT_FAILED')) throw error;
+    if (!isHvError(error, 'CHECKPOINT_FAILED')) throw error;
+    const old = versionProblem(vm.settings.version ?? '');
+    if (old)
+      throw new HvError(error.code, `${error.message} ${old.message}`, { ...old, data: error.data, cause: error });
+    if (request.consistency === 'crash') throw error;
     if (!request.allowCrashConsistent) throw await consistencyError(helper, vmId, vm.settings.elementName, error);
     // As shipping clients do: whatever kept the guest from being quiesced, a crash-consistent one may still succeed.
     return await create(helper, vmId, request, 'crash');

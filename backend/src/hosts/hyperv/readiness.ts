@@ -34,6 +34,15 @@ export interface ReadinessFacts {
 
 /** RCT is there from this configuration version on (Windows Server 2016). */
 const TRACKING_VERSION = 6.2;
+const VERSION_ADVICE = 'Turn the VM off and run Update-VMVersion; older hosts cannot run it then.';
+
+/** What the VM's configuration version keeps from working; null when it is new enough. */
+export function versionProblem(version: string): { message: string; advice: string } | null {
+  if (!(Number.parseFloat(version) < TRACKING_VERSION)) return null;
+  const message = `The configuration version is ${version}; change tracking needs ${TRACKING_VERSION} or later.`;
+  return { message, advice: VERSION_ADVICE };
+}
+
 const OK = 2;
 /** Reference points above which a VM starts noticeably slower. */
 const MANY_POINTS = 30;
@@ -67,16 +76,8 @@ const finding = (
 ): ReadinessFinding => ({ code, severity, message, ...(advice ? { advice } : {}) });
 
 function* vmFindings({ vm, vss, groups }: ReadinessFacts): Generator<ReadinessFinding> {
-  const version = Number.parseFloat(vm.version);
-  if (version < TRACKING_VERSION) {
-    const message = `The configuration version is ${vm.version}; change tracking needs ${TRACKING_VERSION} or later.`;
-    yield finding(
-      'error',
-      'CONFIGURATION_VERSION',
-      message,
-      'Turn the VM off and run Update-VMVersion; older hosts cannot run it then.',
-    );
-  }
+  const old = versionProblem(vm.version);
+  if (old) yield finding('error', 'CONFIGURATION_VERSION', old.message, old.advice);
   if (vm.state === 'Running' && vss?.operationalStatus[0] !== OK) {
     const message = vss
       ? 'The backup integration service of the guest does not answer: application consistency cannot be reached.'
