@@ -71,10 +71,12 @@ export class PointMemory implements Memory {
   }
 
   folders(): Map<string, number> {
-    const rows = this.#run((database) =>
-      database.prepare('SELECT folder, count(*) AS points FROM points WHERE gone = 0 GROUP BY folder').all(),
-    );
-    return new Map(rows.map(({ folder, points }) => [String(folder), Number(points)]));
+    const rows = this.#run((database) => {
+      const query = database.prepare('SELECT folder, count(*) FROM points WHERE gone = 0 GROUP BY folder');
+      query.setReturnArrays(true);
+      return query.all();
+    }) as unknown as [folder: string, points: number][];
+    return new Map(rows);
   }
 
   remember(points: readonly RememberedPoint[]): void {

@@ -159,11 +159,16 @@ export class ManifestStore {
   /** All that lies below `manifests/`, by folder (with `/` at its end), as the storage gives it: nothing is concluded from it. */
   async folders(): Promise<Map<string, string[]>> {
     const found = new Map<string, string[]>();
+    let folder = '/';
+    let names: string[] = [];
     for (const { name } of await this.#storage.list('manifests/')) {
-      const folder = name.slice(0, name.lastIndexOf('/') + 1);
-      const names = found.get(folder);
-      if (names === undefined) found.set(folder, [name]);
-      else names.push(name);
+      // Those of a folder come one after the other.
+      if (!name.startsWith(folder) || name.includes('/', folder.length)) {
+        folder = name.slice(0, name.lastIndexOf('/') + 1);
+        names = found.get(folder) ?? [];
+        found.set(folder, names);
+      }
+      names.push(name);
     }
     return found;
   }

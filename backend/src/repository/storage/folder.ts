@@ -99,10 +99,8 @@ export class FolderStorage implements Storage {
     await this.#open.use(this.#path(requireObjectName(name)), (file) => this.#readExactly(file, name, offset, target));
   }
 
-  async list(prefix: string, options: { sizes?: boolean } = {}): Promise<ObjectInfo[]> {
-    const found: ObjectInfo[] = [];
-    await this.#listFolder(prefix, prefix === '' ? 0 : prefix.split('/').length - 1, options.sizes ?? false, found);
-    return found.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  list(prefix: string, options: { sizes?: boolean } = {}): Promise<ObjectInfo[]> {
+    return this.#listFolder(prefix, prefix === '' ? 0 : prefix.split('/').length - 1, options.sizes ?? false);
   }
 
   async delete(name: string): Promise<void> {
@@ -161,24 +159,30 @@ export class FolderStorage implements Storage {
     if (got < target.length) throw damaged('object', name, 'the object ends here', { offset: offset + got });
   }
 
-  async #listFolder(prefix: string, depth: number, sizes: boolean, found: ObjectInfo[]): Promise<void> {
+  async #listFolder(prefix: string, depth: number, sizes: boolean): Promise<ObjectInfo[]> {
     const folder = prefix === '' ? this.location : this.#path(prefix.slice(0, -1));
-    const files: ObjectInfo[] = [];
+    const names: string[] = [];
     const folders: string[] = [];
     for (const entry of await this.#files.entries(folder)) {
       const name = prefix + entry.name;
       if (name === TEMPORARY || entry.name.startsWith('.')) continue;
       if (entry.kind === 'folder') folders.push(`${name}/`);
-      else if (entry.kind === 'file') files.push({ name });
+      else if (entry.kind === 'file') names.push(name);
     }
+    const files: ObjectInfo[] = names.sort().map((name) => ({ name }));
     if (sizes)
       await inTurns(files, async (object) => {
         object.size = (await this.#files.stat(this.#path(object.name)))?.size;
       });
-    // Sorting all of it in the end is then little work.
-    files.sort((a, b) => (a.name < b.name ? -1 : 1));
-    for (const object of files) found.push(object);
-    if (depth < 8) await inTurns(folders, (below) => this.#listFolder(below, depth + 1, sizes, found));
+    if (depth >= 8 || folders.length === 0) return files;
+    const below: ObjectInfo[][] = [];
+    await inTurns(folders.sort(), async (name, i) => {
+      below[i] = await this.#listFolder(name, depth + 1, sizes);
+    });
+    // Folders that end with `/` are in the order of all that is in them; only beside files it takes a sort.
+    const found = below.flat();
+    if (files.length === 0) return found;
+    return [...files, ...found].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Makes what was named and removed in a folder durable; calls that come together share one flush. */
@@ -197,10 +201,13 @@ export class FolderStorage implements Storage {
 }
 
 /** A few at a time: a folder may hold hundred thousands of files. */
-async function inTurns<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
+async function inTurns<T>(items: readonly T[], action: (item: T, i: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async () => {
-    while (next < items.length) await action(items[next++]!);
+    while (next < items.length) {
+      const i = next++;
+      await action(items[i]!, i);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
 }
