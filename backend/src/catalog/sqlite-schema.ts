@@ -45,7 +45,7 @@ const QUERIES = {
   removeIndexPacks: 'DELETE FROM index_packs WHERE name = ?',
   removeUnnamedPacks: 'DELETE FROM packs WHERE number NOT IN (SELECT pack FROM index_packs)',
   staleRecords:
-    'SELECT (SELECT coalesce(sum(records), 0) FROM packs) AS packed, (SELECT coalesce(sum(records), 0) FROM stale) AS stale',
+    'SELECT (SELECT coalesce(sum(entries), 0) FROM segments) AS entries, (SELECT coalesce(sum(records), 0) FROM stale) AS stale',
   stalePacks: 'SELECT pack FROM stale',
   removeBases: 'DELETE FROM bases WHERE pack = ?',
   removeStale: 'DELETE FROM stale WHERE pack = ?',
