@@ -43,6 +43,7 @@ $script:HelperMethods = @{
     closeAttached         = 'Close-HelperAttachedDisk'
     hostDefaults          = 'Get-HelperHostDefault'
     listPlanned           = 'Get-HelperPlannedList'
+    listSwitches          = 'Get-HelperSwitchList'
     importPlanned         = 'Invoke-HelperImport'
     definePlanned         = 'Invoke-HelperDefinition'
     configurePlanned      = 'Invoke-HelperPlanConfiguration'

@@ -143,6 +143,23 @@ function Get-HelperHostDefault {
     }
 }
 
+function Get-HelperSwitchList {
+    <#
+    .SYNOPSIS
+        Virtual switches of the host, with the paths that connections name them by.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [object] $Request)
+
+    $null = $Request
+    $switches = foreach ($switch in Get-HvInstance -ClassName 'Msvm_VirtualEthernetSwitch') {
+        $value = Get-HvValue -InputObject $switch -Property 'Name', 'ElementName'
+        $value['path'] = Get-HvObjectPath -InputObject $switch
+        $value
+    }
+    return @{ switches = @($switches) }
+}
+
 function Invoke-HelperSystemRemoval {
     <#
     .SYNOPSIS

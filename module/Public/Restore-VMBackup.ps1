@@ -8,6 +8,8 @@ function Restore-VMBackup {
 
         A virtual machine of the same id is refused unless -GenerateNewId gives the restored one another id, or -Replace
         replaces it; one that runs is never replaced. With -Replace the old one stays until the new one is complete.
+
+        Its network adapters are connected to nothing, unless -SwitchName or -SwitchMap says to what.
     .PARAMETER Id
         Ids of restore points, or beginnings of them that no other restore point has.
     .PARAMETER Repository
@@ -27,6 +29,12 @@ function Restore-VMBackup {
         Replace the virtual machine of the same id. Asks first, unless -Force is given.
     .PARAMETER Kind
         VM: import the configuration. Data: define the virtual machine anew. As it was backed up when left out.
+    .PARAMETER SwitchName
+        Virtual switch of the host (its name, or its id) that all network adapters are connected to; with -SwitchMap, those that
+        it does not name. One that the host does not have is refused before anything is written (SWITCH_NOT_FOUND).
+    .PARAMETER SwitchMap
+        Virtual switches by those that the network adapters were connected to when the backup was made: @{ 'old' = 'new' }. What
+        is not in it stays disconnected.
     .PARAMETER DiskNumber
         Numbers of the disks to restore, from 0; all when left out.
     .PARAMETER Path
@@ -51,8 +59,17 @@ function Restore-VMBackup {
         Restore-VMBackup -Repository D:\Backups -Id 01JD9QK4T4W6 -VMHost sim:C:\Lab -Kind Data -WhatIf
 
         Says what would be restored.
+    .EXAMPLE
+        Restore-VMBackup -Repository D:\Backups -Id 01JD9QK4T4W6 -GenerateNewId -Name web01-test -SwitchName 'Lab'
+
+        Restores a restore point beside the original, with all its network adapters on the virtual switch Lab.
+    .EXAMPLE
+        $restored = Restore-VMBackup -Repository D:\Backups -Id 01JD9QK4T4W6 -VMHost hyperv:hv02 -SwitchMap @{ 'LAN' = 'Office'; 'DMZ' = 'DMZ' }
+        $restored.NetworkAdapters
+
+        Restores to another host, whose virtual switches have other names, and says what each network adapter is connected to.
     .OUTPUTS
-        HyperVBackup.RestoreResult: VMName, VMId, VMHost, Kind, Replaced, Disks, Damaged, Holes,
+        HyperVBackup.RestoreResult: VMName, VMId, VMHost, Kind, Replaced, Disks, NetworkAdapters, Damaged, Holes,
         HoleBytes, Duration, Warnings, RestorePointId.
     .LINK
         about_HyperVBackup
@@ -89,6 +106,12 @@ function Restore-VMBackup {
         [ValidateSet('VM', 'Data')]
         [string] $Kind,
 
+        [ValidateNotNullOrEmpty()]
+        [string] $SwitchName,
+
+        [ValidateNotNullOrEmpty()]
+        [hashtable] $SwitchMap,
+
         [ValidateRange(0, 1023)]
         [int[]] $DiskNumber,
 
@@ -106,6 +129,7 @@ function Restore-VMBackup {
             $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             $uri = Resolve-BackupHost -VMHost $VMHost
             $account = Resolve-HostCredential -Credential $Credential -VMHost $uri
+            $switches = @(ConvertTo-SwitchMapping -SwitchName $SwitchName -SwitchMap $SwitchMap)
             foreach ($point in $Id) {
                 $action = if ($Replace) { "Restore to $uri and replace the virtual machine there" } else { "Restore to $uri" }
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point", $action)) { continue }
@@ -123,6 +147,7 @@ function Restore-VMBackup {
                     newId      = [bool]$GenerateNewId
                     replace    = [bool]$Replace
                     kind       = ConvertTo-ProtocolValue -Value $Kind
+                    switches   = if ($switches) { , $switches } else { $null }
                     disks      = $DiskNumber
                     allowHoles = [bool]$AllowHoles
                     path       = if ($Path) { Resolve-BackupPath -Path $Path } else { $null }
@@ -140,20 +165,32 @@ function Restore-VMBackup {
                         WrittenBytes = [long]$disk.writtenBytes
                     }
                 }
+                $adapters = foreach ($adapter in $result.networkAdapters) {
+                    $connectedTo = Get-Field -InputObject $adapter -Name 'switchName'
+                    [pscustomobject]@{
+                        PSTypeName        = 'HyperVBackup.RestoredNetworkAdapter'
+                        Name              = [string]$adapter.name
+                        Connected         = $null -ne $connectedTo
+                        SwitchName        = $connectedTo
+                        MacAddress        = [string]$adapter.macAddress
+                        DynamicMacAddress = [bool]$adapter.dynamicMacAddress
+                    }
+                }
                 [pscustomobject]@{
-                    PSTypeName     = 'HyperVBackup.RestoreResult'
-                    VMName         = [string]$result.vmName
-                    VMId           = [guid]$result.vmId
-                    VMHost         = [string]$result.host
-                    Kind           = ConvertTo-EnumName -Value $result.kind
-                    Replaced       = [bool]$result.replaced
-                    Disks          = @($disks)
-                    Damaged        = [bool]$result.damaged
-                    Holes          = @(ConvertTo-Hole -Hole $result.holes)
-                    HoleBytes      = [long]$result.holeBytes
-                    Duration       = [timespan]::FromMilliseconds($result.durationMs)
-                    Warnings       = @(foreach ($warning in $result.warnings) { [string]$warning })
-                    RestorePointId = [string]$result.restorePointId
+                    PSTypeName      = 'HyperVBackup.RestoreResult'
+                    VMName          = [string]$result.vmName
+                    VMId            = [guid]$result.vmId
+                    VMHost          = [string]$result.host
+                    Kind            = ConvertTo-EnumName -Value $result.kind
+                    Replaced        = [bool]$result.replaced
+                    Disks           = @($disks)
+                    NetworkAdapters = @($adapters)
+                    Damaged         = [bool]$result.damaged
+                    Holes           = @(ConvertTo-Hole -Hole $result.holes)
+                    HoleBytes       = [long]$result.holeBytes
+                    Duration        = [timespan]::FromMilliseconds($result.durationMs)
+                    Warnings        = @(foreach ($warning in $result.warnings) { [string]$warning })
+                    RestorePointId  = [string]$result.restorePointId
                 }
             }
         } catch {

@@ -425,6 +425,10 @@ Describe 'Restore-VMBackup' {
         $result = @{
             restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @('No switch.')
             disks = @(@{ index = 0; path = '/lab/copy.vhdx'; size = 136365211648; writtenBytes = 4096 })
+            networkAdapters = @(
+                @{ name = 'Front'; macAddress = '00155D000001'; dynamicMacAddress = $true; switchName = 'Lab' }
+                @{ name = 'Back'; macAddress = ''; dynamicMacAddress = $true }
+            )
             damaged = $false; holes = @(); moreHoles = 0; holeBytes = 0
         }
         Assert-Canned -Method 'point/restore' -Result $result
@@ -445,9 +449,38 @@ Describe 'Restore-VMBackup' {
         $warnings | Should -Be @('No switch.')
     }
 
+    It 'connects network adapters to what they are mapped to, and says what they are connected to' {
+        $restored = Restore-VMBackup -Id '01JD' -Repository $repository -SwitchName 'Lab' -WarningAction SilentlyContinue
+        $sent = @((Get-Received).params.switches)
+        $sent.Count | Should -Be 1
+        $sent[0].PSObject.Properties.Name | Should -Be @('to')
+        $sent[0].to | Should -BeExactly 'Lab'
+        $restored.NetworkAdapters.Name | Should -Be @('Front', 'Back')
+        $restored.NetworkAdapters.Connected | Should -Be @($true, $false)
+        $restored.NetworkAdapters.SwitchName | Should -Be @('Lab', $null)
+    }
+
+    It 'maps the switches of then to those of now' {
+        $map = @{ 'LAN' = 'Office'; 'DM=Z' = 'DMZ' }
+        $null = Restore-VMBackup -Id '01JD' -Repository $repository -SwitchMap $map -SwitchName 'Lab' -WarningAction SilentlyContinue
+        $sent = (Get-Received).params.switches
+        $sent[0, 1].from | Should -Be @('DM=Z', 'LAN')
+        $sent[2].PSObject.Properties.Name | Should -Be @('to')
+        $sent.to | Should -Be @('DMZ', 'Office', 'Lab')
+    }
+
+    It 'sends no mapping when none is given, and refuses one that names no switch' {
+        $null = Restore-VMBackup -Id '01JD' -Repository $repository -WarningAction SilentlyContinue
+        (Get-Received).params.PSObject.Properties.Name | Should -Not -Contain 'switches'
+        { Restore-VMBackup -Id '01JD' -Repository $repository -SwitchMap @{ 'LAN' = $null } } | Should -Throw '*LAN*' -ErrorId 'USAGE,Restore-VMBackup'
+        { Restore-VMBackup -Id '01JD' -Repository $repository -SwitchMap @{ 'LAN' = 'A', 'B' } } | Should -Throw '*LAN*'
+        { Restore-VMBackup -Id '01JD' -Repository $repository -SwitchMap @{} } | Should -Throw
+        @(Get-Received).Count | Should -Be 1
+    }
+
     It 'restores with holes, and names them' {
         $result = @{
-            restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @(); disks = @()
+            restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @(); disks = @(); networkAdapters = @()
             damaged = $true; holes = @(@{ disk = 1; offset = 65536; length = 262144 }); moreHoles = 0; holeBytes = 262144
         }
         Assert-Canned -Method 'point/restore' -Result $result

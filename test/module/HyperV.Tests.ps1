@@ -187,7 +187,8 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
     It 'is restored beside itself, as VM backup and as data, with the content of that restore point' {
         $entry = $made[1]
         $restored = foreach ($kind in 'VM', 'Data') {
-            $result = $entry.Point | Restore-VMBackup -GenerateNewId -Name "$name $kind" -Kind $kind -WarningAction SilentlyContinue
+            $result = $entry.Point | Restore-VMBackup -GenerateNewId -Name "$name $kind" -Kind $kind -SwitchName 'default switch' -WarningAction SilentlyContinue
+            @($result.NetworkAdapters.SwitchName) | Should -Be @('Default Switch')
             $result.VMName | Should -BeExactly "$name $kind"
             $result.VMId | Should -Not -Be ([guid]$vm.id)
             $result.Disks.Count | Should -Be 2
@@ -205,6 +206,9 @@ Describe 'Hyper-V, made of doubles (skipped without Linux, gcc and a built backe
         $entry = $made[2]
         $null = $entry.Point | Restore-VMBackup -ErrorVariable problems -ErrorAction SilentlyContinue
         $problems[0].FullyQualifiedErrorId | Should -Be 'VM_EXISTS,Restore-VMBackup'
+        $null = $entry.Point | Restore-VMBackup -GenerateNewId -SwitchName 'No Such' -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems[0].FullyQualifiedErrorId | Should -Be 'SWITCH_NOT_FOUND,Restore-VMBackup'
+        $problems[0].ErrorDetails.RecommendedAction | Should -Match 'Default Switch'
         $restored = $entry.Point | Restore-VMBackup -Replace -Force -WarningAction SilentlyContinue
         $restored.Replaced | Should -BeTrue
         $restored.VMId | Should -Be ([guid]$vm.id)

@@ -68,6 +68,16 @@ export const number: Parser<number> = (value, name) => {
   throw new HvError('USAGE', `${name}: "${value}" is not a number.`, { data: { option: name, value } });
 };
 
+/** `NAME`, or `OLD=NEW`: the first sign of equality divides. */
+export const switchMapping: Parser<{ from?: string; to: string }> = (value, name) => {
+  const at = value.indexOf('=');
+  const [from, to] = at < 0 ? [undefined, value] : [value.slice(0, at), value.slice(at + 1)];
+  if (from !== '' && to !== '') return { ...(from === undefined ? {} : { from }), to };
+  throw new HvError('USAGE', `${name}: "${value}" is neither a virtual switch nor OLD=NEW.`, {
+    data: { option: name, value },
+  });
+};
+
 // The options that many commands share, worded once.
 export const hostOption = required('URI', 'The host: sim:DIR, hyperv: or hyperv:SERVER.', text);
 /** How disks of a Hyper-V host are read. */

@@ -5,6 +5,7 @@
 import type { BlockDevice, ChangedRange } from '../disk/device.ts';
 import type { Readiness, ReadingMethod } from '../schema/readiness.ts';
 import type { Consistency, VmDescription } from '../schema/vm.ts';
+import type { SwitchMapping } from './switches.ts';
 
 export interface VmSummary {
   id: string;
@@ -101,6 +102,8 @@ export interface PlanRequest {
   kind: 'vm' | 'data';
   /** Needed for kind `vm`. */
   configuration?: { name: string; kind: ConfigurationFile['kind']; data: Uint8Array }[];
+  /** Virtual switches of this host that network adapters are connected to; what is not mapped stays disconnected. */
+  switches?: SwitchMapping[];
 }
 
 /** A VM that is being built and that nobody can start yet. */
@@ -171,7 +174,7 @@ export interface Host {
   /** How a backup of the VM would read it, and what stands in the way; nothing on the VM changes. */
   readiness(vmId: string): Promise<Readiness>;
 
-  /** Starts building a VM. @throws VM_EXISTS, VM_RUNNING, DISK_FULL */
+  /** Starts building a VM. @throws VM_EXISTS, VM_RUNNING, SWITCH_NOT_FOUND, SWITCH_AMBIGUOUS, DISK_FULL */
   planVm(request: PlanRequest): Promise<PlannedVm>;
   close(): Promise<void>;
 }

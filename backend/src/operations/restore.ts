@@ -15,7 +15,7 @@ import { withContent, withHost } from './with.ts';
 import { writeDisk } from './write-disk.ts';
 
 /**
- * @throws POINT_NOT_FOUND, VM_EXISTS, VM_RUNNING, POINT_INCOMPLETE (asked for what it does not hold), DISK_FULL,
+ * @throws POINT_NOT_FOUND, VM_EXISTS, VM_RUNNING, SWITCH_NOT_FOUND, SWITCH_AMBIGUOUS, POINT_INCOMPLETE (asked for what it does not hold), DISK_FULL,
  *   REPOSITORY_DAMAGED, …: the host is as it was then
  */
 export async function restorePoint(params: RestorePointParams, context: OperationContext): Promise<RestorePointResult> {
@@ -74,6 +74,7 @@ async function restore(
     replace: params.replace,
     kind,
     configuration,
+    switches: params.switches,
   });
   try {
     const written = new Map<number, number>();
@@ -105,6 +106,7 @@ async function restore(
       kind,
       replaced,
       disks,
+      networkAdapters: restored.networkAdapters,
       ...holes.result,
       warnings: [...warnings, ...planned.warnings],
     };

@@ -13,7 +13,20 @@ import {
   Warnings,
 } from './common.ts';
 import { AllowHoles, holeFields } from './holes.ts';
-import { Guid } from './vm.ts';
+import { Guid, VmNetworkAdapter } from './vm.ts';
+
+const SwitchMapping = z
+  .strictObject({
+    from: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Network adapters that were connected to this virtual switch when the backup was made; all others when absent.',
+      ),
+    to: z.string().min(1).describe('Virtual switch of the host that they are connected to: its name, or its id.'),
+  })
+  .meta({ id: 'SwitchMapping' });
 
 export const RestorePointParams = z.strictObject({
   ...OfRepository,
@@ -26,6 +39,10 @@ export const RestorePointParams = z.strictObject({
   kind: BackupKind.optional().describe(
     '`vm`: import its configuration; `data`: define it anew from its description. Absent: what the restore point is.',
   ),
+  switches: z
+    .array(SwitchMapping)
+    .optional()
+    .describe('What network adapters are connected to; those that are not mapped stay disconnected.'),
   disks: z.array(DiskIndex).optional().describe('Only these disks, from 0; all when absent.'),
   limitRate: RateLimit.optional().describe(
     'Read at most so many bytes a second from the repository; no limit when absent.',
@@ -50,6 +67,9 @@ export const RestorePointResult = z.object({
   kind: BackupKind.describe('How it was restored.'),
   replaced: z.boolean().describe('Whether an existing VM was replaced.'),
   disks: z.array(RestoredDisk).describe('Its disks.'),
+  networkAdapters: z
+    .array(VmNetworkAdapter)
+    .describe('Its network adapters, and the virtual switch each is connected to, if any.'),
   ...holeFields,
   durationMs: DurationMs.describe('Duration, ms.'),
   warnings: Warnings,

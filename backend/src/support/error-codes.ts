@@ -40,6 +40,8 @@ const CODES = {
   VM_EXISTS: 'failed',
   VM_RUNNING: 'failed',
   VM_DISK_NOT_FOUND: 'failed',
+  SWITCH_NOT_FOUND: 'failed',
+  SWITCH_AMBIGUOUS: 'failed',
   CHECKPOINT_FAILED: 'failed',
   CHECKPOINT_NOT_FOUND: 'failed',
   CONSISTENCY_NOT_POSSIBLE: 'failed',

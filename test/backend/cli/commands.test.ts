@@ -330,6 +330,10 @@ describe('repositories and restore points', () => {
       kind: 'data' as const,
       replaced: false,
       disks: [{ index: 0, path: '/lab/copy.vhdx', size: 127 * GIB, writtenBytes: GIB }],
+      networkAdapters: [
+        { name: 'LAN', macAddress: '', dynamicMacAddress: true, switchName: 'Lab' },
+        { name: 'Spare', macAddress: '', dynamicMacAddress: true },
+      ],
       damaged: true,
       holes: [{ disk: 0, offset: 65536, length: 262144 }],
       moreHoles: 4,
@@ -349,14 +353,21 @@ describe('repositories and restore points', () => {
       '--name',
       'copy',
     ];
-    const more = ['--kind', 'data', '--disk', '0', '--allow-holes'];
+    const mapped = ['--switch', 'Lab', '--switch=Old LAN=Lab=2'];
+    const more = ['--kind', 'data', '--disk', '0', '--allow-holes', ...mapped];
     const { code, stdout, stderr } = await run([...args, ...more], { restorePoint });
     expect(code).toBe(4);
     expect(stdout).toMatch(/could not be read and are zeros:\n\s+disk 0 from 0x10000: 256 KiB\n\s+… and 4 more/);
     expect(stdout).toContain(`Next: hvbackup vm show --host "sim:/lab" --vm ${VM.id}`);
     expect(stdout).toContain('/lab/copy.vhdx');
+    expect(stdout).toContain('  LAN: on Lab\n  Spare: not connected\n');
     expect(stderr).toBe('Warning: The network switch is not there.\n');
-    const from = { repository, point: '01JD', host: 'sim:lab' };
+    const from = {
+      repository,
+      point: '01JD',
+      host: 'sim:lab',
+      switches: [{ to: 'Lab' }, { from: 'Old LAN', to: 'Lab=2' }],
+    };
     expect(restorePoint.calls).toEqual([
       { ...from, name: 'copy', newId: true, replace: false, kind: 'data', disks: [0], allowHoles: true },
     ]);

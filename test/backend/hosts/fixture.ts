@@ -1,6 +1,7 @@
 /** What a host adapter's tests bring along for the contract suite, and how tests read a host. */
 import type { BlockDevice } from '../../../backend/src/disk/device.ts';
 import type { Host, RecoveryCheckpoint } from '../../../backend/src/hosts/port.ts';
+import type { VmNetworkAdapter } from '../../../backend/src/schema/vm.ts';
 
 export interface HostFixture {
   host: Host;
@@ -11,6 +12,9 @@ export interface HostFixture {
   guestWrite(vmId: string, disk: number, offset: number, data: Uint8Array): Promise<void>;
   setRunning(vmId: string, running: boolean): Promise<void>;
   removeVm(vmId: string): Promise<void>;
+  /** Gives the host a virtual switch. */
+  addSwitch(name: string): Promise<void>;
+  setAdapters(vmId: string, networkAdapters: VmNetworkAdapter[]): Promise<void>;
   /** The next application-consistent checkpoint is refused by the guest; absent where that cannot be arranged. */
   refuseApplicationConsistency?(vmId: string): Promise<void>;
   close(): Promise<void>;

@@ -24,6 +24,8 @@ else {
       guestWrite: async (vmId, disk, offset, data) => void (await world.guestWrites(vmId, disk, [{ offset, data }])),
       setRunning: (vmId, running) => world.setVmState(vmId, running ? 'Running' : 'Off'),
       removeVm: (vmId) => world.removeVm(vmId),
+      addSwitch: (name) => world.addSwitch(name),
+      setAdapters: (vmId, networkAdapters) => world.configureVm(vmId, { networkAdapters }),
       refuseApplicationConsistency: (vmId) =>
         world.setFault({ name: 'application-consistency-refused', vmId, count: 1 }),
       close: async () => {

@@ -16,6 +16,8 @@ hostContract('simulated', async () => {
     guestWrite: async (vmId, disk, offset, data) => void (await host.guestWrites(vmId, disk, [{ offset, data }])),
     setRunning: (vmId, running) => host.setVmState(vmId, running ? 'Running' : 'Off'),
     removeVm: (vmId) => host.removeVm(vmId),
+    addSwitch: (name) => host.addSwitch(name),
+    setAdapters: (vmId, networkAdapters) => host.configureVm(vmId, { networkAdapters }),
     refuseApplicationConsistency: (vmId) => host.setFault({ name: 'application-consistency-refused', vmId, count: 1 }),
     close: async () => {
       await host.close();

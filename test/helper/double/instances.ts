@@ -1,4 +1,5 @@
 /** WMI instances made from the simulated host's VMs and checkpoints. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { templateId } from '../../../backend/src/hosts/configuration/index.ts';
@@ -112,6 +113,21 @@ export function settingInstance({
   };
 }
 
+/** The id of a switch is not its name: here it comes from the name, so that it stays the same. */
+export function switchInstance(name: string): Instance {
+  const [a, b, c, d, e] = createHash('sha256')
+    .update(name.toLowerCase())
+    .digest('hex')
+    .toUpperCase()
+    .match(/^(.{8})(.{4})(.{4})(.{4})(.{12})/)!
+    .slice(1);
+  const className = 'Msvm_VirtualEthernetSwitch';
+  return {
+    className,
+    properties: { CreationClassName: className, Name: [a, b, c, d, e].join('-'), ElementName: name },
+  };
+}
+
 /** All components of settings, in the order the devices would be in the manifest. */
 export function componentInstances(vm: VmDescription, id: string, behaviour: Behaviour): Instance[] {
   const prefix = settingsInstanceId(id);
@@ -169,9 +185,7 @@ export function componentInstances(vm: VmDescription, id: string, behaviour: Beh
         ResourceType: 33,
         ResourceSubType: SUBTYPE.connection,
         Parent: objectPath(port),
-        HostResource: adapter.switchName
-          ? [`\\\\${SERVER}\\root\\virtualization\\v2:Msvm_VirtualEthernetSwitch.Name="${adapter.switchName}"`]
-          : [],
+        HostResource: adapter.switchName ? [objectPath(switchInstance(adapter.switchName))] : [],
         LastKnownSwitchName: adapter.switchName,
         EnabledState: adapter.switchName ? 2 : 3,
       },

@@ -122,7 +122,7 @@ const METHODS: Record<string, Method> = {
   },
   AddResourceSettings: async (world, args) => {
     const planned = requirePlanned(world, idOf(args.AffectedConfiguration, 'InstanceID'));
-    for (const text of args.ResourceSettings as string[]) addResource(planned, parseEmbedded(text));
+    for (const text of args.ResourceSettings as string[]) addResource(world, planned, parseEmbedded(text));
     return {};
   },
   RemoveResourceSettings: async (world, args) => {

@@ -8,7 +8,7 @@ import { describeVm as describeWmi } from '../../../backend/src/hosts/hyperv/des
 import { WmiComponent, WmiSettings } from '../../../backend/src/hosts/hyperv/wmi.ts';
 import type { VmDescription, VmDisk } from '../../../backend/src/schema/vm.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
-import { CimFault, type Embedded } from './embedded.ts';
+import { CimFault, type Embedded, Refused } from './embedded.ts';
 import {
   componentInstances,
   controllerInstance,
@@ -18,6 +18,7 @@ import {
   SUBTYPE,
   settingInstance,
   settingsInstanceId,
+  switchInstance,
   type World,
 } from './instances.ts';
 import type { PlannedSystem, Reference } from './state.ts';
@@ -97,7 +98,7 @@ export function modifyResource(world: World, { className, properties }: Embedded
   const { component } = findComponent(world, String(properties.InstanceID));
   if (component.className !== className)
     throw new CimFault('InvalidParameter', `${properties.InstanceID} is no ${className}`);
-  Object.assign(component.properties, properties);
+  Object.assign(component.properties, properties, connected(world, component.className, properties));
 }
 
 export function removeResource(world: World, reference: Reference): void {
@@ -108,7 +109,23 @@ export function removeResource(world: World, reference: Reference): void {
   planned.components = planned.components.filter((entry) => entry !== component);
 }
 
-export function addResource(planned: PlannedSystem, { className, properties }: Embedded): void {
+const INVALID_PARAMETER = 32773;
+
+/**
+ * An enabled connection names a switch of this host by its whole path (documented); its name is then the host's to know (assumed).
+ * @throws Refused for any other path
+ */
+function connected(world: World, className: string, properties: Record<string, unknown>): Record<string, unknown> {
+  if (className !== 'Msvm_EthernetPortAllocationSettingData' || properties.EnabledState !== 2) return {};
+  const name = switchAt(world, properties);
+  if (name === undefined) throw new Refused(INVALID_PARAMETER, 'HostResource is no virtual switch of this host');
+  return { LastKnownSwitchName: name };
+}
+
+const switchAt = (world: World, { HostResource: paths }: Record<string, unknown>): string | undefined =>
+  world.host.listSwitches().find((name) => objectPath(switchInstance(name)) === (paths as string[] | undefined)?.[0]);
+
+export function addResource(world: World, planned: PlannedSystem, { className, properties }: Embedded): void {
   if (!String(properties.InstanceID).startsWith('Microsoft:Definition\\'))
     throw new CimFault('InvalidParameter', 'a new resource starts from a definition');
   const prefix = settingsInstanceId(planned.id);
@@ -120,7 +137,8 @@ export function addResource(planned: PlannedSystem, { className, properties }: E
     properties.ResourceSubType === SUBTYPE.port && !properties.StaticMacAddress
       ? { Address: dynamicAddress(planned.next++) }
       : {};
-  planned.components.push({ className, properties: { ...properties, ...address, InstanceID: id } });
+  const added = { ...properties, ...address, ...connected(world, className, properties) };
+  planned.components.push({ className, properties: { ...added, InstanceID: id } });
 }
 
 function newInstanceId(
@@ -140,6 +158,10 @@ function newInstanceId(
       if (parent?.properties.ResourceSubType !== SUBTYPE.drive)
         throw new CimFault('InvalidParameter', 'a disk is in a drive');
       return String(parent.properties.InstanceID).replace(/D$/, 'L');
+    case SUBTYPE.connection:
+      if (parent?.properties.ResourceSubType !== SUBTYPE.port)
+        throw new CimFault('InvalidParameter', 'a connection is of a port');
+      return `${parent.properties.InstanceID}\\C`;
     default:
       return `${prefix}\\${randomUUID().toUpperCase()}-${planned.next++}`;
   }
@@ -153,15 +175,18 @@ const filesOf = (planned: PlannedSystem): string[] =>
     .filter((entry) => entry.properties.ResourceSubType === SUBTYPE.disk)
     .map((entry) => String((entry.properties.HostResource as string[])[0]));
 
-/** Files must be there, switches too: this host has none. */
-export async function validate(_world: World, planned: PlannedSystem): Promise<void> {
+/** Files must be there, switches too. */
+export async function validate(world: World, planned: PlannedSystem): Promise<void> {
   for (const file of filesOf(planned)) {
     if (!existsSync(file)) throw new HvError('FILE_NOT_FOUND', `the disk ${file} was not found`);
   }
-  const connected = planned.components.find(
-    (entry) => entry.className === 'Msvm_EthernetPortAllocationSettingData' && entry.properties.EnabledState === 2,
+  const astray = planned.components.find(
+    ({ className, properties }) =>
+      className === 'Msvm_EthernetPortAllocationSettingData' &&
+      properties.EnabledState === 2 &&
+      switchAt(world, properties) === undefined,
   );
-  if (connected) throw new HvError('NOT_SUPPORTED', 'the virtual switch of a network adapter was not found');
+  if (astray) throw new HvError('NOT_SUPPORTED', 'the virtual switch of a network adapter was not found');
 }
 
 const lower = (values: Record<string, unknown>) =>
@@ -211,6 +236,7 @@ export async function realise(world: World, planned: PlannedSystem): Promise<voi
     newId: false,
     replace: false,
     kind: 'data',
+    switches: [...new Set(adapters.flatMap(({ switchName }) => switchName ?? []))].map((to) => ({ from: to, to })),
   });
   try {
     for (const disk of vm.disks) await copyFile(disk.path, plan.diskPath(disk.index));

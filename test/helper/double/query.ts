@@ -14,6 +14,7 @@ import {
   SUBTYPE,
   settingInstance,
   settingsInstanceId,
+  switchInstance,
   systemInstance,
   upper,
   vmIds,
@@ -67,6 +68,8 @@ export async function instancesOf(world: World, className: string): Promise<Inst
       return await allComponents(world, className);
     case 'Msvm_VirtualSystemReferencePoint':
       return (await Promise.all(vmIds(world).map((id) => referencePoints(world, id)))).flat();
+    case 'Msvm_VirtualEthernetSwitch':
+      return world.host.listSwitches().map(switchInstance);
     case 'Msvm_ConcreteJob':
       return world.state.jobs.map(jobInstance);
     case 'Msvm_VirtualSystemManagementServiceSettingData':
@@ -81,7 +84,7 @@ export async function instancesOf(world: World, className: string): Promise<Inst
         },
       ];
     case 'Msvm_AllocationCapabilities':
-      return [SUBTYPE.scsi, SUBTYPE.drive, SUBTYPE.disk, SUBTYPE.port].map((subType) => ({
+      return [SUBTYPE.scsi, SUBTYPE.drive, SUBTYPE.disk, SUBTYPE.port, SUBTYPE.connection].map((subType) => ({
         className,
         properties: { InstanceID: `Microsoft:Definition\\${subType}`, ResourceSubType: subType },
       }));
@@ -317,12 +320,15 @@ function defaults(subType: string): Instance[] {
       ? 'Msvm_StorageAllocationSettingData'
       : subType === SUBTYPE.port
         ? 'Msvm_SyntheticEthernetPortSettingData'
-        : 'Msvm_ResourceAllocationSettingData';
+        : subType === SUBTYPE.connection
+          ? 'Msvm_EthernetPortAllocationSettingData'
+          : 'Msvm_ResourceAllocationSettingData';
   const types: Record<string, number> = {
     [SUBTYPE.scsi]: 6,
     [SUBTYPE.drive]: 17,
     [SUBTYPE.disk]: 31,
     [SUBTYPE.port]: 10,
+    [SUBTYPE.connection]: 33,
   };
   return ['Minimum', 'Default', 'Maximum'].map((name) => ({
     className,

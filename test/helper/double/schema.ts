@@ -111,6 +111,7 @@ export const CLASSES: Record<string, ClassDeclaration> = {
     keys: ['InstanceID'],
     properties: { ...resource, LastKnownSwitchName: 'String', EnabledState: 'UInt16' },
   },
+  Msvm_VirtualEthernetSwitch: { keys: ['CreationClassName', 'Name'], properties: system },
   Msvm_VirtualSystemReferencePoint: {
     keys: ['InstanceID'],
     properties: {

@@ -16,6 +16,7 @@ import {
   pointOption,
   repositoryOption,
   required,
+  switchMapping,
   text,
 } from '../options.ts';
 import { table } from '../table.ts';
@@ -37,6 +38,11 @@ export const restore = command({
       'Import its configuration, or define it anew; as backed up when absent.',
       oneOf('vm', 'data'),
     ),
+    switch: list(
+      'NAME|OLD=NEW',
+      'Connect all network adapters to this virtual switch of the host, or those that were on OLD to NEW; the others stay disconnected.',
+      switchMapping,
+    ),
     disk: list('I', 'Only this disk, from 0.', diskIndex),
     'limit-rate': limitRateOption,
     'allow-holes': flag(
@@ -47,6 +53,7 @@ export const restore = command({
   examples: [
     'restore --repository D:\\Backups --point 01JD9Q --host hyperv: --new-id --name web01-restored',
     'restore --repository ./backups --point 01JD9Q --host sim:./lab --replace',
+    'restore --repository D:\\Backups --point 01JD9Q --host hyperv: --switch LAN=Lab --switch DMZ=Guests',
   ],
   run: async (values, context) => {
     const result = await context.call('point/restore', {
@@ -57,6 +64,7 @@ export const restore = command({
       newId: values['new-id'],
       replace: values.replace,
       kind: values.kind,
+      switches: values.switch.length > 0 ? values.switch : undefined,
       disks: values.disk.length > 0 ? values.disk : undefined,
       limitRate: values['limit-rate'],
       allowHoles: values['allow-holes'],
@@ -74,6 +82,9 @@ export const restore = command({
         `Restored ${result.restorePointId} as ${result.vmName} on ${result.host} (${how})`,
         `  Id ${result.vmId}${result.replaced ? '; the VM that had it was replaced' : ''}`,
         ...rows,
+        ...result.networkAdapters.map(
+          ({ name, switchName }) => `  ${name}: ${switchName === undefined ? 'not connected' : `on ${switchName}`}`,
+        ),
         ...holeLines(result),
         `Next: hvbackup vm show --host "${result.host}" --vm ${result.vmId}, check it, and start it.`,
       ],

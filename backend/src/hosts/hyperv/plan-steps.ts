@@ -5,6 +5,7 @@
 import type { VmDescription, VmDisk } from '../../schema/vm.ts';
 import { templateId } from '../configuration/index.ts';
 import { placedDisks, placeOf } from './describe-disks.ts';
+import { adapterSteps, type Connections } from './plan-adapters.ts';
 import { pathKey, type SystemAnswer, type WmiComponent } from './wmi.ts';
 
 export type PlanStep =
@@ -20,6 +21,7 @@ export interface Wanted {
   disks: WantedDisk[];
   /** New MAC addresses: the original may be on the same network. */
   newAdapters: boolean;
+  connections: Connections;
 }
 
 const SCSI = 'Microsoft:Hyper-V:Synthetic SCSI Controller';
@@ -28,8 +30,6 @@ const DRIVE = 'Microsoft:Hyper-V:Synthetic Disk Drive';
 const DISK = 'Microsoft:Hyper-V:Virtual Hard Disk';
 const DVD_DISK = 'Microsoft:Hyper-V:Virtual CD/DVD Disk';
 const FLOPPY_DISK = 'Microsoft:Hyper-V:Virtual Floppy Disk';
-const ENABLED = 2;
-const DISABLED = 3;
 
 const is = (subType: string) => (component: WmiComponent) =>
   (component.resourceSubType ?? '').toLowerCase() === subType.toLowerCase();
@@ -59,22 +59,6 @@ function removals({ components }: SystemAnswer, { disks }: Wanted): PlanStep[] {
     steps.push({ kind: 'remove', instanceId: media.instanceID });
   }
   return steps;
-}
-
-const NO_ADDRESS = '000000000000';
-
-function adapterSteps(components: WmiComponent[], { newAdapters }: Wanted): PlanStep[] {
-  return components.flatMap((component): PlanStep[] => {
-    const { className, instanceID: instanceId } = component;
-    if (className === 'Msvm_EthernetPortAllocationSettingData' && component.enabledState === ENABLED) {
-      return [{ kind: 'modify', instanceId, properties: { EnabledState: DISABLED } }];
-    }
-    const port = /EthernetPortSettingData$/.test(className);
-    if (port && newAdapters && (component.staticMacAddress || (component.address ?? NO_ADDRESS) !== NO_ADDRESS)) {
-      return [{ kind: 'modify', instanceId, properties: { StaticMacAddress: false, Address: NO_ADDRESS } }];
-    }
-    return [];
-  });
 }
 
 function controllerSteps(components: WmiComponent[], { disks }: Wanted): PlanStep[] {
@@ -187,20 +171,4 @@ export function definition(vm: VmDescription, name: string, id: string | null) {
       { className: 'Msvm_ProcessorSettingData', properties: { VirtualQuantity: vm.processorCount } },
     ],
   };
-}
-
-/** Adapters of a VM that was defined anew: same names; the same addresses only where they were static and the VM keeps its id. */
-export function adapterAdditions(vm: VmDescription, newAdapters: boolean): PlanStep[] {
-  return vm.networkAdapters.map((adapter) => {
-    const keep = !newAdapters && !adapter.dynamicMacAddress && adapter.macAddress !== '';
-    return {
-      kind: 'add' as const,
-      subType: 'Microsoft:Hyper-V:Synthetic Ethernet Port',
-      properties: {
-        ElementName: adapter.name,
-        StaticMacAddress: keep,
-        ...(keep ? { Address: adapter.macAddress } : {}),
-      },
-    };
-  });
 }

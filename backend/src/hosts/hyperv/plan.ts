@@ -8,13 +8,15 @@ import type { VmDescription } from '../../schema/vm.ts';
 import { HvError, toHvError } from '../../support/errors.ts';
 import { newGuid, parseGuid } from '../../support/guid.ts';
 import type { PlannedVm, PlanRequest } from '../port.ts';
+import { adapterWarnings, findSwitches, type SwitchChoice } from '../switches.ts';
 import { configurationFiles } from './configuration-files.ts';
 import { stateOf } from './describe.ts';
 import type { Helper } from './helper.ts';
 import { pathsOf, reachable } from './paths.ts';
+import { adapterAdditions, type Connections, connectionsFor, type WmiSwitch } from './plan-adapters.ts';
 import { PlanFolder } from './plan-folder.ts';
 import { leftovers, newRecord, RECORD_FILE, removeRecord, writeRecord } from './plan-record.ts';
-import { adapterAdditions, definition, nextSteps, placesOf, type WantedDisk } from './plan-steps.ts';
+import { definition, nextSteps, placesOf, type WantedDisk } from './plan-steps.ts';
 import * as wmi from './wmi.ts';
 
 export interface PlanContext {
@@ -29,7 +31,7 @@ const MAX_ROUNDS = 8;
 const IMPORT = 'import';
 const REPLACED = 'replaced';
 
-/** @throws VM_EXISTS, VM_RUNNING, USAGE, CONFIGURATION_UNSUPPORTED: nothing has changed then */
+/** @throws VM_EXISTS, VM_RUNNING, USAGE, SWITCH_NOT_FOUND, SWITCH_AMBIGUOUS, CONFIGURATION_UNSUPPORTED: nothing has changed then */
 export async function planVm(ctx: PlanContext, request: PlanRequest): Promise<PlannedVm> {
   const existing = request.newId ? undefined : await ctx.findVm(request.vm.id);
   requireReplaceable(existing, request);
@@ -39,12 +41,13 @@ export async function planVm(ctx: PlanContext, request: PlanRequest): Promise<Pl
       data: { vmId: request.vm.id },
     });
   }
+  const choice = await chooseSwitches(ctx, request);
   const defaults = wmi.HostDefaults.parse(await ctx.helper.request('hostDefaults', {}, { repeat: true }));
   const name = (request.name ?? request.vm.name).toWellFormed();
   const notes = await undoLeftovers(ctx, defaults.virtualHardDiskPath);
   const folder = await PlanFolder.create(defaults.virtualHardDiskPath, name, ctx.server);
   try {
-    const plan = new HyperVPlan(ctx, request, folder, name, notes);
+    const plan = new HyperVPlan(ctx, request, choice, folder, name, notes);
     await plan.record();
     // With the old VM in place its id is taken: then the new one is made when the old one has gone.
     if (!existing) await plan.make();
@@ -53,6 +56,14 @@ export async function planVm(ctx: PlanContext, request: PlanRequest): Promise<Pl
     await folder.remove();
     throw error;
   }
+}
+
+/** Asks the host only where it matters. */
+async function chooseSwitches(ctx: PlanContext, { switches = [] }: PlanRequest): Promise<SwitchChoice<WmiSwitch>> {
+  if (switches.length === 0) return [];
+  const answer = wmi.SwitchListing.parse(await ctx.helper.request('listSwitches', {}, { repeat: true }));
+  const available = answer.switches.map(({ name, elementName, path }) => ({ id: name, name: elementName, path }));
+  return findSwitches(switches, available);
 }
 
 /**
@@ -127,6 +138,7 @@ class HyperVPlan implements PlannedVm {
   readonly name: string;
   readonly #ctx: PlanContext;
   readonly #request: PlanRequest;
+  readonly #choice: SwitchChoice<WmiSwitch>;
   readonly #folder: PlanFolder;
   /** Id of the planned system; undefined before it is made and after it is realised or gone. */
   #planned: string | undefined;
@@ -134,9 +146,17 @@ class HyperVPlan implements PlannedVm {
   #done = false;
   readonly #record = newRecord();
 
-  constructor(ctx: PlanContext, request: PlanRequest, folder: PlanFolder, name: string, notes: string[]) {
+  constructor(
+    ctx: PlanContext,
+    request: PlanRequest,
+    choice: SwitchChoice<WmiSwitch>,
+    folder: PlanFolder,
+    name: string,
+    notes: string[],
+  ) {
     this.#ctx = ctx;
     this.#request = request;
+    this.#choice = choice;
     this.#folder = folder;
     this.name = name;
     this.#id = request.vm.id;
@@ -202,8 +222,9 @@ class HyperVPlan implements PlannedVm {
     await removeRecord(this.#folder.here(RECORD_FILE)).catch(() => undefined);
     await this.#folder.removeConfiguration(IMPORT).catch(() => undefined);
     await this.#folder.removeConfiguration(REPLACED).catch(() => undefined);
-    this.#warn(old?.disks ?? []);
-    return await this.#ctx.describeVm(this.#id);
+    const made = await this.#ctx.describeVm(this.#id);
+    this.#warn(made, old?.disks ?? []);
+    return made;
   }
 
   async discard(): Promise<void> {
@@ -233,12 +254,13 @@ class HyperVPlan implements PlannedVm {
       ...place,
       path: this.#folder.on(this.#folder.diskName(disk.index)),
     }));
-    const wanted = { name: this.name, disks, newAdapters: newId };
+    let connections: Connections | undefined;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const now = wmi.SystemAnswer.parse(
         await this.#ctx.helper.request('describe', { vmId: this.#planned, planned: true }, { repeat: true }),
       );
-      const steps = nextSteps(now, wanted);
+      connections ??= connectionsFor(now.components, vm.networkAdapters, this.#choice);
+      const steps = nextSteps(now, { name: this.name, disks, newAdapters: newId, connections });
       if (steps.length === 0) return;
       await this.#ctx.helper.request('configurePlanned', { vmId: this.#planned, steps });
     }
@@ -299,12 +321,9 @@ class HyperVPlan implements PlannedVm {
     throw new HvError(code, `${message} The VM that was to be replaced is as it was.`, { advice, data, cause });
   }
 
-  #warn(left: string[]): void {
+  #warn(made: VmDescription, left: string[]): void {
     const { vm, newId, kind } = this.#request;
-    if (vm.networkAdapters.length > 0) {
-      const addresses = newId ? 'have new MAC addresses and ' : '';
-      this.warnings.push(`Network adapters ${addresses}are not connected; connect them when the VM may go online.`);
-    }
+    this.warnings.push(...adapterWarnings(vm.networkAdapters, made.networkAdapters, newId, this.#choice));
     if (vm.tpm) {
       this.warnings.push(
         kind === 'vm'

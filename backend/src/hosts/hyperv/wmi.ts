@@ -130,6 +130,10 @@ export const ConfigurationAnswer = z.object({
   guestStateFile: z.string(),
 });
 export const HostDefaults = z.object({ virtualHardDiskPath: z.string(), externalDataRoot: z.string() });
+/** Msvm_VirtualEthernetSwitch: `name` is its id, `elementName` the name people know it by. */
+export const SwitchListing = z.object({
+  switches: z.array(z.object({ name: z.string(), elementName: z.string(), path: z.string() })),
+});
 export const PlannedAnswer = z.object({ vmId: z.string() });
 export const PlannedListing = z.object({ systems: z.array(WmiSystem) });
 export const PrerequisiteAnswer = z.object({

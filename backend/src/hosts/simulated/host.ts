@@ -29,6 +29,7 @@ import { type RandomWrites, randomWrites } from './random-writes.ts';
 import { describeCheckpoint, frozenConfiguration, listCheckpoints, openFrozenDisk } from './read-checkpoint.ts';
 import { listReferencePoints, removeReferencePoint } from './reference-points.ts';
 import { checkpoint, findVm, vmDefinition, vmDefinitions } from './rows.ts';
+import { addSwitch, switchesOf } from './switches.ts';
 
 export class SimulatedHost implements Host {
   readonly uri: string;
@@ -110,6 +111,16 @@ export class SimulatedHost implements Host {
   async readiness(vmId: string): Promise<Readiness> {
     vmDefinition(this.#ctx.view, vmId);
     return { ready: true, method: 'native', changes: 'simulated', why: 'The host is simulated.', findings: [] };
+  }
+
+  /** Names of its virtual switches. */
+  listSwitches(): string[] {
+    return switchesOf(this.#ctx.view).map(({ name }) => name);
+  }
+
+  /** Adds a virtual switch, as an administrator of a host would. */
+  addSwitch(name: string): Promise<void> {
+    return locked(this.#ctx, async () => addSwitch(this.#ctx.state, name));
   }
 
   planVm(request: PlanRequest): Promise<PlannedVm> {

@@ -12,6 +12,7 @@ import { HvError, toHvError } from '../../support/errors.ts';
 import { syncDirectory } from '../../support/file.ts';
 import { newGuid, parseGuid } from '../../support/guid.ts';
 import type { PlannedVm, PlanRequest } from '../port.ts';
+import { adapterWarnings, findSwitches, type SwitchChoice, switchFor } from '../switches.ts';
 import { type HostContext, reach } from './context.ts';
 import { describeVm } from './describe.ts';
 import { readDiskFacts, setDiskId } from './disk-files.ts';
@@ -22,14 +23,16 @@ import { absolute, safeStem, takenDiskNames, uniqueDiskName, VIRTUAL_DISKS } fro
 import { locked } from './locked.ts';
 import { chainOf, disksOf, type VmDefinition, vmDefinition, vmDefinitions, vmExists } from './rows.ts';
 import { Staging } from './staging.ts';
+import { switchesOf } from './switches.ts';
 import type { ConfigurationKind } from './vm-files.ts';
 import { deleteVm, insertVm, type PlacedDisk } from './vm-rows.ts';
 
-/** @throws VM_EXISTS, VM_RUNNING, USAGE, CONFIGURATION_CORRUPT: nothing has changed then */
+/** @throws VM_EXISTS, VM_RUNNING, USAGE, SWITCH_NOT_FOUND, CONFIGURATION_CORRUPT: nothing has changed then */
 export async function planVm(ctx: HostContext, request: PlanRequest): Promise<PlannedVm> {
   const id = request.newId ? newGuid() : request.vm.id;
+  const choice = findSwitches(request.switches ?? [], switchesOf(ctx.view));
   const { definition: source, files, warnings } = await importConfiguration(request);
-  const definition = newIdentity(source, id, request, warnings);
+  const definition = newIdentity(source, id, request, choice, warnings);
   requireEncodable(definition);
   const staging = await Staging.open(ctx, id, () => requireFree(ctx, id, request.replace));
   return new SimulatedPlan(ctx, staging, request, definition, files, warnings);
@@ -51,19 +54,27 @@ function requireFree(ctx: HostContext, id: string, replace: boolean): void {
   });
 }
 
-function newIdentity(source: VmDefinition, id: string, request: PlanRequest, warnings: string[]): VmDefinition {
+function newIdentity(
+  source: VmDefinition,
+  id: string,
+  request: PlanRequest,
+  choice: SwitchChoice,
+  warnings: string[],
+): VmDefinition {
   // Nothing of the old VM's checkpoints exists here.
   const { lastAppliedCheckpoint: _, ...rest } = source;
-  const vm: VmDefinition = { ...rest, id, name: (request.name ?? source.name).toWellFormed(), state: 'Off' };
-  if (!request.newId) return vm;
-  if (vm.networkAdapters.length > 0) {
-    warnings.push(
-      'Network adapters have new MAC addresses and are not connected; connect them when the VM may go online.',
-    );
-  }
-  if (vm.tpm)
+  const networkAdapters = source.networkAdapters.map(({ switchName, ...adapter }) => {
+    const to = switchFor(choice, switchName);
+    return { ...(request.newId ? newAdapter(adapter.name) : adapter), ...(to ? { switchName: to.name } : {}) };
+  });
+  const name = (request.name ?? source.name).toWellFormed();
+  // An adapter that was on no switch, and is the same, needs no word.
+  const wasConnected = source.networkAdapters.some(({ switchName }) => switchName !== undefined);
+  if (request.newId || wasConnected || choice.length > 0)
+    warnings.push(...adapterWarnings(source.networkAdapters, networkAdapters, request.newId, choice));
+  if (request.newId && source.tpm)
     warnings.push("The virtual TPM's content opens only where the key protector of the original VM is known.");
-  return { ...vm, networkAdapters: vm.networkAdapters.map((adapter) => newAdapter(adapter.name)) };
+  return { ...rest, id, name, state: 'Off', networkAdapters };
 }
 
 class SimulatedPlan implements PlannedVm {
