@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readState } from '../../helper/double/state.ts';
+import { readState, writeState } from '../../helper/double/state.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { openDouble, pwsh } from './hyperv-double.ts';
 import { HyperVWorld, MIB } from './hyperv-world.ts';
@@ -66,7 +66,10 @@ describe.skipIf(!pwsh)('restores that died on a Hyper-V host (skipped without pw
     expect(await folders()).toEqual([]);
   });
 
-  it('with the old VM off the host: the old one comes back', async () => {
+  it.each([
+    ['the old one comes back', false],
+    ['the old one comes back, also when what was asked for last has come to be', true],
+  ])('with the old VM off the host: %s', async (_, late) => {
     await world.write(0, 0, Buffer.alloc(512, 5));
     // The process dies between taking the old VM off and making the new one.
     world.behave({ hangs: ['DefinePlannedSystem'] });
@@ -79,6 +82,16 @@ describe.skipIf(!pwsh)('restores that died on a Hyper-V host (skipped without pw
     world.behave({});
     expect(await world.sim.listVms()).toEqual([]);
     const missing = world.vmId;
+    if (late) {
+      const state = readState(world.directory);
+      state.planned.push({
+        id: missing,
+        settings: { Version: '10.0', ElementName: 'guest' },
+        components: [],
+        next: 100,
+      });
+      writeState(world.directory, state);
+    }
     world.vmId = (await world.sim.createVm({ name: 'witness', disks: [] })).vm.id;
     expect((await another()).join()).toMatch(/is as it was/);
     world.vmId = missing;

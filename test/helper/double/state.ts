@@ -2,7 +2,7 @@
  * What the double remembers beside the simulated host, in a file beside its folder: jobs, names of checkpoints, planned VMs. So that it
  * outlives the process, as VMMS outlives its clients. And the behaviours that tests switch.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 
 export interface Reference {
   className: string;
@@ -144,16 +144,20 @@ const read = <T>(file: string, empty: T): T => {
 export const stateFile = (directory: string): string => `${directory}.wmi.json`;
 export const behaviourFile = (directory: string): string => `${directory}.behaviour.json`;
 
-/** What was written last, by folder: most requests change nothing, and this file grows with every job. */
-const written = new Map<string, string>();
+/** What the file holds as far as this process knows, by folder: most requests change nothing, and it grows with every job. */
+const known = new Map<string, string>();
 
-export const readState = (directory: string): DoubleState =>
-  read(stateFile(directory), { next: 1, jobs: [], names: {}, planned: [], rctIds: {}, calls: [] });
+export function readState(directory: string): DoubleState {
+  const state = read(stateFile(directory), { next: 1, jobs: [], names: {}, planned: [], rctIds: {}, calls: [] });
+  // Other processes write to it too: only what was read for this request counts.
+  known.set(directory, JSON.stringify(state));
+  return state;
+}
 
 export function writeState(directory: string, state: DoubleState): void {
   const text = JSON.stringify(state);
-  if (written.get(directory) === text) return;
-  written.set(directory, text);
+  if (known.get(directory) === text && existsSync(stateFile(directory))) return;
+  known.set(directory, text);
   writeFileSync(`${stateFile(directory)}.new`, text);
   renameSync(`${stateFile(directory)}.new`, stateFile(directory));
 }

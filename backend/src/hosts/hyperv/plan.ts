@@ -3,6 +3,7 @@
  * validated, realised. Two VMs cannot have one id: to replace one, the old VM is taken off the host just before the new one is made,
  * and put back from a copy of its own configuration where that fails.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspectDisk, setVhdxDiskId } from '../../disk/index.ts';
 import type { VmDescription } from '../../schema/vm.ts';
 import { HvError, toHvError } from '../../support/errors.ts';
@@ -25,6 +26,10 @@ export interface PlanContext {
   findVm(id: string): Promise<{ system: wmi.WmiSystem; settings: wmi.WmiSettings } | undefined>;
   describeVm(id: string): Promise<VmDescription>;
 }
+
+/** A helper whose process died may still be at its last request. */
+const BRING_BACK_ATTEMPTS = 3;
+const BRING_BACK_PAUSE_MS = 1000;
 
 /** Rounds of changes; each hangs one more layer (controllers, drives, disks) onto the VM. */
 const MAX_ROUNDS = 8;
@@ -76,7 +81,7 @@ async function undoLeftovers(ctx: PlanContext, root: string): Promise<string[]> 
   for (const { folder, record, forget, remove } of await leftovers(root, ctx.server)) {
     if (record.planned && !(await ctx.findVm(record.planned))) await destroyPlanned(ctx, record.planned);
     if (record.replaced && !(await ctx.findVm(record.replaced.vmId))) {
-      await putBack(ctx, record.replaced.file);
+      await bringBack(ctx, record.replaced);
       notes.push(
         `An earlier restore was interrupted; the VM that it was replacing (${record.replaced.vmId}) is as it was.`,
       );
@@ -105,6 +110,22 @@ async function isUsed(ctx: PlanContext, folder: string): Promise<boolean> {
 
 const destroyPlanned = (ctx: PlanContext, vmId: string): Promise<unknown> =>
   ctx.helper.request('destroySystem', { vmId, planned: true }, { repeat: true });
+
+/**
+ * Brings back what a restore that died had taken off. What that had asked the host for last may only now come to be: a planned VM with this
+ * identity, which nothing tells of and which stands in the way.
+ */
+async function bringBack(ctx: PlanContext, { vmId, file }: { vmId: string; file: string }): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await destroyPlanned(ctx, vmId);
+    try {
+      return await putBack(ctx, file);
+    } catch (error) {
+      if (attempt === BRING_BACK_ATTEMPTS) throw error;
+      await sleep(BRING_BACK_PAUSE_MS);
+    }
+  }
+}
 
 /** Makes a VM from the copy of its own configuration; its disks are where they were. */
 async function putBack(ctx: PlanContext, file: string): Promise<void> {
