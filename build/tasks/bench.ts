@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- --size GIB] [--changes N] [--block-size N] [--rounds N] [--plain]`: full, incremental, restore and verify
  * of a disk with real files, next to restic, borg and qemu-img where they are installed, in one run. Ours is encrypted as
- * restic is, but for --plain; borg is not. Figures are whole processes; on a shared machine only the ratios mean something. What concerns disk images alone runs N times (3) in turns; the median counts.
+ * restic is, but for --plain; borg is not. Figures are whole processes; on a shared machine only the ratios mean something. What only reads or writes images runs N times (3) in turns with the
+ * other tools; the median counts.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, fsyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -99,8 +100,9 @@ async function main(): Promise<void> {
   await strong(host, data);
   change(1);
   for (const tool of tools) await tool.incremental();
-  for (const tool of tools) await tool.restore();
-  for (const tool of tools) await tool.verify();
+  const reading = [...tools.map((tool) => tool.restore()), ...tools.map((tool) => tool.verify())];
+  for (const [{ tool, job }, measured] of await medianOfRounds(reading, Number(values.rounds)))
+    await row(tool, job, data, async () => measured);
   await disks(image, data);
   print();
 }
@@ -191,8 +193,9 @@ async function strong(host: string, data: number): Promise<void> {
 interface Tool {
   full(): Promise<void>;
   incremental(): Promise<void>;
-  restore(): Promise<void>;
-  verify(): Promise<void>;
+  /** Once there is something to restore. */
+  restore(): TimedJob;
+  verify(): TimedJob;
 }
 
 function ours(host: string, image: string, data: number): Tool {
@@ -217,19 +220,22 @@ function ours(host: string, image: string, data: number): Tool {
       const result = JSON.parse((await backup('incremental')).stdout) as { results: { restorePointId: string }[] };
       point = result.results[0]!.restorePointId;
     },
-    async restore() {
-      const to = ['--to', join(folder, 'out')];
-      await row('hvbackup', 'restore (raw file)', data, () =>
-        cli('export', '--repository', repository, '--point', point, ...to, '--format', 'raw'),
-      );
-      requireSame(image, join(folder, 'out', 'bench-disk0.raw'));
-      rmSync(join(folder, 'out'), { recursive: true });
-    },
-    async verify() {
-      await row('hvbackup', 'verify every byte', data, () =>
-        cli('verify', '--repository', repository, '--point', point),
-      );
-    },
+    restore: () => ({
+      tool: 'hvbackup',
+      job: 'restore (raw file)',
+      run: () =>
+        cli('export', '--repository', repository, '--point', point, '--to', join(folder, 'out'), '--format', 'raw'),
+      clean: () => {
+        requireSame(image, join(folder, 'out', 'bench-disk0.raw'));
+        rmSync(join(folder, 'out'), { recursive: true });
+      },
+    }),
+    verify: () => ({
+      tool: 'hvbackup',
+      job: 'verify every byte',
+      run: () => cli('verify', '--repository', repository, '--point', point),
+      clean: () => {},
+    }),
   };
 }
 
@@ -252,15 +258,18 @@ function restic(image: string, data: number): Tool | null {
     async incremental() {
       await backup('incremental');
     },
-    async restore() {
-      await row('restic', 'restore (vhdx file)', data, () =>
-        measure(program, ['restore', '-q', 'latest', '--target', join(folder, 'out')], env),
-      );
-      rmSync(join(folder, 'out'), { recursive: true });
-    },
-    async verify() {
-      await row('restic', 'verify every byte', data, () => measure(program, ['check', '-q', '--read-data'], env));
-    },
+    restore: () => ({
+      tool: 'restic',
+      job: 'restore (vhdx file)',
+      run: () => measure(program, ['restore', '-q', 'latest', '--target', join(folder, 'out')], env),
+      clean: () => rmSync(join(folder, 'out'), { recursive: true }),
+    }),
+    verify: () => ({
+      tool: 'restic',
+      job: 'verify every byte',
+      run: () => measure(program, ['check', '-q', '--read-data'], env),
+      clean: () => {},
+    }),
   };
 }
 
@@ -289,16 +298,21 @@ function borg(image: string, data: number): Tool | null {
     async incremental() {
       await backup('incremental');
     },
-    async restore() {
-      const args = ['extract', '--stdout', '::incremental'];
-      await row('borg lz4', 'restore (vhdx file)', data, () =>
-        measure('sh', ['-c', `exec "$0" "$@" > '${join(folder, 'borg.out')}'`, program, ...args], env),
-      );
-      rmSync(join(folder, 'borg.out'));
-    },
-    async verify() {
-      await row('borg lz4', 'verify every byte', data, () => measure(program, ['check', '--verify-data'], env));
-    },
+    restore: () => ({
+      tool: 'borg lz4',
+      job: 'restore (vhdx file)',
+      run: () => {
+        const args = ['extract', '--stdout', '::incremental'];
+        return measure('sh', ['-c', `exec "$0" "$@" > '${join(folder, 'borg.out')}'`, program, ...args], env);
+      },
+      clean: () => rmSync(join(folder, 'borg.out')),
+    }),
+    verify: () => ({
+      tool: 'borg lz4',
+      job: 'verify every byte',
+      run: () => measure(program, ['check', '--verify-data'], env),
+      clean: () => {},
+    }),
   };
 }
 
