@@ -5,12 +5,9 @@
 import { constants, promises as fs } from 'node:fs';
 import { isAligned } from './aligned-memory.ts';
 import { allDone } from './all-done.ts';
-import { DIRECT_GRAIN, knowsDirect } from './direct-writes.ts';
+import { DIRECT_GRAIN, DIRECT_MINIMUM, knowsDirect } from './direct-writes.ts';
 import { toHvError } from './errors.ts';
 import { type FileOpener, openFile, type RandomAccessFile } from './file.ts';
-
-/** Smaller pieces are better served by the cache and its reading ahead. */
-const SMALLEST = 64 * 1024;
 
 /**
  * As openFile(), but that files opened for reading only are read directly where that can be had: pieces of 64 KiB and more, into
@@ -45,7 +42,7 @@ class DirectFile implements RandomAccessFile {
 
   /** @returns false when it was not read, or not all of it */
   async #read(offset: number, target: Uint8Array): Promise<boolean> {
-    if (target.length < SMALLEST || !isAligned(target, offset, DIRECT_GRAIN)) return false;
+    if (target.length < DIRECT_MINIMUM || !isAligned(target, offset, DIRECT_GRAIN)) return false;
     this.#handle ??= this.#open();
     const handle = await this.#handle;
     if (handle === null) return false;
@@ -55,7 +52,7 @@ class DirectFile implements RandomAccessFile {
     const parts: Promise<void>[] = [
       handle.read(target, start, end - start, offset + start).then(
         ({ bytesRead }) => {
-          got = bytesRead;
+          got += bytesRead;
         },
         (error: unknown) => {
           if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw toHvError(error, this.path);
@@ -67,11 +64,11 @@ class DirectFile implements RandomAccessFile {
     ];
     // The rest of the first page and of the last.
     const rest = async (from: number, to: number) => {
-      if (from < to) await this.#file.readFully(offset + from, target.subarray(from, to));
+      if (from < to) got += await this.#file.readUpTo(offset + from, target.subarray(from, to));
     };
     parts.push(rest(0, start), rest(end, target.length));
     await allDone(parts);
-    return got === end - start;
+    return got === target.length;
   }
 
   async #open(): Promise<fs.FileHandle | null> {

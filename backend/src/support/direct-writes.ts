@@ -5,11 +5,10 @@
 import { constants, promises as fs } from 'node:fs';
 import { toHvError } from './errors.ts';
 
-/** Offsets, lengths and addresses of direct writes are multiples of this: the page, which no disk's sectors exceed. */
+/** Offsets, lengths and addresses of direct reads and writes are multiples of this: the page, which no disk's sectors exceed. */
 export const DIRECT_GRAIN = 4096;
-const GRAIN = DIRECT_GRAIN;
-/** Smaller pieces are better left for the cache to gather. */
-const SMALLEST = 65536;
+/** Smaller pieces are better left to the cache, which gathers and reads ahead. Bytes. */
+export const DIRECT_MINIMUM = 65536;
 /** f_type of ext2 to ext4 and XFS: local, and known to do as O_DIRECT says. */
 const FILE_SYSTEMS = new Set([0xef53, 0x58465342]);
 
@@ -44,9 +43,9 @@ export class DirectWrites {
    */
   async write(offset: number, data: Uint8Array): Promise<number> {
     let done = 0;
-    const whole = data.length - (data.length % GRAIN);
-    if (whole < SMALLEST || offset % GRAIN !== 0) return 0;
-    while (this.#handle !== null && done < whole && done % GRAIN === 0) {
+    const whole = data.length - (data.length % DIRECT_GRAIN);
+    if (whole < DIRECT_MINIMUM || offset % DIRECT_GRAIN !== 0) return 0;
+    while (this.#handle !== null && done < whole && done % DIRECT_GRAIN === 0) {
       try {
         const { bytesWritten } = await this.#handle.write(data, done, whole - done, offset + done);
         if (bytesWritten === 0) break;

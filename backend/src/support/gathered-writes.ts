@@ -1,5 +1,6 @@
 /** Appending to a file past the page cache: pieces of any length are gathered in aligned memory and written from there. */
 import { alignedMemory } from './aligned-memory.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { DirectWrites } from './direct-writes.ts';
 import type { RandomAccessFile } from './file.ts';
 
@@ -71,8 +72,7 @@ export class GatheredWrites {
       if (this.#failure !== undefined) throw this.#failure;
       this.#buffer ??= await this.#nextBuffer();
       const count = Math.min(chunk.length - at, LENGTH - this.#filled);
-      // Not set(): from memory that threads share it goes byte by byte.
-      Buffer.from(chunk.buffer, chunk.byteOffset + at, count).copy(this.#buffer, this.#filled);
+      copyBytes(Buffer.from(chunk.buffer, chunk.byteOffset + at, count), this.#buffer, this.#filled);
       this.#filled += count;
       at += count;
       if (this.#filled === LENGTH) this.#write();

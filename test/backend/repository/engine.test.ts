@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { copyBytes, zeroBytes } from '../../../backend/src/repository/engine/copy-bytes.ts';
 import { writePageList } from '../../../backend/src/repository/engine/page-list.ts';
 import { idAt, META_FIELDS, Meta } from '../../../backend/src/repository/engine/slot.ts';
 import type { TaskRequest } from '../../../backend/src/repository/engine/tasks.ts';
@@ -9,6 +8,7 @@ import { SlotSet, WorkerPool } from '../../../backend/src/repository/engine/work
 import { trimmedLength } from '../../../backend/src/repository/engine/zeros.ts';
 import { blockId, listLength } from '../../../backend/src/repository/format/block-scheme.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
+import { copyBytes, zeroBytes } from '../../../backend/src/support/copy-bytes.ts';
 import { BLOCK, sampleBytes } from './support/model.ts';
 
 /** Version 1: no pages. */

@@ -51,6 +51,13 @@ describe('a file opened past the page cache', () => {
     const target = Buffer.from(alignedMemory(MIB));
     for (const open of [openUncached, openFile]) {
       const file = await open(path, 'read');
+      // Neither begins nor ends with a page: the end of the file lies in the first, the whole or the last part of such a read.
+      for (const beyond of [1, 200, 3000, 5000, 70_000, 300_000]) {
+        const odd = content.length + beyond - 400_000;
+        const shifted = target.subarray(odd % 4096, (odd % 4096) + 400_000);
+        expect(await file.readUpTo(odd, shifted)).toBe(400_000 - beyond);
+        expect(shifted.subarray(0, 400_000 - beyond).equals(content.subarray(odd))).toBe(true);
+      }
       const offset = 9 * MIB - 8192;
       expect(await file.readUpTo(offset, target)).toBe(8192 + 1234);
       expect(target.subarray(0, 8192 + 1234).equals(content.subarray(offset))).toBe(true);

@@ -61,7 +61,10 @@ class VhdxStreamWriter implements ImageWriter {
       for (const { block, within, part } of blockParts(offset, data, this.#plan.geometry.blockSize)) {
         if (isZero(part)) continue;
         if (block !== this.#block) await this.#allocate(block);
-        writes.push(this.#target.writeSparse(this.#place + within, part));
+        const write = this.#target.writeSparse(this.#place + within, part);
+        // Told below: while the next block gets its place nobody else listens for it.
+        write.catch(() => undefined);
+        writes.push(write);
       }
     });
     this.#placing = placed;

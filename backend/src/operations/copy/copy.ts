@@ -10,7 +10,7 @@ import { rateLimiter } from '../../support/rate-limiter.ts';
 import { ulidTime } from '../../support/ulid.ts';
 import { checkedPoint, type Point, readPoint } from '../points.ts';
 import { selectVms } from '../select-vms.ts';
-import { withRepository } from '../with.ts';
+import { withContent } from '../with.ts';
 import { type CopiedPoint, copyPoint, type PointCopier } from './copy-point.ts';
 
 /** Failures after which the next restore point would fare no better. */
@@ -23,11 +23,11 @@ const FATAL = ['CANCELLED', 'DISK_FULL', 'ACCESS_DENIED', 'REPOSITORY_SESSION_EX
 export async function copyPoints(params: CopyPointsParams, context: OperationContext): Promise<CopyPointsResult> {
   const clock = performance.now();
   const limited = { limiter: rateLimiter(params.limitRate), signal: context.signal };
-  return withRepository(
+  return withContent(
     params,
     context,
     (from) =>
-      withRepository({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
+      withContent({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
         requireTwo(from, to);
         const { wanted, unreadable } = await selectPoints(from, params);
         const done = await copyAll({ from, to, compression: params.compression, context }, wanted);

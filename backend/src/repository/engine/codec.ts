@@ -3,6 +3,7 @@
  * by the codec worker threads and, for single records, by the main thread.
  */
 import { zstdDecompressSync } from 'node:zlib';
+import { copyBytes } from '../../support/copy-bytes.ts';
 import { type BlockScheme, bitmapLength, blockId, listLength, nodeId, pagesOf } from '../format/block-scheme.ts';
 import {
   Encoding,
@@ -15,7 +16,6 @@ import {
 import { TAG_LENGTH } from '../format/keys.ts';
 import { parseRecordHeader, type RecordEntry, renderRecordHeader } from '../format/pack-format.ts';
 import { compress } from './compress.ts';
-import { copyBytes } from './copy-bytes.ts';
 import { decompressInto } from './decompress.ts';
 import { isZeroEntry, provePages, writeEntry } from './page-list.ts';
 import { openBody, openPrefix, type RecordCipher, sealBody } from './record-cipher.ts';

@@ -1,7 +1,8 @@
 /** Putting a delta and its base together (docs/format.md §2.3). */
+
+import { copyBytes } from '../../support/copy-bytes.ts';
 import type { BlockScheme } from '../format/block-scheme.ts';
 import type { DecodedDelta, DecodedWhole } from './codec.ts';
-import { copyBytes } from './copy-bytes.ts';
 import { sameEntry } from './page-list.ts';
 import { clear } from './zeros.ts';
 

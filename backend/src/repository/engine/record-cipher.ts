@@ -1,8 +1,8 @@
 /** Encryption of a record's body: AES-256-GCM under its pack's key (docs/format.md §7). */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { copyBytes } from '../../support/copy-bytes.ts';
 import { TAG_LENGTH } from '../format/keys.ts';
 import { secretKey } from '../format/secret-keys.ts';
-import { copyBytes } from './copy-bytes.ts';
 import { release } from './release.ts';
 
 /** What encrypts the records of one pack. Never logged. */

@@ -1,9 +1,10 @@
 /** What a codec worker does with a slot, and the messages that ask for it. */
+
+import { copyBytes } from '../../support/copy-bytes.ts';
 import { type BlockScheme, blockId, listLength, recordRoom } from '../format/block-scheme.ts';
 import { RECORD_HEADER_LENGTH, RecordKind, type ZstdSetting } from '../format/constants.ts';
 import type { RecordEntry } from '../format/pack-format.ts';
 import { decodeDelta, decodeWhole, encodeRecord, parseRecord, type RecordDraft, readList } from './codec.ts';
-import { copyBytes } from './copy-bytes.ts';
 import { applyDelta, fitsBase } from './delta.ts';
 import { writePageList } from './page-list.ts';
 import { digestPatch } from './patch.ts';

@@ -1,7 +1,8 @@
 /** Reads what a batch of patches needs, from repository and disk side by side, with a bounded number of reads at once. */
+
+import { zeroBytes } from '../../support/copy-bytes.ts';
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { zeroBytes } from '../engine/copy-bytes.ts';
 import type { RecordCipher } from '../engine/record-cipher.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { packName } from '../format/ids.ts';

@@ -1,4 +1,5 @@
 /** How a slot full of blocks is fetched: which records, with which ranged gets, each into which part of the slot. */
+import { DIRECT_GRAIN } from '../../support/direct-writes.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { RECORD_HEADER_LENGTH } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
@@ -34,8 +35,6 @@ interface Part {
 
 /** Records this close together are fetched by one get; the bytes between are read for nothing. */
 const MAX_GAP = 4096;
-/** Bytes. */
-const PAGE = 4096;
 
 /**
  * Lays out the records of `sources` (by block of the slot; undefined where there is none) in the slot's input and
@@ -73,7 +72,7 @@ export function planGets(slot: Slot, sources: readonly (BlockSource | undefined)
       last.blocks.push(block);
     } else {
       // To a page as it lies in the pack: it can be read past the page cache then (see direct-reads.ts).
-      const shift = (location.offset - used) & (PAGE - 1);
+      const shift = (location.offset - used) & (DIRECT_GRAIN - 1);
       at = shift <= spare ? used + shift : used;
       spare -= at - used;
       gets.push({ name, offset: location.offset, at, length, blocks: [block] });
