@@ -8,7 +8,7 @@ import { CONFIG_NAME, RecordKind } from './format/constants.ts';
 import { packName } from './format/ids.ts';
 import { childId, parseNode, type TreeNode } from './format/node.ts';
 import { isReadable } from './losses.ts';
-import { findNameless } from './nameless.ts';
+import { findNameless, NamelessPacks } from './nameless.ts';
 import type { ContentRef, Damage } from './port.ts';
 import { LiveSet } from './prune/live-set.ts';
 import { eachListedPack, PackSizes } from './records/pack-sizes.ts';
@@ -44,8 +44,8 @@ class Check {
   #objects = 0;
   /** Nodes, and why they cannot be read. */
   readonly #unreadable = new Map<string, unknown>();
-  /** Packs that no index names and restore points need. */
-  #nameless = new Set<string>();
+  /** Where something is that restore points need, when all of it is in packs that no index names. */
+  #nameless = new NamelessPacks();
 
   constructor(core: RepositoryCore, context: OperationContext) {
     this.#core = core;
@@ -78,7 +78,7 @@ class Check {
     this.#indexes = listed;
     this.#sizes = sizes;
     this.#unreadable.clear();
-    this.#nameless = new Set();
+    this.#nameless = new NamelessPacks();
     this.#seen = new LiveSet();
     this.#seen.addKnown(this.#core.index);
   }
@@ -108,21 +108,20 @@ class Check {
       if (!(await this.#listAgain())) break;
       [this.#noted, this.#more] = [noted, more];
       suspects = await this.#walk(walked);
-      const again = this.#nameless;
-      nameless = new Set([...nameless].filter((id) => again.has(id)));
+      nameless = this.#nameless.among(nameless);
     }
     if (suspects.size > 0) {
       const still = await listed();
       for (const [name, damages] of suspects) if (still.has(name)) this.#damages.push(...damages);
     }
-    await this.#reportNameless([...nameless]);
+    await this.#reportNameless(nameless);
   }
 
   /**
    * What a restore point needs is indexed before it is published (docs/format.md §5, rule 3): an index was lost. Packs that
    * nobody needs may well have none; whoever was killed left them.
    */
-  async #reportNameless(needed: readonly string[]): Promise<void> {
+  async #reportNameless(needed: NamelessPacks): Promise<void> {
     const packs = await findNameless(this.#core, needed);
     if (packs.length === 0) return;
     this.#add({
@@ -160,7 +159,7 @@ class Check {
     const all = this.#core.index.findAll(RecordKind.node, id);
     const [location] = all;
     if (location !== undefined && !this.#seen.mark(location)) return;
-    if (location !== undefined && all.every((one) => one.packNumber < 0)) this.#nameless.add(location.packId);
+    this.#nameless.add(all);
     await this.#try(manifest, async () => {
       const node = await this.#load(manifest, id, level);
       for (let slot = 0; slot < node.present.length; slot++) {
@@ -189,7 +188,7 @@ class Check {
     const all = this.#core.index.findAll(RecordKind.block, id);
     const sound = all.filter((location) => isReadable(this.#core, this.#sizes, location));
     if (sound.length > 0) {
-      if (sound.every((location) => location.packNumber < 0)) this.#nameless.add(sound[0]!.packId);
+      this.#nameless.add(sound);
       return;
     }
     const [location] = all;

@@ -5,8 +5,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createVhdxWriter } from '../../../backend/src/disk/index.ts';
 import type { CheckpointRequest, Host } from '../../../backend/src/hosts/port.ts';
-import type { SwitchMapping } from '../../../backend/src/hosts/switches.ts';
-import { VmDescription, type VmNetworkAdapter } from '../../../backend/src/schema/vm.ts';
+import { VmDescription } from '../../../backend/src/schema/vm.ts';
+import { switchContract } from './contract-switches.ts';
 import { changes, content, frozen, type HostFixture } from './fixture.ts';
 
 const MIB = 2 ** 20;
@@ -352,90 +352,7 @@ export function hostContract(name: string, open: () => Promise<HostFixture>): vo
         await expectContent(vmId, models);
       });
 
-      describe('with network adapters', () => {
-        const adapters: VmNetworkAdapter[] = [
-          { name: 'Network Adapter', macAddress: '00155D0A0001', dynamicMacAddress: false, switchName: 'LAN' },
-          { name: 'Network Adapter', macAddress: '00155D0A0002', dynamicMacAddress: true, switchName: 'DMZ' },
-          { name: 'Spare', macAddress: '00155D0A0003', dynamicMacAddress: false },
-        ];
-        beforeAll(async () => {
-          for (const name of ['LAN', 'Lab', 'Lab DMZ']) await fixture.addSwitch(name);
-        });
-
-        /** Without disks: their restore is another matter. */
-        async function restored(kind: 'vm' | 'data', switches: SwitchMapping[] | undefined, newId = true) {
-          await fixture.setAdapters(vmId, adapters);
-          const { vm, configuration } = await stored();
-          const request = { vm: { ...vm, disks: [] }, configuration, newId, replace: !newId, kind, switches };
-          const plan = await host.planVm(request);
-          const made = await plan.realise();
-          expect(await host.getVm(made.id)).toEqual(made);
-          if (newId) await fixture.removeVm(made.id);
-          return { made: made.networkAdapters, warnings: plan.warnings.join(' ') };
-        }
-        const names = (made: VmNetworkAdapter[]) => made.map((adapter) => [adapter.name, adapter.switchName ?? null]);
-
-        it.each(['vm', 'data'] as const)('connects those that are mapped, and no others (%s)', async (kind) => {
-          const { made, warnings } = await restored(kind, [{ from: 'lan', to: 'LAB' }]);
-          expect(names(made)).toEqual([
-            ['Network Adapter', 'Lab'],
-            ['Network Adapter', null],
-            ['Spare', null],
-          ]);
-          expect(made.map(({ macAddress }) => macAddress).filter((mac) => mac.startsWith('00155D0A000'))).toEqual([]);
-          expect(warnings).toMatch(/"Network Adapter", "Spare"\) have new MAC addresses and are not connected/);
-        });
-
-        it.each(['vm', 'data'] as const)('connects all to one switch but those with their own (%s)', async (kind) => {
-          const { made, warnings } = await restored(kind, [{ to: 'Lab' }, { from: 'DMZ', to: 'Lab DMZ' }]);
-          expect(names(made)).toEqual([
-            ['Network Adapter', 'Lab'],
-            ['Network Adapter', 'Lab DMZ'],
-            ['Spare', 'Lab'],
-          ]);
-          expect(warnings).not.toMatch(/not connected/);
-        });
-
-        it.each(['vm', 'data'] as const)('of a VM that is replaced: connected where mapped only (%s)', async (kind) => {
-          const { made } = await restored(kind, [{ from: 'LAN', to: 'LAN' }], false);
-          expect(made[0]).toEqual(adapters[0]);
-          expect(names(made).slice(1)).toEqual([
-            ['Network Adapter', null],
-            ['Spare', null],
-          ]);
-        });
-
-        it('of a VM that is replaced: connected to nothing when nothing is mapped', async () => {
-          const { made, warnings } = await restored('vm', undefined, false);
-          expect(made.map(({ switchName }) => switchName)).toEqual([undefined, undefined, undefined]);
-          expect(warnings).toMatch(/Network adapters are not connected/);
-        });
-
-        it('says which mapping was for nothing', async () => {
-          const { made, warnings } = await restored('data', [{ from: 'Office', to: 'Lab' }]);
-          expect(made.map(({ switchName }) => switchName)).toEqual([undefined, undefined, undefined]);
-          expect(warnings).toContain('No network adapter was connected to the virtual switch "Office"');
-        });
-
-        it('refuses a switch that is not there, and two for the same adapters, before anything is written', async () => {
-          const before = await host.listVms();
-          const vm = await host.getVm(vmId);
-          const plan = (switches: SwitchMapping[]) =>
-            host.planVm({ vm, newId: true, replace: false, kind: 'data', switches });
-          await expect(plan([{ from: 'LAN', to: 'No Such' }])).rejects.toMatchObject({
-            code: 'SWITCH_NOT_FOUND',
-            advice: expect.stringContaining('"Lab DMZ"'),
-            data: { switch: 'No Such', known: expect.arrayContaining(['LAN', 'Lab', 'Lab DMZ']) },
-          });
-          const twice = [
-            { from: 'LAN', to: 'Lab' },
-            { from: 'lan', to: 'LAN' },
-          ];
-          await expect(plan(twice)).rejects.toMatchObject({ code: 'USAGE' });
-          await expect(plan([{ to: 'Lab' }, { to: 'LAN' }])).rejects.toMatchObject({ code: 'USAGE' });
-          expect(await host.listVms()).toEqual(before);
-        });
-      });
+      switchContract({ fixture: () => fixture, vmId: () => vmId, stored });
 
       it('leaves nothing when the plan is discarded', async () => {
         const { vm, disks } = await stored();

@@ -1,5 +1,5 @@
 /** Holding against removing: in every order, and cut short at every step. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { placeHold } from '../../../backend/src/operations/hold-point.ts';
 import { heldPoints, isHeld, setHold } from '../../../backend/src/operations/holds.ts';
@@ -58,6 +58,11 @@ async function fixture(points: number) {
 
 const listed = async (repository: StoredRepository) => (await repository.listManifests()).map(({ id }) => id);
 
+/** Not milliseconds: on a busy machine all others would be late together. */
+async function turns(count: number): Promise<void> {
+  for (let i = Math.floor(count); i > 0; i--) await turn();
+}
+
 describe('holds', () => {
   it('count by their newest record, also where nothing can be deleted', async () => {
     const { ids, connect, close, storage } = await fixture(2);
@@ -102,7 +107,7 @@ describe('holds', () => {
       const id = ids[0]!;
       const slow = () =>
         new FaultStorage(storage, {
-          before: () => new Promise<void>((resolve) => setTimeout(resolve, random() * 3)),
+          before: () => turns(random() * 6),
         });
       const [holder, remover, pruner] = [await connect(slow()), await connect(slow()), await connect(slow())];
       const quietly = (error: unknown) => {
@@ -110,7 +115,7 @@ describe('holds', () => {
         throw error;
       };
       const [held, removed] = await Promise.all([
-        sleep(random() * 40)
+        turns(round / 3)
           .then(() => placeHold(holder, id))
           .then(() => true, quietly),
         unpublish(remover, id, 'test').then(() => true, quietly),

@@ -2,18 +2,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { indexName } from '../../../backend/src/repository/format/ids.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
+import { closedAfterEach } from './support/closing.ts';
 import { type FaultPlan, FaultStorage, Killed, MemoryStorage } from './support/memory-storage.ts';
 import { BLOCK, backup, createMemoryRepository, openMemory, sampleBytes, verifyAll } from './support/model.ts';
 import { World } from './support/process.ts';
 
-const open: StoredRepository[] = [];
-afterEach(async () => {
-  for (const repository of open.splice(0)) await repository.close();
-});
+const open = closedAfterEach<StoredRepository>();
 
 async function fixture() {
   const world = new World();
@@ -139,6 +137,36 @@ describe('check', () => {
     expect(checker.core.catalog.packCount()).toBe(packs.length);
     expect((await checker.check()).damages).toEqual([]);
     expect(await verifyAll(checker)).toHaveLength(1);
+  });
+
+  it('takes no index for lost when a writer that gave up left what is needed in a marked pack as well', async () => {
+    const { world, storage, connect } = await fixture();
+    const names = (prefix: string) => [...storage.objects.keys()].filter((name) => name.startsWith(prefix));
+    const { pruned, go } = await neededAgain(world, connect, {});
+    // While it lasts the mark stands.
+    const waiting = await (await connect()).beginSession();
+    go();
+    await pruned;
+    const process = world.process();
+    const fail = (operation: string, name: string) =>
+      operation === 'put' && name.startsWith('indexes/') ? new Killed() : undefined;
+    const dying = await connect({ fail }, process);
+    const before = names('packs/').length;
+    await expect(backup(dying, sampleBytes(20 * BLOCK, 3))).rejects.toThrow(Killed);
+    world.kill(process);
+    expect(names('packs/').length).toBe(2 * before);
+    expect(names('indexes/')).toEqual([]);
+    expect(names('marks/').length).toBeGreaterThan(0);
+    const checker = await connect();
+    expect((await checker.check()).damages).toEqual([]);
+    await waiting.close();
+    await checker.prune();
+    expect(names('marks/')).toEqual([]);
+    expect((await checker.check()).damages).toEqual([]);
+    expect(await verifyAll(checker)).toHaveLength(1);
+    // And without the mark nothing says that the packs are as they should be.
+    for (const name of names('indexes/')) await storage.delete(name);
+    expect((await (await connect()).check()).damages).toMatchObject([{ object: 'index' }]);
   });
 
   it('tells that indexes are lost, however much others store meanwhile', async () => {

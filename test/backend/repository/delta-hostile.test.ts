@@ -1,6 +1,6 @@
 /** Delta records that lie: never wrong bytes, never a hang, and the next backup does not build on them. */
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { draftRoom, encodeRecord, type RecordDraft } from '../../../backend/src/repository/engine/codec.ts';
 import { writePageList } from '../../../backend/src/repository/engine/page-list.ts';
 import { blockId } from '../../../backend/src/repository/format/block-scheme.ts';
@@ -10,14 +10,12 @@ import type { ContentRef, Damage } from '../../../backend/src/repository/port.ts
 import { PackSink } from '../../../backend/src/repository/records/pack-sink.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
+import { closedAfterEach } from './support/closing.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
 import { BLOCK, backup, createMemoryRepository, GROUP, openMemory, readAll, sampleBytes } from './support/model.ts';
 
 const PAGE = 16384;
-const open: StoredRepository[] = [];
-afterEach(async () => {
-  for (const repository of open.splice(0)) await repository.close();
-});
+const open = closedAfterEach<StoredRepository>();
 
 type Draft = Pick<RecordDraft, 'rawLength' | 'plain'> & { id: Buffer; base: Buffer; list: Buffer };
 

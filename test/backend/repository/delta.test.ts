@@ -1,6 +1,6 @@
 /** Deltas: whatever is written small, in whatever order, what is restored is what an array would hold. */
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { initRepository, openStoredRepository } from '../../../backend/src/repository/open.ts';
@@ -8,13 +8,11 @@ import type { BlockPatch, ContentRef, ContentStats, Damage } from '../../../back
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { walkBlocks } from '../../../backend/src/repository/tree/tree-walk.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
+import { closedAfterEach } from './support/closing.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
 import { backup, GROUP, randomSource, readAll, sampleBytes, sha256, verifyAll } from './support/model.ts';
 
-const open: StoredRepository[] = [];
-afterEach(async () => {
-  for (const repository of open.splice(0)) await repository.close();
-});
+const open = closedAfterEach<StoredRepository>();
 
 interface Kind {
   blockSize: number;

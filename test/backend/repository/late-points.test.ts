@@ -2,10 +2,11 @@
  * A writer that slept past its session while it published (docs/format.md §5, rules 6 and 7): whatever comes late is never listed
  * while something it needs may be gone, whether the writer wakes up or not.
  */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ContentRef } from '../../../backend/src/repository/port.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
+import { closedAfterEach } from './support/closing.ts';
 import { FaultStorage, Killed, MemoryStorage } from './support/memory-storage.ts';
 import {
   BLOCK,
@@ -21,10 +22,7 @@ import {
 import { World } from './support/process.ts';
 
 const HOUR = 3600 * 1000;
-const open: StoredRepository[] = [];
-afterEach(async () => {
-  for (const repository of open.splice(0)) await repository.close();
-});
+const open = closedAfterEach<StoredRepository>();
 
 async function fixture() {
   const world = new World();

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { createRepository, openRepository } from '../../../backend/src/operations/open-repository.ts';
 import type { ContentRef, Repository } from '../../../backend/src/repository/port.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
+import { closedAfterEach } from './support/closing.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
 import {
   BLOCK,
@@ -20,10 +21,7 @@ import {
 } from './support/model.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'hvb-repository-'));
-const open: Repository[] = [];
-afterEach(async () => {
-  for (const repository of open.splice(0)) await repository.close();
-});
+const open = closedAfterEach<Repository>();
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 async function memory(blockSize = BLOCK): Promise<Repository> {

@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
+import { closedAfterEach } from './support/closing.ts';
 import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
 import {
   BLOCK,
@@ -14,10 +15,7 @@ import {
 } from './support/model.ts';
 import { World } from './support/process.ts';
 
-const open: StoredRepository[] = [];
-afterEach(async () => {
-  for (const repository of open.splice(0)) await repository.close();
-});
+const open = closedAfterEach<StoredRepository>();
 
 async function fixture() {
   const world = new World();

@@ -1,17 +1,15 @@
 /** Removing leaves a tombstone, in an order that survives a kill. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { TOMBSTONE_LIFETIME } from '../../../backend/src/repository/tombstones.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
+import { closedAfterEach } from './support/closing.ts';
 import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
 import { BLOCK, backup, createMemoryRepository, GROUP, openMemory, sampleBytes, verifyAll } from './support/model.ts';
 import { World } from './support/process.ts';
 
-const open: StoredRepository[] = [];
-afterEach(async () => {
-  for (const repository of open.splice(0)) await repository.close();
-});
+const open = closedAfterEach<StoredRepository>();
 
 async function fixture() {
   const world = new World();
