@@ -121,33 +121,39 @@ describe('a restore point published after its session was taken for over', () =>
     expect(names('removed/')).toEqual([]);
   });
 
-  it('is listed after all when nothing it needs is gone: its tombstone was left by a machine that died', async () => {
-    const { world, storage, connect, names } = await fixture();
-    const fencer = new FaultStorage(storage);
-    const dying = await connect(fencer, 'two');
-    const sleeper = sleepsBeforeManifest(storage, async () => {
+  it.each(['there', 'gone, though an index names it'])(
+    'is listed after all only when nothing it needs is gone: its packs are %s',
+    async (packs) => {
+      const { world, storage, connect, names } = await fixture();
+      const fencer = new FaultStorage(storage);
+      const dying = await connect(fencer, 'two');
+      const sleeper = sleepsBeforeManifest(storage, async () => {
+        world.time += 26 * HOUR;
+        // The first change after the tombstone: it dies there.
+        fencer.plan.fail = (operation) =>
+          operation !== 'get' && operation !== 'read' && names('removed/').length > 0 ? new Killed() : undefined;
+        await expect(dying.prune()).rejects.toThrow(Killed);
+      });
+      const session = await (await connect(sleeper, 'one')).beginSession();
+      const { ref } = await storeDisk(session, sampleBytes(5 * BLOCK, 1), BLOCK);
+      const envelope = point([ref]);
+      await expect(session.publish(envelope)).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
+      // As if its writer had not looked, and had told of its success: the manifest is there, and whole.
+      expect(names('removed/')).toHaveLength(1);
+      const late = await connect(storage, 'four');
+      await late.core.documents.put(late.core.manifests.nameOf(GROUP, envelope.id), envelope);
+      expect(await late.listManifests()).toEqual([]);
       world.time += 26 * HOUR;
-      // The first change after the tombstone: it dies there.
-      fencer.plan.fail = (operation) =>
-        operation !== 'get' && operation !== 'read' && names('removed/').length > 0 ? new Killed() : undefined;
-      await expect(dying.prune()).rejects.toThrow(Killed);
-    });
-    const session = await (await connect(sleeper, 'one')).beginSession();
-    const { ref } = await storeDisk(session, sampleBytes(5 * BLOCK, 1), BLOCK);
-    const envelope = point([ref]);
-    await expect(session.publish(envelope)).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
-    // As if its writer had not looked, and had told of its success: the manifest is there, and whole.
-    expect(names('removed/')).toHaveLength(1);
-    const late = await connect(storage, 'four');
-    await late.core.documents.put(late.core.manifests.nameOf(GROUP, envelope.id), envelope);
-    expect(await late.listManifests()).toEqual([]);
-    world.time += 26 * HOUR;
-    await (await connect(storage, 'five')).prune();
-    const listed = await (await connect(storage, 'six')).listManifests();
-    expect(listed.map(({ id }) => id)).toEqual([envelope.id]);
-    expect((await (await connect(storage, 'seven')).check()).damages).toEqual([]);
-    expect(names('removed/')).toEqual([]);
-  });
+      // The block map is there: only its blocks are gone.
+      const blocks = names('packs/').filter((name) => storage.objects.get(name)!.readUInt16LE(10) === 0);
+      if (packs !== 'there') for (const name of blocks) await storage.delete(name);
+      await (await connect(storage, 'five')).prune();
+      const listed = await (await connect(storage, 'six')).listManifests();
+      expect(listed.map(({ id }) => id)).toEqual(packs === 'there' ? [envelope.id] : []);
+      expect((await (await connect(storage, 'seven')).check()).damages).toEqual([]);
+      expect(names('removed/')).toHaveLength(packs === 'there' ? 0 : 1);
+    },
+  );
 
   it('can be published by another session under the same id, as a copy that was cut short is', async () => {
     const { world, storage, connect, names } = await fixture();

@@ -8,15 +8,20 @@ import { RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import { childId } from '../format/node.ts';
 import type { ContentRef } from '../port.ts';
+import { LiveSet } from './live-set.ts';
+import { listPacks } from './survey.ts';
 
 /** Only for a prune that is alone at work: what it lists again it keeps. @param name of the manifest */
 export async function settleLatePoint(core: RepositoryCore, name: string, id: string): Promise<void> {
   await core.refresh();
+  const named = new LiveSet();
+  named.addKnown(core.index);
+  await listPacks(core, named);
   if (await isComplete(core, name)) await core.tombstones.withdraw(id);
   else await core.manifests.withdraw(name);
 }
 
-/** Whether all it needs is in packs that stay: that are named by indexes, and by no mark. */
+/** Whether all it needs is in packs that are there and stay: that are named by indexes, and by no mark. */
 async function isComplete(core: RepositoryCore, name: string): Promise<boolean> {
   const seen = new Set<string>();
   const visit = async (id: Buffer, level: number): Promise<boolean> => {

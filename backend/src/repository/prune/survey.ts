@@ -47,9 +47,10 @@ export async function survey(
   without: ReadonlySet<string> = new Set(),
 ): Promise<Survey> {
   const { unreadable } = await core.refresh();
-  const listed = await PackSizes.list(core.storage, core.catalog.packCount());
-  await core.findLoose();
   const live = new LiveSet();
+  live.addKnown(core.index);
+  const listed = await listPacks(core, live);
+  await core.findLoose();
   live.addKnown(core.index);
   await listed.learn(core.storage, (id) => live.get(id)?.length);
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
@@ -82,6 +83,18 @@ export async function survey(
     // An unreadable index may be the only one to name packs of a session at work.
     unreadable: looseBusy ? [] : unreadable.map((one) => one.name),
   };
+}
+
+/**
+ * Lists the packs, and notes which of those that indexes name are not there. Those must not count as what a restore point lives on:
+ * what it needs may be in another pack as well, and that one would go.
+ * @param named what the indexes named before the listing
+ */
+export async function listPacks(core: RepositoryCore, named: LiveSet): Promise<PackSizes> {
+  const listed = await PackSizes.list(core.storage, core.catalog.packCount());
+  core.index.missing.clear();
+  for (const { id, loose } of named.states()) if (!loose && !listed.has(id)) core.index.missing.add(id);
+  return listed;
 }
 
 /** Packs with nothing that lives, and what is worth copying: packs with much dead weight, and tiny ones when there are many. */

@@ -27,6 +27,10 @@ export class RecordReader {
   readonly #scheme: BlockScheme;
   readonly #ciphers: PackCiphers;
   readonly #reload: (effort: 'refresh' | 'packs' | 'catalog') => Promise<void>;
+  /** Packs that are not there, after everything was asked again: the next block of theirs is not worth a listing. */
+  readonly #gone = new Set<string>();
+  /** A catalog that is wrong is right when it has been loaded anew; packs that were lost would have it loaded for each block. */
+  #reloaded = false;
 
   /** @param reload brings the index up to date: from the listing; from packs without index; from nothing */
   constructor(
@@ -77,7 +81,9 @@ export class RecordReader {
 
   async #readAny(kind: IdClass, id: Buffer, onlyWhole: boolean): Promise<DecodedWhole> {
     let problem: HvError | undefined;
-    for (const effort of ['refresh', 'catalog', null] as const) {
+    let absent: string[] = [];
+    for (const effort of ['refresh', 'packs', 'catalog', null] as const) {
+      absent = [];
       for (const location of await this.locate(kind, id, onlyWhole)) {
         try {
           return await this.#readAt(kind, id, location);
@@ -85,14 +91,37 @@ export class RecordReader {
           problem = toHvError(error);
           if (problem.code === 'REPOSITORY_DAMAGED') await this.#confirm(kind, id, location, problem);
           else if (problem.code !== 'FILE_NOT_FOUND' && problem.code !== 'IO_ERROR') throw problem;
+          if (problem.code === 'FILE_NOT_FOUND') absent.push(location.packId);
+          // Of a pack that no index names only a look at all packs tells, and that is for when nothing is known.
+          if (problem.code === 'FILE_NOT_FOUND' && location.packNumber < 0) this.#index.removeLoose(location.packId);
         }
       }
-      // A pack that is gone was rewritten since; a record that is elsewhere means a wrong catalog.
-      if (effort === null || (problem?.code !== 'FILE_NOT_FOUND' && problem?.data.catalogWrong !== true)) break;
-      await this.#reload(problem.data.catalogWrong === true ? 'catalog' : effort);
+      if (effort === null || !(await this.#learn(problem, effort, absent))) break;
     }
+    for (const pack of absent) this.#gone.add(pack);
     if (problem?.code === 'FILE_NOT_FOUND') throw this.#missing(kind, id, problem);
     throw problem ?? this.#missing(kind, id);
+  }
+
+  /**
+   * Asks again: a pack that is gone was rewritten since; a record that is elsewhere means a wrong catalog.
+   * @param absent packs that were not there
+   * @returns whether it is worth another attempt
+   */
+  async #learn(
+    problem: HvError | undefined,
+    effort: 'refresh' | 'packs' | 'catalog',
+    absent: readonly string[],
+  ): Promise<boolean> {
+    if (problem?.data.catalogWrong === true) await this.#reload('catalog');
+    else if (problem?.code !== 'FILE_NOT_FOUND' || absent.every((pack) => this.#gone.has(pack))) return false;
+    else if (effort !== 'catalog') await this.#reload(effort);
+    else if (this.#reloaded) return false;
+    else {
+      this.#reloaded = true;
+      await this.#reload('catalog');
+    }
+    return true;
   }
 
   /** One attempt at one record. @throws REPOSITORY_DAMAGED, FILE_NOT_FOUND, IO_ERROR */

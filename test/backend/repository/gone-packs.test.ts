@@ -1,0 +1,131 @@
+/** Indexes that name packs which are not there: a writer that slept published them, or the packs were lost. */
+import { describe, expect, it, vi } from 'vitest';
+import type { Damage } from '../../../backend/src/repository/port.ts';
+import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
+import { ulid } from '../../../backend/src/support/ulid.ts';
+import { closedAfterEach } from './support/closing.ts';
+import { type FaultPlan, FaultStorage, Killed, MemoryStorage } from './support/memory-storage.ts';
+import {
+  BLOCK,
+  backup,
+  createMemoryRepository,
+  GROUP,
+  openMemory,
+  readAll,
+  sampleBytes,
+  storeDisk,
+  verifyAll,
+} from './support/model.ts';
+import { World } from './support/process.ts';
+
+const open = closedAfterEach<StoredRepository>();
+
+async function fixture() {
+  const world = new World();
+  const storage = new MemoryStorage();
+  await (await createMemoryRepository(storage)).close();
+  const connect = async (plan: FaultPlan = {}, process = world.process()) => {
+    const repository = await openMemory(new FaultStorage(storage, plan), process);
+    open.push(repository);
+    return repository;
+  };
+  const names = (prefix: string) => [...storage.objects.keys()].filter((name) => name.startsWith(prefix));
+  return { world, storage, connect, names };
+}
+
+/**
+ * A restore point, and an index that names packs which are not there for all that it needs: its writer slept while it published,
+ * a prune deleted its packs, and it died before it could take the index back.
+ */
+async function sleeperLeft(disk: Buffer) {
+  const { world, storage, connect, names } = await fixture();
+  const process = world.process();
+  const { promise: reached, resolve: arrive } = Promise.withResolvers<void>();
+  const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
+  let published = false;
+  const before = async (operation: string, name: string): Promise<void> => {
+    if (published) throw new Killed();
+    if (operation !== 'put' || !name.startsWith('indexes/')) return;
+    arrive();
+    await woken;
+    published = true;
+  };
+  const sleeper = await connect({ before }, process);
+  const slept = backup(sleeper, disk).catch((error) => error as Error);
+  await reached;
+  const gone = names('packs/');
+  await backup(await connect(), disk);
+  for (const name of gone) await storage.delete(name);
+  wake();
+  expect(await slept).toBeInstanceOf(Killed);
+  world.kill(process);
+  expect(names('indexes/')).toHaveLength(2);
+  return { connect, names, gone };
+}
+
+describe('an index that names packs that are gone', () => {
+  // Which of the two indexes is asked first hangs on their names.
+  it.each([1, 2, 3, 4, 5, 6])('takes nothing from what is there when it is pruned (%i)', async (seed) => {
+    const { connect } = await sleeperLeft(sampleBytes(20 * BLOCK, seed));
+    await (await connect()).prune();
+    expect(await verifyAll(await connect())).toHaveLength(1);
+    expect((await (await connect()).check()).damages).toEqual([]);
+  });
+});
+
+describe('a reader', () => {
+  it('finds what it needs when a pack without an index that it knew is gone, and another has no index either', async () => {
+    const { storage, connect, names } = await fixture();
+    const disk = sampleBytes(20 * BLOCK, 7);
+    const asleep = Promise.withResolvers<void>();
+    /** A writer whose blocks are stored and that does not come to its index. */
+    const stored = async () => {
+      const before = new Set(names('packs/'));
+      const arrived = Promise.withResolvers<void>();
+      const writer = await connect({
+        before: async (operation, name) => {
+          if (operation !== 'put' || !name.startsWith('indexes/')) return;
+          arrived.resolve();
+          await asleep.promise;
+          throw new Killed();
+        },
+      });
+      const session = await writer.beginSession();
+      const { ref } = await storeDisk(session, disk, BLOCK);
+      const over = session.publish({ id: ulid(), group: GROUP, createdAt: '', contents: [ref], body: null });
+      over.catch(() => undefined);
+      await arrived.promise;
+      return { ref, over, packs: names('packs/').filter((name) => !before.has(name)) };
+    };
+    const first = await stored();
+    const reader = await connect();
+    await reader.core.findLoose();
+    const second = await stored();
+    for (const name of first.packs) await storage.delete(name);
+    expect(await readAll(reader, second.ref)).toEqual(disk);
+    asleep.resolve();
+    await Promise.all([first, second].map(({ over }) => expect(over).rejects.toThrow(Killed)));
+  });
+
+  it('asks everything again once for packs that were lost, not once for each of their blocks', async () => {
+    const { storage, connect, names } = await fixture();
+    const repository = await connect();
+    const before = new Set(names('packs/'));
+    const { ref } = await backup(repository, sampleBytes(400 * BLOCK, 8));
+    const lost = names('packs/').filter(
+      (name) => !before.has(name) && storage.objects.get(name)!.readUInt16LE(10) === 0,
+    );
+    expect(lost.length).toBeGreaterThan(0);
+    for (const name of lost) await storage.delete(name);
+    const lists: string[] = [];
+    const reader = await connect({ before: (operation, name) => void (operation === 'list' && lists.push(name)) });
+    await reader.core.refresh();
+    const clear = vi.spyOn(reader.core.catalog, 'clear');
+    lists.length = 0;
+    const damages: Damage[] = [];
+    await reader.verify([ref], { onDamage: (damage) => damages.push(damage) });
+    expect(damages).toHaveLength(400);
+    expect(clear).toHaveBeenCalledTimes(1);
+    expect(lists.filter((name) => name === 'packs/').length).toBeLessThan(10 * lost.length);
+  });
+});
