@@ -8,14 +8,16 @@ import type { StoredRepository } from '../../backend/src/repository/repository.t
 import type { Storage } from '../../backend/src/repository/storage/storage.ts';
 import { isHvError } from '../../backend/src/support/errors.ts';
 import { below, pick, seeded } from '../fuzz/random.ts';
-import { Machines } from './machines.ts';
+import { Machines, type ModelProcess } from './machines.ts';
 import { Oracle } from './oracle.ts';
 import { BLOCK_SIZE, changed, type ModelContent, requireContent, storePoint } from './points.ts';
-import { ScheduledStorage, type StorageWorld } from './scheduled-storage.ts';
+import { Killed, ScheduledStorage, type StorageWorld } from './scheduled-storage.ts';
 import { Scheduler } from './scheduler.ts';
 
 const HOUR = 3600 * 1000;
 const BLOCKS = 10;
+/** What whoever is at work puts first, and what comes of it last: where being late or dead does most harm. */
+const DELICATE = /^(manifests\/|indexes\/|marks\/|sessions\/.*\/(point-|claim-))/;
 const REMAINS = /^(hvbackup-repository\.json$|removed\/)/;
 
 export interface InterleavingFigures {
@@ -31,6 +33,8 @@ export interface InterleavingFigures {
   read: number;
   /** Writers that were paused for longer than their session. */
   paused: number;
+  /** Processes that were killed in the middle of something. */
+  killed: number;
   /** Restore points that were published behind their tombstone: their writer had been taken for over. */
   late: number;
 }
@@ -46,6 +50,7 @@ export const noInterleavings = (): InterleavingFigures => ({
   repairs: 0,
   read: 0,
   paused: 0,
+  killed: 0,
   late: 0,
 });
 
@@ -57,6 +62,8 @@ export class Interleaving {
   readonly #objects = new Map<string, Buffer>();
   readonly #world: StorageWorld;
   readonly #oracle: Oracle;
+  /** Of each actor, the newest. */
+  readonly #processes = new Map<string, { storage: ScheduledStorage; process: ModelProcess }>();
   /** What the restore points must be, by id; also of those whose writer was not told. */
   readonly #contents = new Map<string, ModelContent>();
   /** What happened, for the report of a defect. */
@@ -75,7 +82,7 @@ export class Interleaving {
       random: this.#random,
       turn: (actor) => this.#scheduler.turn(actor),
     };
-    this.#oracle = new Oracle(this.#objects, () => this.#open(this.#still(), 'oracle', false));
+    this.#oracle = new Oracle(this.#objects, () => this.#open(this.#still(), 'oracle'));
   }
 
   /** @throws when something a listed restore point needs is gone, or anything reads wrong */
@@ -126,8 +133,10 @@ export class Interleaving {
     this.#pace = Math.ceil((60 * HOUR) / Math.min(turns, 500));
   }
 
-  /** Where it matters most a writer falls asleep more often: for long, or until nobody else is left. */
+  /** Where it matters most a writer falls asleep more often: for long, or until nobody else is left. And there processes die. */
   #about(name: string, actor: string): void {
+    if (this.#random() < (DELICATE.test(name) ? 0.02 : 0.004))
+      this.#processes.get(actor)?.storage.die(1 + below(this.#random, 3));
     if (!/^(manifests\/|sessions\/.*\/point-)/.test(name) || this.#random() > 0.1) return;
     this.#sleep(actor, this.#random() < 0.3 ? Number.MAX_SAFE_INTEGER : 100 + below(this.#random, 400));
   }
@@ -150,11 +159,16 @@ export class Interleaving {
       // A process of its own for each backup, or one that has been running for long.
       if (repository === undefined || this.#random() < 0.5) {
         await repository?.close();
-        repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+        repository = await this.#start(name);
       }
       const next = changed(content, 1 + below(this.#random, 4), this.#random);
       content = next.content;
-      base = await this.#backUp(repository, name, content, base, next.indices);
+      try {
+        base = await this.#backUp(repository, name, content, base, next.indices);
+      } catch (error) {
+        base = undefined;
+        repository = await this.#bury(name, repository, error);
+      }
     }
     await repository?.close();
   }
@@ -182,19 +196,28 @@ export class Interleaving {
   }
 
   async #remover(name: string): Promise<void> {
-    const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+    let repository = await this.#start(name);
     for (let round = 0; round < 4; round++) {
-      const points = await repository.listManifests();
-      const victim = points.length > 0 ? pick(this.#random, points) : undefined;
-      if (victim !== undefined) {
-        await repository.removeManifest(victim.id).catch((error) => {
-          if (!isHvError(error, 'POINT_NOT_FOUND')) throw error;
-        });
-        this.#figures.removed += 1;
+      try {
+        await this.#removeOne(repository);
+        await this.#prune(repository);
+      } catch (error) {
+        await this.#bury(name, repository, error);
+        repository = await this.#start(name);
       }
-      await this.#prune(repository);
     }
     await repository.close();
+  }
+
+  async #removeOne(repository: StoredRepository): Promise<void> {
+    const points = await repository.listManifests();
+    const victim = points.length > 0 ? pick(this.#random, points) : undefined;
+    if (victim !== undefined) {
+      await repository.removeManifest(victim.id).catch((error) => {
+        if (!isHvError(error, 'POINT_NOT_FOUND')) throw error;
+      });
+      this.#figures.removed += 1;
+    }
   }
 
   async #prune(repository: StoredRepository): Promise<void> {
@@ -210,15 +233,15 @@ export class Interleaving {
 
   async #pruner(name: string): Promise<void> {
     for (let round = 0; round < 3; round++) {
-      const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
-      await this.#prune(repository);
-      await repository.close();
+      const repository = await this.#start(name);
+      const dead = (error: unknown) => this.#bury(name, repository, error);
+      await this.#prune(repository).then(() => repository.close(), dead);
     }
   }
 
   async #checker(name: string): Promise<void> {
     for (let round = 0; round < 2; round++) {
-      const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
+      const repository = await this.#start(name);
       const { damages } = await repository.check();
       if (damages.length > 0)
         throw new Error(`check beside the others: ${damages.map((one) => one.message).join('; ')}`);
@@ -244,18 +267,22 @@ export class Interleaving {
   }
 
   async #repairer(name: string): Promise<void> {
-    const repository = await this.#open(new ScheduledStorage(this.#world, name), name, true);
-    await repository.repair().catch((error) => {
-      if (!isHvError(error, 'REPOSITORY_BUSY', 'REPOSITORY_SESSION_EXPIRED')) throw error;
-    });
-    this.#figures.repairs += 1;
-    await repository.close();
+    const repository = await this.#start(name);
+    try {
+      await repository.repair().catch((error) => {
+        if (!isHvError(error, 'REPOSITORY_BUSY', 'REPOSITORY_SESSION_EXPIRED')) throw error;
+      });
+      this.#figures.repairs += 1;
+      await repository.close();
+    } catch (error) {
+      await this.#bury(name, repository, error);
+    }
   }
 
   /** When all have ended and time has passed, everything listed is right, and garbage can be collected. */
   async #aftermath(): Promise<void> {
     this.#machines.time += 27 * HOUR;
-    const repository = await this.#open(this.#still(), 'last', false);
+    const repository = await this.#open(this.#still(), 'last');
     const verify = async (): Promise<void> => {
       for (const { id, contents } of await repository.listManifests())
         await requireContent(repository, contents[0]!, this.#contents.get(id)!);
@@ -282,11 +309,28 @@ export class Interleaving {
     return new ScheduledStorage({ objects, random, arriving: new Set(), leaving: new Set(), turn }, 'still');
   }
 
-  #open(storage: Storage, machine: string, kept: boolean): Promise<StoredRepository> {
-    if (!kept) this.#machines.forgetCatalog(machine);
+  /** A new process of an actor, with the catalog of those before it. */
+  #start(actor: string): Promise<StoredRepository> {
+    const started = { storage: new ScheduledStorage(this.#world, actor), process: this.#machines.process(actor) };
+    this.#processes.set(actor, started);
+    return this.#open(started.storage, actor, started.process);
+  }
+
+  /** What is left to do when a process has been killed. @throws any other error */
+  async #bury(actor: string, repository: StoredRepository, error: unknown): Promise<undefined> {
+    if (!(error instanceof Killed)) throw error;
+    this.#figures.killed += 1;
+    this.#log.push(`${new Date(this.#machines.time).toISOString()} ${actor} was killed`);
+    this.#machines.kill(this.#processes.get(actor)!.process);
+    await repository.close().catch(() => undefined);
+  }
+
+  /** @param process without one a machine that knows nothing yet */
+  #open(storage: Storage, machine: string, process?: ModelProcess): Promise<StoredRepository> {
+    if (process === undefined) this.#machines.forgetCatalog(machine);
     return openStoredRepository(storage, {
       catalog: (id) => this.#machines.catalog(machine, id),
-      environment: this.#machines.process(machine),
+      environment: process ?? this.#machines.process(machine),
       workers: 0,
     });
   }

@@ -26,14 +26,24 @@ export interface StorageWorld {
   changed?(change: 'put' | 'delete', name: string, actor: string): Promise<void>;
 }
 
+/** The process that asked is dead. */
+export class Killed extends Error {}
+
 export class ScheduledStorage implements Storage {
   readonly location = 'memory:';
   readonly #world: StorageWorld;
   readonly #actor: string;
+  /** Turns that its process has left. */
+  #life = Number.POSITIVE_INFINITY;
 
   constructor(world: StorageWorld, actor: string) {
     this.#world = world;
     this.#actor = actor;
+  }
+
+  /** Its process is killed in so many turns: 1 is before whatever it waits for has happened, 2 may be after that. */
+  die(turns: number): void {
+    this.#life = Math.min(this.#life, turns);
   }
 
   async put(name: string, data: Uint8Array): Promise<boolean> {
@@ -49,9 +59,8 @@ export class ScheduledStorage implements Storage {
       leaving.delete(name);
       await this.#world.changed?.('put', name, this.#actor);
     }
-    await this.#turn();
     // Told that a name is taken, the caller may rely on it: as the contract says, it is then there for good.
-    arriving.delete(name);
+    await this.#turn().finally(() => arriving.delete(name));
     return !taken;
   }
 
@@ -107,8 +116,7 @@ export class ScheduledStorage implements Storage {
       this.#world.leaving.add(name);
       await this.#world.changed?.('delete', name, this.#actor);
     }
-    await this.#turn();
-    this.#world.leaving.delete(name);
+    await this.#turn().finally(() => this.#world.leaving.delete(name));
   }
 
   async settle(name: string): Promise<void> {
@@ -122,8 +130,9 @@ export class ScheduledStorage implements Storage {
 
   async close(): Promise<void> {}
 
-  #turn(): Promise<void> {
-    return this.#world.turn(this.#actor);
+  async #turn(): Promise<void> {
+    await this.#world.turn(this.#actor);
+    if (--this.#life <= 0) throw new Killed(`${this.#actor} was killed`);
   }
 
   #find(name: string): Buffer {

@@ -16,6 +16,7 @@ describe(`interleavings, seed ${SEED}`, () => {
     expect(figures.published).toBeGreaterThan(RUNS);
     expect(figures.paused).toBeGreaterThan(RUNS / 2);
     expect(figures.refused).toBeGreaterThan(0);
+    expect(figures.killed).toBeGreaterThan(0);
     expect(figures.repairs).toBeGreaterThan(0);
   });
 });
