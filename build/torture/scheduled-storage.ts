@@ -102,8 +102,7 @@ export class ScheduledStorage implements Storage {
         if (name.startsWith(prefix) && hash(name) % pieces === piece && (!arriving.has(name) || random() < 0.5))
           found.set(name, { name, size: data.length });
       for (const name of leaving)
-        if (name.startsWith(prefix) && hash(name) % pieces === piece && random() < 0.5)
-          found.set(name, { name, size: 0 });
+        if (name.startsWith(prefix) && hash(name) % pieces === piece && random() < 0.5) found.set(name, { name });
       if (piece < pieces - 1) await this.#turn();
     }
     return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));

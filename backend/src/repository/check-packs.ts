@@ -74,10 +74,10 @@ class PackCheck {
   async #sizeNow(id: string): Promise<number | null | undefined> {
     const name = packName(id);
     const listed = await this.#core.storage.list(name.slice(0, name.lastIndexOf('/') + 1), { sizes: true });
-    const found = listed.find((object) => object.name === name);
-    if (found !== undefined) {
-      this.#sizes.set(id, found.size ?? 0);
-      return found.size;
+    const size = listed.find((object) => object.name === name)?.size;
+    if (size !== undefined) {
+      this.#sizes.set(id, size);
+      return size;
     }
     return (await this.#isNamed(id)) ? undefined : null;
   }

@@ -71,9 +71,9 @@ class Check {
   async #list(): Promise<void> {
     const { listed } = await this.#core.refresh();
     const sizes = new PackSizes();
-    await eachListedPack(this.#core.storage, this.#core.catalog.packCount(), { sizes: true }, (id, size) =>
-      sizes.set(id, size ?? 0),
-    );
+    await eachListedPack(this.#core.storage, this.#core.catalog.packCount(), { sizes: true }, (id, size) => {
+      if (size !== undefined) sizes.set(id, size);
+    });
     await this.#core.findLoose();
     this.#indexes = listed;
     this.#sizes = sizes;

@@ -7,7 +7,7 @@ import { HvError } from '../../support/errors.ts';
 export interface ObjectInfo {
   /** Path within the repository, `/` between segments. */
   name: string;
-  /** Bytes; only when sizes were asked for. */
+  /** Bytes; only when sizes were asked for, and not of an object that was deleted while the listing lasted. */
   size?: number;
 }
 
