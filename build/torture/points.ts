@@ -26,17 +26,18 @@ export function blockBytes(seed: number): Buffer {
   return block;
 }
 
-/** `changes` blocks get another content, one of few, so that blocks recur within and across disks. */
+/** `changes` blocks get another content, one of few `kinds`, so that blocks recur within and across disks. */
 export function changed(
   content: ModelContent,
   changes: number,
   random: () => number,
+  kinds = 400,
 ): { content: number[]; indices: number[] } {
   const next = [...content];
   const indices = new Set<number>();
   for (let i = 0; i < changes; i++) {
     const index = below(random, next.length);
-    next[index] = random() < 0.1 ? 0 : 1 + below(random, 400);
+    next[index] = random() < 0.1 ? 0 : 1 + below(random, kinds);
     indices.add(index);
   }
   return { content: next, indices: [...indices].sort((a, b) => a - b) };

@@ -117,6 +117,12 @@ export class RecordIndex {
     return this.#loose[RecordKind.block].has(keyOf(ids, at));
   }
 
+  /** Bytes of the pack that a record lies in, as the index or its own table of contents says. */
+  packLength({ packId, packNumber }: RecordLocation): number | undefined {
+    const pack = packNumber < 0 ? this.loosePacks.get(packId) : this.#packs.get(packNumber);
+    return pack?.length;
+  }
+
   /** The pack is known from an index or its own table of contents. */
   knowsPack(packId: string, indexed: { has(id: string): boolean }): boolean {
     return indexed.has(packId) || this.loosePacks.has(packId);

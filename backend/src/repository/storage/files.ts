@@ -4,6 +4,7 @@
  */
 import { promises as fs } from 'node:fs';
 import { openUncached } from '../../support/direct-reads.ts';
+import { DIRECT_GRAIN } from '../../support/direct-writes.ts';
 import { toHvError } from '../../support/errors.ts';
 import {
   createDirectoryDurably,
@@ -32,6 +33,8 @@ export interface FileFacts {
 /** Names are durable only once syncFolder() of their folder has returned, contents once sync() of the file has. */
 export interface Files {
   open: FileOpener;
+  /** Bytes: what Storage says of it. */
+  grain?: number;
   /** Another way to append to a file that was just created; null where it does not work. Default: there is none. */
   gather?(file: RandomAccessFile): Promise<GatheredWrites | null>;
   /** Gives a file a second name. @throws the system's own error, EEXIST when the name is taken */
@@ -52,6 +55,8 @@ export interface Files {
 
 export const systemFiles: Files = {
   open: openUncached,
+  // See direct-reads.ts.
+  grain: process.platform === 'linux' ? DIRECT_GRAIN : 1,
   gather: (file) => GatheredWrites.open(file),
   link: fs.link,
   rename: fs.rename,

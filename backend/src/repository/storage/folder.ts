@@ -30,6 +30,7 @@ const FOREIGN_LEFTOVER_MS = 3 * 24 * 3600 * 1000;
 
 export class FolderStorage implements Storage {
   readonly location: string;
+  readonly grain: number;
   readonly #files: Files;
   readonly #open: FileCache;
   /** Folders known to exist, so that a put does not ask each time. */
@@ -46,6 +47,7 @@ export class FolderStorage implements Storage {
   constructor(location: string, files: Files = systemFiles) {
     this.location = path.resolve(location);
     this.#files = files;
+    this.grain = files.grain ?? 1;
     this.#open = new FileCache(files.open, 64);
   }
 

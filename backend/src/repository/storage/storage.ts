@@ -27,6 +27,8 @@ export interface PutStream {
 export interface Storage {
   /** For messages: the folder or URL. */
   readonly location: string;
+  /** Bytes; large reads that begin and end at multiples of it, into memory that lies as they do, cost least. Default: 1. */
+  readonly grain?: number;
   /** Durable and visible when it resolves. @returns false when the name is taken: nothing was changed */
   put(name: string, data: Uint8Array): Promise<boolean>;
   createPut(name: string): Promise<PutStream>;

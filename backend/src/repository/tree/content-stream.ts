@@ -130,8 +130,9 @@ export async function fetchBatch(
     return source;
   });
   const ciphers = await noteCiphers(core, slot, sources);
+  const manners = { grain: core.storage.grain ?? 1, packLength: (at: RecordLocation) => core.index.packLength(at) };
   await Promise.all(
-    planGets(slot, sources).map(async (get) => {
+    planGets(slot, sources, manners).map(async (get) => {
       try {
         await core.storage.read(get.name, get.offset, slot.input.subarray(get.at, get.at + get.length));
       } catch (error) {

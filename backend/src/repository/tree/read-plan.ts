@@ -1,5 +1,4 @@
 /** How a slot full of blocks is fetched: which records, with which ranged gets, each into which part of the slot. */
-import { DIRECT_GRAIN } from '../../support/direct-writes.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { RECORD_HEADER_LENGTH } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
@@ -36,11 +35,25 @@ interface Part {
 /** Records this close together are fetched by one get; the bytes between are read for nothing. */
 const MAX_GAP = 4096;
 
+/** What reading is like where the packs lie. */
+export interface ReadManners {
+  /** Bytes; reads that begin and end at multiples of it cost least. */
+  grain: number;
+  /** Bytes of a pack, when known. */
+  packLength(location: RecordLocation): number | undefined;
+}
+
+const PLAIN: ReadManners = { grain: 1, packLength: () => undefined };
+
 /**
  * Lays out the records of `sources` (by block of the slot; undefined where there is none) in the slot's input and
  * notes for the worker where each lies.
  */
-export function planGets(slot: Slot, sources: readonly (BlockSource | undefined)[]): RangedGet[] {
+export function planGets(
+  slot: Slot,
+  sources: readonly (BlockSource | undefined)[],
+  manners: ReadManners = PLAIN,
+): RangedGet[] {
   const order: Part[] = [];
   for (const [block, source] of sources.entries()) {
     slot.meta[block * META_FIELDS + Meta.kind] = source?.location.kind ?? 0;
@@ -52,7 +65,8 @@ export function planGets(slot: Slot, sources: readonly (BlockSource | undefined)
     order.push({ location: base, length, block, isBase: true });
   }
   order.sort((a, b) => byPlace(a.location, b.location));
-  const gets: RangedGet[] = [];
+  const { grain } = manners;
+  const gets: (RangedGet & { pack: RecordLocation })[] = [];
   let used = 0;
   let spare = slot.input.length - order.reduce((sum, part) => sum + part.length, 0);
   for (const { location, length, block, isBase } of order) {
@@ -71,19 +85,46 @@ export function planGets(slot: Slot, sources: readonly (BlockSource | undefined)
       spare -= gap;
       last.blocks.push(block);
     } else {
-      // To a page as it lies in the pack: it can be read past the page cache then (see direct-reads.ts).
-      const shift = (location.offset - used) & (DIRECT_GRAIN - 1);
-      at = shift <= spare ? used + shift : used;
+      // To a page as it lies in the pack, in pages of its own.
+      const aligned = roundUp(used, grain) + (location.offset % grain);
+      at = aligned - used <= spare ? aligned : used;
       spare -= at - used;
-      gets.push({ name, offset: location.offset, at, length, blocks: [block] });
+      gets.push({ name, offset: location.offset, at, length, blocks: [block], pack: location });
       used = at + length;
     }
     const meta = block * META_FIELDS;
     slot.meta[meta + (isBase ? Meta.baseOffset : Meta.offset)] = at;
     slot.meta[meta + (isBase ? Meta.baseLength : Meta.storedLength)] = length - RECORD_HEADER_LENGTH;
   }
-  return gets;
+  return widened(gets, slot.input.length, manners);
 }
+
+/** Lets gets begin and end with a page where there is room: what comes along is read for nothing, and lies between the records. */
+function widened(
+  gets: readonly (RangedGet & { pack: RecordLocation })[],
+  room: number,
+  { grain, packLength }: ReadManners,
+): RangedGet[] {
+  let free = 0;
+  return gets.map(({ pack, ...get }, i) => {
+    const lead = get.offset % grain;
+    const next = gets[i + 1]?.at ?? room;
+    const fits = grain > 1 && get.at % grain === lead && get.at - lead >= free;
+    if (fits) {
+      get.offset -= lead;
+      get.at -= lead;
+      get.length += lead;
+      const tail = roundUp(get.length, grain) - get.length;
+      const inPack = get.offset + get.length + tail <= (packLength(pack) ?? 0);
+      // The next one's own pages begin before it.
+      if (inPack && get.at + get.length + tail <= next - (next % grain)) get.length += tail;
+    }
+    free = get.at + get.length;
+    return get;
+  });
+}
+
+const roundUp = (bytes: number, grain: number): number => Math.ceil(bytes / grain) * grain;
 
 function byPlace(a: RecordLocation, b: RecordLocation): number {
   if (a.packId === b.packId) return a.offset - b.offset;
