@@ -1,7 +1,6 @@
 /** The `hvbackup` command in a process: standard streams, signals, exit code. */
 import { runCli } from './cli/run.ts';
 import type { Operations } from './protocol/methods.ts';
-import { serve } from './protocol/serve.ts';
 
 const CANCELLED = 5;
 
@@ -30,6 +29,7 @@ async function runServer(operations: Operations): Promise<number> {
   };
   // Stdout belongs to the protocol: what a library prints must not end up in it.
   console.log = console.info = console.debug = (...words: unknown[]) => log(words.map(String).join(' '));
+  const { serve } = await import('./protocol/serve.ts');
   await serve({ operations, input: process.stdin, output: process.stdout, log, signal });
   return 0;
 }

@@ -1,7 +1,7 @@
 /** Renders `docs/protocol.md` and the contract for the module's tests from the schemas of the protocol. */
 import * as z from 'zod';
 import * as handshake from '../../backend/src/protocol/handshake.ts';
-import { METHODS, type Method } from '../../backend/src/protocol/methods.ts';
+import { METHODS, type Method, type Schemas } from '../../backend/src/protocol/methods.ts';
 import { PLANNED } from '../../backend/src/protocol/planned.ts';
 import { RPC_CODE } from '../../backend/src/protocol/rpc-errors.ts';
 import { ErrorObject } from '../../backend/src/schema/errors.ts';
@@ -32,7 +32,13 @@ function jsonSchema(schema: z.ZodType): JsonSchema {
   return own === undefined ? made : { ...own, $defs: made.$defs };
 }
 
-const METHOD_LIST = Object.entries(METHODS as Record<string, Method>);
+type Described = Method & Schemas;
+
+const METHOD_LIST = await Promise.all(
+  Object.entries<Method>(METHODS).map(
+    async ([name, method]): Promise<[string, Described]> => [name, { ...method, ...(await method.schemas()) }],
+  ),
+);
 
 /** @returns the whole of docs/protocol.md */
 export function protocolMarkdown(): string {
@@ -129,7 +135,7 @@ function fieldNames(schema: JsonSchema, defs: Record<string, JsonSchema>): strin
   });
 }
 
-function methodSection(name: string, method: Method, types: Record<string, JsonSchema>): string[] {
+function methodSection(name: string, method: Described, types: Record<string, JsonSchema>): string[] {
   const planned = Object.keys(PLANNED[name] ?? {});
   return [
     ...section(

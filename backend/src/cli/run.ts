@@ -86,18 +86,21 @@ export async function runCli({ args, operations, stdout, stderr, signal }: CliOp
  * there is none, or the method knows no passphrase.
  */
 async function passphraseFor(method: MethodName, values: Record<string, unknown>): Promise<string | undefined> {
-  if (!('passphrase' in METHODS[method].params.shape)) return undefined;
+  if (!(await takes(method, 'passphrase'))) return undefined;
   const file = values[PASSPHRASE_OPTION] ?? (process.env[PASSPHRASE_VARIABLE] || undefined);
   return typeof file === 'string' ? readPassphraseFile(resolve(file)) : undefined;
 }
 
 /** The account for another host, from the file that the option names; the variable counts only where an account can be of use. */
 async function credentialFor(method: MethodName, values: Record<string, unknown>) {
-  if (!('credential' in METHODS[method].params.shape)) return undefined;
+  if (!(await takes(method, 'credential'))) return undefined;
   const remote = /^hyperv:./i.test(String(values.host ?? ''));
   const file = values[CREDENTIAL_OPTION] ?? (remote ? process.env[CREDENTIAL_VARIABLE] || undefined : undefined);
   return typeof file === 'string' ? readCredentialFile(resolve(file)) : undefined;
 }
+
+const takes = async (method: MethodName, parameter: string): Promise<boolean> =>
+  parameter in (await METHODS[method].schemas()).params.shape;
 
 function helpFor(words: readonly string[]): string[] {
   const named = leadingWords(words);

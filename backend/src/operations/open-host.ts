@@ -1,8 +1,9 @@
 /** From a host address to its adapter (DESIGN §8: `sim:DIR`, `hyperv:`, `hyperv:SERVER`). */
 import { resolve } from 'node:path';
-import { isThisMachine, openHyperVHost, type ReadingOptions } from '../hosts/hyperv/index.ts';
+import type { ReadingOptions } from '../hosts/hyperv/index.ts';
+import { isThisMachine } from '../hosts/hyperv/this-machine.ts';
 import type { Host } from '../hosts/port.ts';
-import { openSimulatedHost, type SimulatedHost } from '../hosts/simulated/index.ts';
+import type { SimulatedHost } from '../hosts/simulated/index.ts';
 import type { HostCredential } from '../schema/common.ts';
 import { HvError } from '../support/errors.ts';
 
@@ -36,7 +37,12 @@ export async function openHost({ host: uri, credential, ...reading }: OfHost): P
     });
   }
   const { readMethod, exportFolder } = reading;
-  return openHyperVHost(server === '' ? undefined : server, { credential, reading: { readMethod, exportFolder } });
+  // Loaded by whoever needs it: every command would have to wait for what it takes to talk to PowerShell.
+  const { openHyperVHost } = await import('../hosts/hyperv/index.ts');
+  return openHyperVHost(server === '' ? undefined : server, {
+    credential,
+    reading: { readMethod, exportFolder },
+  });
 }
 
 /** @throws NOT_SUPPORTED where another way to read is asked for than the one a simulated host has */
@@ -57,5 +63,6 @@ export async function openSimulated(uri: string): Promise<SimulatedHost> {
       data: { host: uri },
     });
   }
+  const { openSimulatedHost } = await import('../hosts/simulated/index.ts');
   return openSimulatedHost(resolve(directory));
 }

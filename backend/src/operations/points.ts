@@ -12,9 +12,9 @@ import type {
 } from '../schema/points.ts';
 import { HvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { diskResult } from './disk-result.ts';
 import { heldPoints, isHeld } from './holds.ts';
 import { findToRemove, prune, unpublish } from './removal.ts';
-import { diskResult } from './store-point.ts';
 import { strayWarnings } from './stray-points.ts';
 import { withRepository } from './with.ts';
 

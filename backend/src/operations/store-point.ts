@@ -1,7 +1,8 @@
 /** Steps 4 to 6 of a backup (DESIGN §5): from a frozen VM to a published restore point. */
 import type { CheckpointDisk, Host, Reading, RecoveryCheckpoint } from '../hosts/port.ts';
 import type { ContentRef, Repository, WriteSession } from '../repository/port.ts';
-import type { BackupDiskResult, BackupVmParams } from '../schema/backup.ts';
+import type { BackupVmParams } from '../schema/backup.ts';
+import type { BackupDiskResult } from '../schema/backup-disk.ts';
 import type { JobStarted, ManifestBody, ManifestDisk, ManifestFile } from '../schema/manifest.ts';
 import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
@@ -11,6 +12,7 @@ import { runBytes } from './block-runs.ts';
 import { readChanges } from './change-reading.ts';
 import { changeSteps } from './change-steps.ts';
 import { allocatedRuns, readRuns } from './disk-reading.ts';
+import { diskResult } from './disk-result.ts';
 import { setHold } from './holds.ts';
 import { limitedDevice } from './limited-device.ts';
 import { overBase } from './over-base.ts';
@@ -220,9 +222,3 @@ async function storeConfiguration(
 
 const readingResult = (reading: Reading | undefined): Partial<BackupDiskResult> =>
   reading ? { method: reading.method, methodReason: reading.why } : {};
-
-/** The part of a manifest's disk that a result shows. */
-export function diskResult(disk: ManifestDisk): BackupDiskResult {
-  const { index, id, mode, reason, size, changedBytes, readBytes, newBytes, skipped } = disk;
-  return { index, id, mode, reason, size, changedBytes, readBytes, newBytes, skipped };
-}

@@ -30,16 +30,19 @@ export function createInvoke(operations: Operations, onDefect: (message: string)
   return async (name, params, context) => {
     const method: Method = METHODS[name];
     refusePlanned(name, params);
-    const parsed = method.params.safeParse(params ?? {});
+    const schemas = await method.schemas();
+    const parsed = schemas.params.safeParse(params ?? {});
     if (!parsed.success) throw invalidParams(name, parsed.error);
     const operation = operations[METHODS[name].operation] as (p: unknown, c: OperationContext) => Promise<unknown>;
     let result: unknown;
     try {
+      // Cancelled while the schemas were loaded: what has not begun need not be undone.
+      context.signal?.throwIfAborted();
       result = await operation(parsed.data, context);
     } catch (error) {
       throw toHvError(error, name);
     }
-    const checked = method.result.safeParse(result);
+    const checked = schemas.result.safeParse(result);
     if (checked.success) return checked.data as MethodResult<typeof name>;
     onDefect(`${name}: the result does not match its schema: ${sentence(checked.error)}`);
     return result as MethodResult<typeof name>;

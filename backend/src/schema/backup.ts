@@ -1,5 +1,6 @@
 /** Backing up one VM: one call, one restore point. */
 import * as z from 'zod';
+import { BackupDiskResult } from './backup-disk.ts';
 import {
   BackupKind,
   ByteCount,
@@ -14,7 +15,6 @@ import {
   Warnings,
 } from './common.ts';
 import { ErrorObject } from './errors.ts';
-import { ReadingMethod } from './readiness.ts';
 import { Consistency, Guid } from './vm.ts';
 
 export const Compression = z.enum(['fast', 'default', 'strong']);
@@ -62,24 +62,6 @@ export const BackupVmsParams = BackupVmParams.omit({ vm: true }).extend({
   parallel: z.number().int().min(1).max(64).default(1).describe('Back up so many VMs at once.'),
 });
 
-export const BackupDiskResult = z
-  .object({
-    index: DiskIndex.describe('Index of the disk, from 0.'),
-    id: z.string().describe('The identity of the disk on its host.'),
-    mode: ReadMode.describe('How the disk was read.'),
-    reason: z.string().optional().describe('Why the disk was not read incrementally; absent when it was.'),
-    size: ByteCount.describe('Virtual size, bytes.'),
-    changedBytes: ByteCount.describe(
-      'Bytes that change tracking reported as changed; for a full, the bytes the disk image may hold data in.',
-    ),
-    readBytes: ByteCount.describe('Bytes read from the host.'),
-    newBytes: ByteCount.describe('Bytes stored for the disk: data and block map.'),
-    skipped: z.string().optional().describe('Why the disk is not in the restore point; absent when it is.'),
-    method: ReadingMethod.optional().describe('The way the disk was read, on a host that has several.'),
-    methodReason: z.string().optional().describe('Why in this way.'),
-  })
-  .meta({ id: 'BackupDiskResult' });
-
 export const BackupVmResult = z
   .object({
     restorePointId: z.string().describe('Id of the new restore point.'),
@@ -115,5 +97,4 @@ export type FailedVm = z.infer<typeof FailedVm>;
 export type BackupVmsParams = z.infer<typeof BackupVmsParams>;
 export type BackupVmsResult = z.infer<typeof BackupVmsResult>;
 export type BackupVmParams = z.infer<typeof BackupVmParams>;
-export type BackupDiskResult = z.infer<typeof BackupDiskResult>;
 export type BackupVmResult = z.infer<typeof BackupVmResult>;

@@ -1,6 +1,6 @@
 /** Restore points of a repository: list, show, remove. */
 import * as z from 'zod';
-import { BackupDiskResult } from './backup.ts';
+import { BackupDiskResult } from './backup-disk.ts';
 import { BackupKind, ByteCount, OfRepository, PointSelector, ReadMode, Timestamp, Warnings } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 

@@ -33,11 +33,14 @@ function undescribed(schema: Schema, path: string): string[] {
   ];
 }
 
-describe('protocol contract', () => {
+describe('protocol contract', async () => {
+  const methods = await Promise.all(
+    Object.entries(METHODS).map(async ([name, method]) => ({ name, ...(await method.schemas()) })),
+  );
   const schemas: [string, z.ZodType][] = [
-    ...Object.entries(METHODS).flatMap(([name, method]): [string, z.ZodType][] => [
-      [`${name} parameters`, method.params],
-      [`${name} result`, method.result],
+    ...methods.flatMap(({ name, params, result }): [string, z.ZodType][] => [
+      [`${name} parameters`, params],
+      [`${name} result`, result],
     ]),
     ...Object.entries<unknown>(handshake).flatMap(([name, value]): [string, z.ZodType][] =>
       value instanceof z.ZodObject && name !== 'RequestMessage' ? [[name, value]] : [],
@@ -58,8 +61,7 @@ describe('protocol contract', () => {
 
   it('planned parameters are of known methods and not served yet', () => {
     for (const [method, parameters] of Object.entries(PLANNED)) {
-      expect(Object.keys(METHODS)).toContain(method);
-      const served = Object.keys(METHODS[method as keyof typeof METHODS].params.shape);
+      const served = Object.keys(methods.find(({ name }) => name === method)!.params.shape);
       for (const name of Object.keys(parameters)) expect(served).not.toContain(name);
     }
   });

@@ -20,6 +20,10 @@ function endless(log: string[] = []) {
   };
 }
 
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await delay(1);
+};
+
 describe('handshake', () => {
   it('must be first', async () => {
     const client = new Client(fakeOperations({}));
@@ -198,12 +202,25 @@ describe('progress, warnings and cancellation', () => {
     );
     client.send({ id: 'a', method: 'vm/backup', params: backup });
     client.send({ id: 'b', method: 'vm/backup', params: backup });
+    await until(() => log.length === 2);
     client.send({ method: '$/cancelRequest', params: { id: 'a' } });
     client.send({ method: '$/cancelRequest', params: { id: 'gone' } });
     client.send({ method: '$/cancelRequest' });
     expect((await client.answer('a')).error).toMatchObject({ code: -32005, data: { code: 'CANCELLED' } });
     expect(log).toEqual(['started', 'started', 'cleaned up']);
     expect((await client.request(3, 'vm/list', { host: 'sim:lab' })).result).toEqual({ vms: [] });
+  });
+
+  it('does not begin what is cancelled before', async () => {
+    const log: string[] = [];
+    const client = await Client.initialized(fakeOperations({ backupVm: endless(log) }));
+    const messages = [
+      { id: 'a', method: 'vm/backup', params: backup },
+      { method: '$/cancelRequest', params: { id: 'a' } },
+    ];
+    client.raw(messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''));
+    expect((await client.answer('a')).error).toMatchObject({ code: -32005, data: { code: 'CANCELLED' } });
+    expect(log).toEqual([]);
   });
 });
 
@@ -213,6 +230,7 @@ describe('the end', () => {
     const client = await Client.initialized(fakeOperations({ backupVm: endless(log) }));
     client.send({ id: 1, method: 'vm/backup', params: backup });
     client.send({ id: 2, method: 'vm/backup', params: backup });
+    await until(() => log.length === 2);
     client.input.end();
     await client.ended;
     expect(log).toEqual(['started', 'started', 'cleaned up', 'cleaned up']);

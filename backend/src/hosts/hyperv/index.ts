@@ -7,6 +7,7 @@ import { helperPath } from './helper-path.ts';
 import { giveHelper, takeHelper } from './helper-pool.ts';
 import { HyperVHost } from './host.ts';
 import { powerShellPath } from './shell.ts';
+import { isThisMachine } from './this-machine.ts';
 import { fileTrace, type Trace } from './trace.ts';
 import { type ReadingOptions, requireAbsolute } from './ways.ts';
 
@@ -25,9 +26,6 @@ export interface HyperVOptions {
   /** How disks are read; by what there is when absent. */
   reading?: ReadingOptions;
 }
-
-/** By its own name, this machine is this machine: asking it through WinRM would only be slower, and takes no credentials. */
-export const isThisMachine = (server: string): boolean => server.toLowerCase() === hostname().toLowerCase();
 
 /**
  * Opens the host; connecting goes on in the background, and its errors come with the first request.
