@@ -102,6 +102,10 @@ export class ModelFiles implements Files {
     );
   }
 
+  async names(folder: string): Promise<string[]> {
+    return (await this.entries(folder)).map(({ name }) => name).sort();
+  }
+
   /** As createDirectoryDurably() does it: only the names it made itself are flushed. */
   createFolder(folder: string): Promise<void> {
     return this.#told(folder, async () => {

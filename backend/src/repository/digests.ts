@@ -126,46 +126,59 @@ export class DigestStore {
   #note(
     kind: string,
     folders: ReadonlySet<string>,
-    whole: ReadonlyMap<string, readonly string[]>,
+    whole: ReadonlyMap<string, string>,
     before: ReadonlyMap<string, string>,
   ): void {
-    const remembered = this.#remembered();
+    // All at once only where it takes less than asking for each.
+    const remembered = folders.size > MANY_FOLDERS ? this.#remembered() : null;
     const changes = new Map<string, string | null>();
     for (const folder of folders) {
       const names = whole.get(folder);
-      const mark = names === undefined ? null : this.#markOf(names, remembered.get(folder));
+      const points = remembered === null ? this.#rememberedIn(folder) : remembered.get(folder);
+      const mark = names === undefined ? null : this.#markOf(names, points);
       if (mark !== (before.get(folder) ?? null)) changes.set(folder, mark);
     }
     if (changes.size > 0) this.#catalog.noteDigested(kind, changes);
   }
 
-  /** What is in the folder, and what this machine remembers of it: when either changes, it is looked at again. */
-  #markOf(names: readonly string[], remembered = 0): string {
-    return hash('sha256', `${this.#token} ${remembered}\n${names.join('\n')}`);
+  /**
+   * What is in the folder, and what this machine remembers of it: when either changes, it is looked at again.
+   * @param names as {@link ManifestStore.folders} tells them
+   */
+  #markOf(names: string, remembered = 0): string {
+    return hash('sha256', `${this.#token} ${remembered}\n${names}`);
   }
 
+  /** Restore points that are to be there, by folder. */
   #remembered(): Map<string, number> {
     const found = new Map<string, number>();
     for (const [folder, points] of this.#memory?.folders() ?? []) found.set(`manifests/${folder}/`, points);
     return found;
   }
+
+  #rememberedIn(folder: string): number {
+    const points = this.#memory?.points(folder.split('/')[1]!) ?? [];
+    return points.filter(({ gone }) => !gone).length;
+  }
 }
 
-/** Folders in which all that lies there is listed and has its digest, with their names. */
+/** Folders in which all that lies there is listed and has its digest, with the names in them. */
 function wholeFolders(found: {
-  /** An earlier listing: what was published or removed since makes a folder look different. */
-  there: ReadonlyMap<string, readonly string[]>;
+  /** An earlier look: what was published or removed since makes a folder look different. */
+  there: ReadonlyMap<string, string>;
   present: readonly string[];
   listed: ReadonlySet<string>;
   gone: ReadonlySet<string>;
-}): Map<string, readonly string[]> {
+}): Map<string, string> {
   const { there, present, listed, gone } = found;
   const counts = new Map<string, number>();
   for (const name of present) counts.set(folderOf(name), (counts.get(folderOf(name)) ?? 0) + 1);
-  const whole = new Map<string, readonly string[]>();
-  for (const [folder, names] of there)
-    if (names.length === counts.get(folder) && names.every((name) => listed.has(name) && !gone.has(name)))
-      whole.set(folder, names);
+  const whole = new Map<string, string>();
+  for (const [folder, count] of counts) {
+    const text = there.get(folder) ?? '';
+    const names = text.split('/').map((name) => folder + name);
+    if (names.length === count && names.every((name) => listed.has(name) && !gone.has(name))) whole.set(folder, text);
+  }
   return whole;
 }
 

@@ -6,7 +6,7 @@ import type { DocumentStore } from './document-store.ts';
 import { hiddenName, type RepositoryKeys } from './format/keys.ts';
 import type { PointWatch } from './point-watch.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
-import { damaged, requireObjectName, type Storage } from './storage/storage.ts';
+import { damaged, foldersBelow, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
 
 /** The restore point's id in the name of its manifest; null when that is no manifest's name. */
@@ -156,21 +156,12 @@ export class ManifestStore {
     return found;
   }
 
-  /** All that lies below `manifests/`, by folder (with `/` at its end), as the storage gives it: nothing is concluded from it. */
-  async folders(): Promise<Map<string, string[]>> {
-    const found = new Map<string, string[]>();
-    let folder = '/';
-    let names: string[] = [];
-    for (const { name } of await this.#storage.list('manifests/')) {
-      // Those of a folder come one after the other.
-      if (!name.startsWith(folder) || name.includes('/', folder.length)) {
-        folder = name.slice(0, name.lastIndexOf('/') + 1);
-        names = found.get(folder) ?? [];
-        found.set(folder, names);
-      }
-      names.push(name);
-    }
-    return found;
+  /**
+   * What lies in the folders below `manifests/` as {@link foldersBelow} tells it: nothing is concluded from it but whether
+   * a folder has changed.
+   */
+  folders(): Promise<Map<string, string>> {
+    return foldersBelow(this.#storage, 'manifests/');
   }
 
   /** Names in a folder: what is listed there, and all that is present. */

@@ -2,7 +2,8 @@
  * What the folder storage asks of a file system, and what it relies on about flushing. The operating system's is the
  * default; tests give one that forgets, tears and reorders whatever was not flushed.
  */
-import { promises as fs } from 'node:fs';
+import { promises as fs, readdir } from 'node:fs';
+import { promisify } from 'node:util';
 import { openUncached } from '../../support/direct-reads.ts';
 import { DIRECT_GRAIN } from '../../support/direct-writes.ts';
 import { toHvError } from '../../support/errors.ts';
@@ -47,11 +48,16 @@ export interface Files {
   stat(filePath: string): Promise<FileFacts | undefined>;
   /** Empty when the folder is missing. */
   entries(folder: string): Promise<FolderEntry[]>;
+  /** The names alone, ascending; empty when the folder is missing. Costs a third of entries(). */
+  names(folder: string): Promise<string[]>;
   /** With its missing parents; their names are durable when it returns. */
   createFolder(folder: string): Promise<void>;
   /** @throws FILE_NOT_FOUND */
   syncFolder(folder: string): Promise<void>;
 }
+
+/** A good deal cheaper than the one of `fs.promises`, which is noticed where there are thousands of folders. */
+const readNames = promisify<string, string[]>(readdir);
 
 export const systemFiles: Files = {
   open: openUncached,
@@ -66,17 +72,21 @@ export const systemFiles: Files = {
     const stat = await fs.stat(filePath).catch(() => undefined);
     return stat && { size: stat.size, mtimeMs: stat.mtimeMs, links: stat.nlink };
   },
-  entries: async (folder) => {
-    try {
-      return (await fs.readdir(folder, { withFileTypes: true })).map((entry) => ({
-        name: entry.name,
-        kind: entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other',
-      }));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw toHvError(error, folder);
-    }
-  },
+  entries: async (folder) =>
+    (await presentIn(folder, () => fs.readdir(folder, { withFileTypes: true }))).map((entry) => ({
+      name: entry.name,
+      kind: entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other',
+    })),
+  names: async (folder) => (await presentIn(folder, () => readNames(folder))).sort(),
   createFolder: createDirectoryDurably,
   syncFolder: syncDirectory,
 };
+
+async function presentIn<T>(folder: string, read: () => Promise<T[]>): Promise<T[]> {
+  try {
+    return await read();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw toHvError(error, folder);
+  }
+}

@@ -25,6 +25,8 @@ import {
 const TEMPORARY = 'tmp';
 /** Questions to the file system under way at once, while listing. */
 const AT_ONCE = 16;
+/** Small questions: most of them wait for a thread, so that the threads need not be woken for each. */
+const WAITING = 64;
 /** A temporary file of another machine is left alone this long: no backup holds one pack open for days. */
 const FOREIGN_LEFTOVER_MS = 3 * 24 * 3600 * 1000;
 
@@ -103,6 +105,20 @@ export class FolderStorage implements Storage {
 
   list(prefix: string, options: { sizes?: boolean } = {}): Promise<ObjectInfo[]> {
     return this.#listFolder(prefix, prefix === '' ? 0 : prefix.split('/').length - 1, options.sizes ?? false);
+  }
+
+  async folders(prefix: string): Promise<Map<string, string>> {
+    const root = this.#path(prefix.slice(0, -1));
+    const entries = await this.#files.entries(root);
+    const folders = entries.flatMap(({ name, kind }) => (kind === 'folder' && !name.startsWith('.') ? [name] : []));
+    const found = new Map<string, string>();
+    const look = async (folder: string): Promise<void> => {
+      const names = await this.#files.names(root + path.sep + folder);
+      const text = names.filter((name) => !name.startsWith('.')).join('/');
+      if (text !== '') found.set(`${prefix}${folder}/`, text);
+    };
+    await inTurns(folders, look, WAITING);
+    return found;
   }
 
   async delete(name: string): Promise<void> {
@@ -203,7 +219,11 @@ export class FolderStorage implements Storage {
 }
 
 /** A few at a time: a folder may hold hundred thousands of files. */
-async function inTurns<T>(items: readonly T[], action: (item: T, i: number) => Promise<void>): Promise<void> {
+async function inTurns<T>(
+  items: readonly T[],
+  action: (item: T, i: number) => Promise<void>,
+  atOnce = AT_ONCE,
+): Promise<void> {
   let next = 0;
   const lane = async () => {
     while (next < items.length) {
@@ -211,7 +231,7 @@ async function inTurns<T>(items: readonly T[], action: (item: T, i: number) => P
       await action(items[i]!, i);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
 }
 
 class FolderPut implements PutStream {

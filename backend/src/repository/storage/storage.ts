@@ -41,6 +41,12 @@ export interface Storage {
    * the listing began and whose delete was not called before it ended. Others being put or deleted may be there or not.
    */
   list(prefix: string, options?: { sizes?: boolean }): Promise<ObjectInfo[]>;
+  /**
+   * What lies in each folder right below `prefix`: the names, ascending, with `/` between, by folder (`prefix` before, `/` at
+   * its end). Folders without any are left out. As of when list() would tell; whether a name is an object's or a folder's
+   * again is not asked, so it takes far less than listing. Default: by list().
+   */
+  folders?(prefix: string): Promise<Map<string, string>>;
   /** Gone for good when it resolves. Not an error when it is gone. @throws ACCESS_DENIED on append-only storage */
   delete(name: string): Promise<void>;
   /**
@@ -55,6 +61,19 @@ export interface Storage {
 
 /** Largest object that get() reads into memory unless told otherwise. */
 export const DEFAULT_GET_LIMIT = 256 * 1024 * 1024;
+
+/** {@link Storage.folders} of any storage. */
+export async function foldersBelow(storage: Storage, prefix: string): Promise<Map<string, string>> {
+  if (storage.folders !== undefined) return storage.folders(prefix);
+  const found = new Map<string, Set<string>>();
+  for (const { name } of await storage.list(prefix)) {
+    const [folder, inside] = name.slice(prefix.length).split('/') as [string, string?];
+    if (inside === undefined) continue;
+    const names = found.get(folder) ?? new Set();
+    found.set(folder, names.add(inside));
+  }
+  return new Map([...found].map(([folder, names]) => [`${prefix}${folder}/`, [...names].sort().join('/')]));
+}
 
 const SEGMENT = /^[A-Za-z0-9._-]{1,120}$/;
 

@@ -1,7 +1,7 @@
 /** What every storage must do (docs/format.md §1); run it against each implementation. */
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import type { Storage } from '../../../../backend/src/repository/storage/storage.ts';
+import { foldersBelow, type Storage } from '../../../../backend/src/repository/storage/storage.ts';
 
 /** @param open two connections to the same empty place */
 export function storageConformance(open: () => Promise<{ one: Storage; other: Storage }>): void {
@@ -69,6 +69,19 @@ export function storageConformance(open: () => Promise<{ one: Storage; other: St
     expect((await one.list('')).map((o) => o.name)).toEqual(['m/1/a', 'm/2/b', 'n/x']);
     expect(await one.put('m/2/a', Buffer.from('again'))).toBe(true);
     expect((await other.get('m/2/a')).toString()).toBe('again');
+  });
+
+  it('tells what lies in folders as it lists it', async () => {
+    const { one, other } = await open();
+    for (const name of ['m/b/2', 'm/b/10', 'm/a/x/y', 'm/a/x/z', 'm/a/w', 'm/gone/1', 'm/file', 'n/c/1'])
+      await one.put(name, Buffer.from(name));
+    await one.delete('m/gone/1');
+    const expected = [
+      ['m/a/', 'w/x'],
+      ['m/b/', '10/2'],
+    ];
+    for (const storage of [one, other]) expect([...(await foldersBelow(storage, 'm/'))].sort()).toEqual(expected);
+    expect(await foldersBelow(one, 'none/')).toEqual(new Map());
   });
 
   it('reads ranges up to the very end, and not a byte beyond', async () => {
