@@ -55,7 +55,7 @@ class PackCheck {
     const name = packName(listed.id);
     const size = this.#sizes.get(listed.id) ?? (await this.#sizeNow(listed.id));
     if (size === null) return;
-    if (size === undefined) throw damage('pack', name, 'an index names this pack, but it is not there');
+    if (size === undefined) throw damage('pack', name, NOT_THERE);
     if (size !== listed.length) throw damage('pack', name, `it is ${size} bytes long instead of ${listed.length}`);
     const pack = await this.#tailOf(listed.id, size);
     if (pack === null) return;
@@ -87,7 +87,8 @@ class PackCheck {
     try {
       return await readPackTail(this.#core.storage, this.#core.config.id, id, size);
     } catch (error) {
-      if (!isHvError(error, 'FILE_NOT_FOUND') || (await this.#isNamed(id))) throw error;
+      if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
+      if (await this.#isNamed(id)) throw damage('pack', packName(id), NOT_THERE);
       return null;
     }
   }
@@ -97,6 +98,8 @@ class PackCheck {
     return this.#core.catalog.packById(id) !== undefined;
   }
 }
+
+const NOT_THERE = 'an index names this pack, but it is not there';
 
 const damage = (object: string, path: string, message: string): HvError =>
   new HvError('REPOSITORY_DAMAGED', `${path}: ${message}`, { data: { object, path } });
