@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   createRawWriter,
@@ -14,6 +15,8 @@ import {
   setVhdxDataWriteGuid,
   setVhdxDiskId,
 } from '../../../backend/src/disk/index.ts';
+import { HvError } from '../../../backend/src/support/errors.ts';
+import { type FileOpener, openFile } from '../../../backend/src/support/file.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
 import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
@@ -324,6 +327,37 @@ describe('streaming writers', () => {
       expect(await readdir(folder)).toEqual(['x']);
       await rm(file);
     }
+  });
+
+  it('a part that fails while the next block gets its place is told by the write, and nothing else', async () => {
+    const file = path.join(await scratch(), 'x.vhdx');
+    const full = new HvError('DISK_FULL', 'no room, by the test');
+    let pages = 0;
+    const opener: FileOpener = async (where, mode) => {
+      const inner = await openFile(where, mode);
+      return {
+        path: inner.path,
+        size: () => inner.size(),
+        readFully: (offset, target) => inner.readFully(offset, target),
+        readUpTo: (offset, target) => inner.readUpTo(offset, target),
+        truncate: (size) => inner.truncate(size),
+        sync: () => inner.sync(),
+        close: () => inner.close(),
+        writeFully: async (offset, data) => {
+          if (data.length === MIB) throw full;
+          // A page of the BAT takes its time.
+          if (data.length === 65536 && ++pages > 0) await sleep(20);
+          await inner.writeFully(offset, data);
+        },
+      };
+    };
+    const writer = await createVhdxWriter(file, { size: 9000 * MIB, blockSize: MIB, opener });
+    const before = pages;
+    // The entries of block 8190 and of the next one lie in different pages.
+    await expect(writer.write(8190 * MIB, pattern(1, 2 * MIB))).rejects.toBe(full);
+    expect(pages).toBe(before + 1);
+    await writer.abort();
+    expect(await readdir(path.dirname(file))).toEqual([]);
   });
 
   it('says what cannot be', async () => {
