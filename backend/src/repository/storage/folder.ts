@@ -114,7 +114,9 @@ export class FolderStorage implements Storage {
     const found = new Map<string, string>();
     const look = async (folder: string): Promise<void> => {
       const names = await this.#files.names(root + path.sep + folder);
-      const text = names.filter((name) => !name.startsWith('.')).join('/');
+      let text = names.join('/');
+      // Rare, so they are not looked for name by name.
+      if (text.startsWith('.') || text.includes('/.')) text = names.filter((name) => !name.startsWith('.')).join('/');
       if (text !== '') found.set(`${prefix}${folder}/`, text);
     };
     await inTurns(folders, look, WAITING);
