@@ -98,7 +98,10 @@ export class Interleaving {
     this.#world.changed = (change, name, actor) => this.#watch(change, name, actor);
     const problems: unknown[] = [];
     const actor = (name: string, work: (name: string) => Promise<void>): Promise<void> =>
-      work(name).catch((error) => void problems.push(error));
+      work(name).catch((error) => {
+        this.#log.push(`${new Date(this.#machines.time).toISOString()} ${name} FAILED: ${(error as Error).message}`);
+        problems.push(error);
+      });
     const writers = ['writer-1', 'writer-2', 'writer-3'].slice(0, 1 + below(this.#random, 3));
     const actors = [
       ...writers.map((name) => actor(name, (own) => this.#writer(own))),

@@ -18,6 +18,7 @@ import {
 } from './support/model.ts';
 import { World } from './support/process.ts';
 
+const HOUR = 3600 * 1000;
 const open = closedAfterEach<StoredRepository>();
 
 async function fixture() {
@@ -33,13 +34,15 @@ async function fixture() {
   return { world, storage, connect, names };
 }
 
+type Connect = Awaited<ReturnType<typeof fixture>>['connect'];
+
 /**
- * A restore point, and an index that names packs which are not there for all that it needs: its writer slept while it published,
+ * What others did meanwhile, and an index that names packs which are not there: its writer slept while it published,
  * a prune deleted its packs, and it died before it could take the index back.
  */
-async function sleeperLeft(disk: Buffer) {
+async function sleeperLeft(disk: Buffer, others: (connect: Connect) => Promise<unknown>) {
   const { world, storage, connect, names } = await fixture();
-  const process = world.process();
+  const process = world.process('two');
   const { promise: reached, resolve: arrive } = Promise.withResolvers<void>();
   const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
   let published = false;
@@ -54,23 +57,50 @@ async function sleeperLeft(disk: Buffer) {
   const slept = backup(sleeper, disk).catch((error) => error as Error);
   await reached;
   const gone = names('packs/');
-  await backup(await connect(), disk);
-  for (const name of gone) await storage.delete(name);
+  await others(connect);
+  world.time += 26 * HOUR;
+  await (await connect()).prune();
+  for (const name of gone) expect(storage.objects.has(name)).toBe(false);
   wake();
   expect(await slept).toBeInstanceOf(Killed);
   world.kill(process);
-  expect(names('indexes/')).toHaveLength(2);
   return { connect, names, gone };
 }
 
 describe('an index that names packs that are gone', () => {
   // Which of the two indexes is asked first hangs on their names.
   it.each([1, 2, 3, 4, 5, 6])('takes nothing from what is there when it is pruned (%i)', async (seed) => {
-    const { connect } = await sleeperLeft(sampleBytes(20 * BLOCK, seed));
+    const disk = sampleBytes(20 * BLOCK, seed);
+    const { connect, names } = await sleeperLeft(disk, async (one) => backup(await one(), disk));
+    expect(names('indexes/')).toHaveLength(2);
     await (await connect()).prune();
     expect(await verifyAll(await connect())).toHaveLength(1);
     expect((await (await connect()).check()).damages).toEqual([]);
   });
+});
+
+describe('a writer that relied on it', () => {
+  it.each(['still there', 'replaced meanwhile'])(
+    'stores nothing that lacks anything, and the next one is whole (%s)',
+    async (index) => {
+      const disk = sampleBytes(20 * BLOCK, 9);
+      const { connect, names } = await sleeperLeft(disk, async () => undefined);
+      const session = await (await connect()).beginSession();
+      const { ref, stats } = await storeDisk(session, disk, BLOCK);
+      expect(stats.newBlocks).toBe(0);
+      if (index !== 'still there') await (await connect()).prune();
+      expect(names('indexes/')).toHaveLength(index === 'still there' ? 1 : 0);
+      const point = { id: ulid(), group: GROUP, createdAt: '', contents: [ref], body: null };
+      await expect(session.publish(point)).rejects.toMatchObject({
+        code: 'REPOSITORY_DAMAGED',
+        message: expect.stringContaining('gone with their packs'),
+        advice: expect.stringContaining('Run the backup again'),
+      });
+      await session.close();
+      await backup(await connect(), disk);
+      expect(await verifyAll(await connect())).toHaveLength(1);
+    },
+  );
 });
 
 describe('a reader', () => {

@@ -15,7 +15,7 @@ export class DamageLog {
   }
 
   /** Best effort: reading a repository that cannot be written must go on. */
-  async record(location: RecordLocation, id: Buffer, message: string): Promise<void> {
+  async record(location: Pick<RecordLocation, 'packId' | 'offset'>, id: Buffer, message: string): Promise<void> {
     const key = damageKey(location);
     if (this.#index.damaged.has(key)) return;
     this.#index.damaged.add(key);

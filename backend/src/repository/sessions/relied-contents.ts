@@ -6,13 +6,15 @@ import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { trimmedLength } from '../engine/zeros.ts';
 import { RecordKind } from '../format/constants.ts';
-import { keyOf, packName } from '../format/ids.ts';
+import { indexName, keyOf, packName } from '../format/ids.ts';
+import { parseIndex } from '../format/index-format.ts';
 import { childId } from '../format/node.ts';
 import type { ContentRef, ManifestEnvelope } from '../port.ts';
 import { readPackContents } from '../records/pack-tail.ts';
 import type { IdClass } from '../records/record-index.ts';
 import type { SessionStore } from './session-store.ts';
 
+const NOT_THERE = 'the pack it was in is not there';
 /** Packs asked for at once. */
 const PROBES = 16;
 
@@ -23,6 +25,8 @@ export class ReliedContents {
   #before: ReadonlySet<string> = new Set();
   /** Records of blocks and nodes that were relied on and lie nowhere. */
   #lost = 0;
+  /** Whether a pack that was relied on is in no index any more. */
+  #vanished = false;
   /** The restore points whose contents were built on: what they need, by name. */
   readonly #bases = new Map<string, readonly ContentRef[]>();
 
@@ -78,6 +82,7 @@ export class ReliedContents {
     const gone = [...this.#store.relied].filter(
       (id) => !index.loosePacks.has(id) && catalog.packById(id) === undefined,
     );
+    this.#vanished ||= gone.length > 0;
     const absent = await this.#absent();
     for (const id of absent) index.missing.add(id);
     const concerned =
@@ -92,16 +97,33 @@ export class ReliedContents {
       stored = (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited)) || stored;
     }
     for (const id of fresh) this.#core.index.removeLoose(id);
-    if (this.#lost > 0)
-      throw new HvError(
-        'REPOSITORY_DAMAGED',
-        `${this.#lost} blocks that this backup shares with others are gone with their packs`,
-        {
-          advice: 'Run the backup again: it stores them anew.',
-          data: { object: 'pack', path: packName(absent[0] ?? gone[0] ?? ''), packs: absent },
-        },
-      );
+    if (this.#lost > 0) await this.#refuse(absent, gone);
     return stored;
+  }
+
+  /** @param absent packs that are not there; @param gone packs that no index names any more. @throws REPOSITORY_DAMAGED */
+  async #refuse(absent: readonly string[], gone: readonly string[]): Promise<never> {
+    await this.#recordAbsent(new Set(absent));
+    const packs = [...new Set([...absent, ...gone])];
+    const message = `${this.#lost} blocks that this backup shares with others are gone with their packs`;
+    throw new HvError('REPOSITORY_DAMAGED', message, {
+      advice: 'Run the backup again: it stores them anew.',
+      data: { object: 'pack', path: packName(packs[0] ?? ''), packs },
+    });
+  }
+
+  /** Of all that an index says of packs that are not there: what lies below a node that is lost could not be looked at. */
+  async #recordAbsent(packs: ReadonlySet<string>): Promise<void> {
+    const { storage, config, keys, catalog, damage } = this.#core;
+    for (const name of packs.size > 0 ? catalog.indexesOf(packs) : []) {
+      const object = indexName(name);
+      // Replaced meanwhile: then nobody relies on what it says any more.
+      const bytes = await storage.get(object).catch(() => null);
+      if (bytes === null) continue;
+      for (const pack of parseIndex(bytes, object, config.id, keys).packs)
+        if (packs.has(pack.id))
+          for (const { offset, id } of pack.records) await damage.record({ packId: pack.id, offset }, id, NOT_THERE);
+    }
   }
 
   /**
@@ -173,7 +195,12 @@ export class ReliedContents {
     if (level > 0) {
       if (visited.has(key)) return false;
       visited.add(key);
-      const node = await this.#core.nodes.load(id, level);
+      const node = await this.#core.nodes.load(id, level).catch((error) => {
+        if (onlyLook) throw error;
+        return this.#giveUp(kind, id, error);
+      });
+      // What is below it is not known any more.
+      if (node === null) return false;
       for (let slot = 0; slot < node.present.length; slot++) {
         const child = childId(node, slot);
         if (child === null) continue;
@@ -196,12 +223,17 @@ export class ReliedContents {
     return true;
   }
 
-  /** What was relied on in a pack that is not there is lost: recorded, so that the next backup stores it. */
+  /**
+   * What was relied on in a pack that is not there is lost: recorded, so that the next backup stores it. When the index that named
+   * the pack is gone too there is nothing to record.
+   */
   async #giveUp(kind: IdClass, id: Buffer, error: unknown): Promise<null> {
     const { index, damage } = this.#core;
-    const missing = index.findAll(kind, id).filter((location) => index.missing.has(location.packId));
-    if (missing.length === 0 || !isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) throw error;
-    for (const location of missing) await damage.record(location, id, 'the pack it was in is not there');
+    const found = index.findAll(kind, id);
+    const missing = found.filter((location) => index.missing.has(location.packId));
+    const isLost = missing.length > 0 || (this.#vanished && found.length === 0);
+    if (!isLost || !isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) throw error;
+    for (const location of missing) await damage.record(location, id, NOT_THERE);
     this.#lost += 1;
     return null;
   }
