@@ -86,11 +86,13 @@ export class MarkStore {
     return contents;
   }
 
-  /** Pins that came when their mark was gone. */
-  async dropStrayPins(): Promise<void> {
+  /** What came when its mark was gone: a writer's pin, or the second part, of a prune that slept. */
+  async dropStray(): Promise<void> {
     const names = new Set((await this.#storage.list('marks/')).map(({ name }) => name));
-    for (const name of names)
-      if (PIN.test(name) && !names.has(name.replace(PIN, '/packs'))) await this.#storage.delete(name);
+    for (const name of names) {
+      const packs = name.replace(/[^/]*$/, 'packs');
+      if (!names.has(packs)) await this.#storage.delete(name);
+    }
   }
 
   async #read(id: string, hasWaiting: boolean): Promise<Mark | null> {

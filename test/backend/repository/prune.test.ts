@@ -40,6 +40,19 @@ const sizeOf = (storage: MemoryStorage, prefix: string): number =>
   [...storage.objects].reduce((sum, [name, data]) => sum + (name.startsWith(prefix) ? data.length : 0), 0);
 
 describe('prune', () => {
+  it('removes what came when its mark was gone: of a prune that slept, and of a writer', async () => {
+    await using f = await fixture();
+    const { core } = f.repository;
+    await backup(f.repository, sampleBytes(4 * BLOCK, 1));
+    const mark = await core.marks.create(['0'.repeat(32)]);
+    await core.marks.remove(mark);
+    await core.marks.recordWaiting(mark, []);
+    await core.marks.pin(mark, '01ARZ3NDEKTSV4RRFFQ69G5FAV', []);
+    expect(sizeOf(f.storage, 'marks/')).toBeGreaterThan(0);
+    await f.repository.prune();
+    expect(sizeOf(f.storage, 'marks/')).toBe(0);
+  });
+
   it('gives back the space of a removed point at once, and leaves nothing behind', async () => {
     await using f = await fixture();
     const first = await backup(f.repository, sampleBytes(40 * BLOCK, 1));

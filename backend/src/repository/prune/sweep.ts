@@ -46,7 +46,7 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
   }
   result.freedBytes += await removeIndexes(core);
   for (const mark of due) await core.marks.remove(mark);
-  await core.marks.dropStrayPins();
+  await core.marks.dropStray();
   if (due.length > 0) await core.refresh();
   return result;
 }
