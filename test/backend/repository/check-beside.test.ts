@@ -169,6 +169,49 @@ describe('check', () => {
     expect((await (await connect()).check()).damages).toMatchObject([{ object: 'index' }]);
   });
 
+  it('nor when the packs are those of a dead session that another, believed to be alive, has claimed', async () => {
+    const { world, storage, connect } = await fixture();
+    const disk = sampleBytes(20 * BLOCK, 3);
+    // Its packs are indexed, its restore point is not published.
+    const process = world.process('two');
+    const endsNot = (operation: string, name: string) =>
+      name.startsWith('sessions/') && (operation === 'delete' || name.endsWith('/end')) ? new Killed() : undefined;
+    const dies = (prefix: string) => (operation: string, name: string) =>
+      operation === 'put' && name.startsWith(prefix) ? new Killed() : endsNot(operation, name);
+    await expect(backup(await connect({ fail: dies('manifests/') }, process), disk)).rejects.toThrow(Killed);
+    world.time += 26 * 3600 * 1000;
+    const superseding = gate();
+    const pruning = world.process();
+    const pruner = await connect(
+      {
+        before: async (operation, name) => {
+          if (operation === 'put' && name.startsWith('indexes/')) await superseding.pass();
+        },
+        fail: dies('marks/'),
+      },
+      pruning,
+    );
+    const pruned = pruner.prune().catch((error) => error as Error);
+    await superseding.reached;
+    // It goes on with them, publishes, and dies: for a day nobody can tell.
+    const writing = world.process('three');
+    let published = false;
+    const fail = (operation: string, name: string) => {
+      published ||= operation === 'put' && name.startsWith('manifests/');
+      return published ? endsNot(operation, name) : undefined;
+    };
+    await backup(await connect({ fail }, writing), disk);
+    superseding.open();
+    expect(await pruned).toBeInstanceOf(Killed);
+    world.kill(pruning);
+    const checker = await connect();
+    expect((await checker.check()).damages).toEqual([]);
+    await checker.prune();
+    expect([...storage.objects.keys()].filter((name) => name.includes('/claim-'))).not.toEqual([]);
+    expect((await checker.check()).damages).toEqual([]);
+    expect(await verifyAll(await connect())).toHaveLength(1);
+  });
+
   it('tells that indexes are lost, however much others store meanwhile', async () => {
     const { storage, connect } = await fixture();
     const writer = await connect();

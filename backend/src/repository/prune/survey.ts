@@ -76,8 +76,9 @@ export async function survey(
     sessions,
     manifests: new Set(names),
     ...deadAndThin(live.states(candidates), isIdle),
+    // Also those that a session at work has claimed: what restore points need had an index once, and waits for nobody.
     nameless: loose
-      .filter((pack) => pack.loose && pack.liveRecords > 0 && !busy.has(pack.sessionId))
+      .filter((pack) => pack.loose && pack.liveRecords > 0)
       .map((pack) => core.index.loosePacks.get(pack.id)!),
     listed,
     // An unreadable index may be the only one to name packs of a session at work.
