@@ -3,13 +3,19 @@ import { throwIfCancelled } from '../support/errors.ts';
 import type { RepositoryCore } from './core.ts';
 import { idAt, type Slot } from './engine/slot.ts';
 import { SlotSet } from './engine/worker-pool.ts';
-import { ID_LENGTH } from './format/constants.ts';
+import { recordRoom } from './format/block-scheme.ts';
+import { ID_LENGTH, RECORD_HEADER_LENGTH } from './format/constants.ts';
 import type { VerifyOptions } from './port.ts';
+import type { RecordLocation } from './records/record-index.ts';
 import { fetchBatch } from './tree/content-stream.ts';
+import type { BlockSource } from './tree/read-plan.ts';
+import { BaseLists } from './verify-bases.ts';
 
 interface OpenSlot {
   slot: Slot;
   count: number;
+  /** Where the records are, as far as that is known. */
+  sources: (BlockSource | undefined)[];
   /** Of the records. */
   bytes: number;
 }
@@ -24,6 +30,8 @@ export class BlockChecker {
   readBytes = 0;
   /** Decoded. */
   verifiedBytes = 0;
+  /** What deltas are over. */
+  readonly bases: BaseLists;
   readonly #core: RepositoryCore;
   readonly #options: VerifyOptions;
   readonly #lost: (error: unknown, id: Buffer) => void;
@@ -37,23 +45,24 @@ export class BlockChecker {
   /** @param lost told of each block that no record gives; may throw what is no damage */
   constructor(core: RepositoryCore, options: VerifyOptions, lost: (error: unknown, id: Buffer) => void) {
     this.#core = core;
+    this.bases = new BaseLists(core);
     this.#options = options;
     this.#lost = lost;
     this.#slots = new SlotSet(core.pool);
     this.#onlyProve = isWhole(options);
   }
 
-  /** Takes a block; waits while enough are under way. @param bytes of its record */
-  async add(id: Uint8Array, rawLength: number, bytes: number): Promise<void> {
+  /** Takes a block; waits while enough are under way. @param bytes of its record; @param location when it is sure */
+  async add(id: Uint8Array, rawLength: number, bytes: number, location?: RecordLocation): Promise<void> {
     if (this.#open === undefined) {
       throwIfCancelled(this.#options.signal);
       // The id may be a view that changes while we wait.
       const copy = Buffer.from(id);
-      this.#open = { slot: await this.#slots.acquire(), count: 0, bytes: 0 };
+      this.#open = { slot: await this.#slots.acquire(), count: 0, sources: [], bytes: 0 };
       if (this.#failure !== undefined) throw this.#failure;
-      return this.#enter(copy, rawLength, bytes);
+      return this.#enter(copy, rawLength, bytes, location);
     }
-    this.#enter(id, rawLength, bytes);
+    this.#enter(id, rawLength, bytes, location);
   }
 
   /** Waits for everything. @throws what a check failed with, damage excepted */
@@ -70,24 +79,38 @@ export class BlockChecker {
     this.#slots.dispose();
   }
 
-  #enter(id: Uint8Array, rawLength: number, bytes: number): void {
+  #enter(id: Uint8Array, rawLength: number, bytes: number, location: RecordLocation | undefined): void {
     const open = this.#open!;
     open.slot.ids.set(id, open.count * ID_LENGTH);
+    open.sources.push(location && this.#sourceAt(location));
     open.count += 1;
     open.bytes += bytes;
     this.verifiedBytes += rawLength;
     if (open.count === open.slot.capacity) this.#start();
   }
 
+  /** @returns undefined when it takes a closer look */
+  #sourceAt(location: RecordLocation): BlockSource | undefined {
+    if (RECORD_HEADER_LENGTH + location.storedLength > recordRoom(this.#core.scheme)) return undefined;
+    if (location.base === undefined) return { location };
+    const base = this.#onlyProve ? this.bases.of(location.base) : undefined;
+    return base && { location, base: base.location, baseBytes: base.beginning };
+  }
+
   #start(): void {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
-    const { slot, count, bytes } = open;
+    const { slot, count, sources, bytes } = open;
     const lost = (error: unknown, position: number) => this.#lost(error, idAt(slot, position));
     const positions = Array.from({ length: count }, (_, position) => position);
-    const task = fetchBatch(this.#core, slot, positions, lost, this.#onlyProve)
-      .then(() => {
+    const task = fetchBatch(this.#core, slot, positions, lost, this.#onlyProve, sources)
+      .then((unreadable) => {
+        for (const position of positions) {
+          const source = sources[position];
+          if (source && !unreadable.has(position))
+            this.bases.keep(idAt(slot, position), source.location, slot, position);
+        }
         this.readBytes += bytes;
         const { totalBytes, readBytes: doneBytes } = this;
         this.#options.progress?.({ phase: 'verify', doneBytes, totalBytes: Math.max(totalBytes, doneBytes) });

@@ -37,7 +37,8 @@ export async function verifyContents(
   const checker = new BlockChecker(core, options, (error, id) => noteDamage(error, found, id));
   try {
     const wanted = new WantedBlocks(core);
-    await walkContents(core, contents, options, found, async (id, location) => {
+    await walkContents(core, contents, options, found, async (id, location, isBase) => {
+      if (isBase && location !== undefined) checker.bases.want(location);
       if (location === undefined || !wanted.add(location, id)) await checkSingle(checker, id, location, found, options);
     });
     const unlisted = await checkPacks(core, wanted, checker, options);
@@ -78,8 +79,11 @@ class WantedBlocks {
    * Picks the wanted ones out of a pack's table of contents.
    * @returns null when these are not the ids that were wanted: the index says otherwise
    */
-  pick(pack: PackState, records: readonly RecordEntry[]): RecordEntry[] | null {
-    const picked = records.filter((_, ordinal) => this.records.isLive(pack.id, ordinal));
+  pick(pack: PackState, records: readonly RecordEntry[]): (RecordEntry & RecordLocation)[] | null {
+    const packNumber = this.#core.catalog.packById(pack.id)?.number ?? -1;
+    const picked = records
+      .map((record, ordinal) => ({ ...record, packId: pack.id, packNumber, ordinal }))
+      .filter(({ ordinal }) => this.records.isLive(pack.id, ordinal));
     const sum = picked.reduce((so, record) => addId(so, record.id), 0);
     return picked.length === pack.liveRecords && sum === this.#sums.get(pack.id) ? picked : null;
   }
@@ -88,8 +92,8 @@ class WantedBlocks {
 /** Order does not matter, and two sets of ids with one sum are not met by accident. */
 const addId = (sum: number, id: Buffer): number => (sum + id.readUIntLE(0, 6)) % 2 ** 48;
 
-/** Where the index has the block, if anywhere; the id is valid until the next visit. */
-type Visit = (id: Buffer, location: RecordLocation | undefined) => Promise<void>;
+/** Where the index has the block, if anywhere; the id is valid until the next visit. `isBase`: visited because a delta is over it. */
+type Visit = (id: Buffer, location: RecordLocation | undefined, isBase: boolean) => Promise<void>;
 
 /** Walks all trees, shared parts once. Nodes are read and checked on the way. */
 async function walkContents(
@@ -128,9 +132,9 @@ async function walkContents(
       for (let i = 0; i < run.count; i++) {
         const id = run.ids.subarray(i * ID_LENGTH, (i + 1) * ID_LENGTH);
         const [location] = index.findAll(RecordKind.block, id);
-        await visit(id, location);
+        await visit(id, location, false);
         // Deltas are held against the lists of their bases, so these are checked themselves, once.
-        if (location?.base && isWhole(options)) await visit(location.base, index.findWhole(location.base)[0]);
+        if (location?.base && isWhole(options)) await visit(location.base, index.findWhole(location.base)[0], true);
       }
     }
   }
@@ -139,6 +143,9 @@ async function walkContents(
 /** Bytes that checking a record decodes. */
 const decodedLength = ({ rawLength, base }: Pick<RecordEntry, 'rawLength' | 'base'>, options: VerifyOptions): number =>
   base !== undefined && isWhole(options) ? 0 : rawLength;
+
+const recordLength = ({ storedLength }: Pick<RecordEntry, 'storedLength'>): number =>
+  RECORD_HEADER_LENGTH + storedLength;
 
 /** Pack after pack, from the first wanted record to the last. @returns packs that do not list what the index says */
 async function checkPacks(
@@ -149,7 +156,8 @@ async function checkPacks(
 ): Promise<Set<string>> {
   const share = (options.samplePercent ?? 100) / 100;
   const unlisted = new Set<string>();
-  const packs = [...wanted.records.states()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const rank = ({ id }: PackState): string => `${checker.bases.isIn(id) ? 0 : 1}${id}`;
+  const packs = [...wanted.records.states()].sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
   checker.totalBytes = packs.reduce((sum, pack) => sum + pack.liveBytes, 0) * share;
   for (const pack of packs) {
     const records = await tableOf(core, pack);
@@ -160,7 +168,7 @@ async function checkPacks(
     }
     for (const record of picked)
       if (share >= 1 || Math.random() < share)
-        await checker.add(record.id, decodedLength(record, options), RECORD_HEADER_LENGTH + record.storedLength);
+        await checker.add(record.id, decodedLength(record, options), recordLength(record), record);
   }
   return unlisted;
 }
@@ -204,7 +212,7 @@ async function checkSingle(
   options: VerifyOptions,
 ): Promise<void> {
   if (found.size > 0 && found.has(id.toString('hex'))) return;
-  const length = location ? RECORD_HEADER_LENGTH + location.storedLength : 0;
+  const length = location ? recordLength(location) : 0;
   await checker.add(id, location ? decodedLength(location, options) : 0, length);
 }
 

@@ -21,6 +21,8 @@ export class SegmentSet {
   readonly #folder: string | null;
   #segments = new Map<string, Segment>();
   readonly #memory = new Map<string, Buffer>();
+  /** Of each segment the number of its first page, counted over all: as long as all pages fit, each has a slot of its own. */
+  #firstPages = new Map<Segment, number>();
   readonly #cache: (Cached | undefined)[] = new Array(CACHED_PAGES).fill(undefined);
 
   /** @param folder of the files; null: segments are kept in memory */
@@ -38,6 +40,12 @@ export class SegmentSet {
     for (const info of infos) next.set(info.name, this.#segments.get(info.name) ?? this.#make(info));
     for (const [name, segment] of this.#segments) if (!next.has(name)) segment.close();
     this.#segments = next;
+    this.#firstPages = new Map();
+    let pages = 0;
+    for (const segment of next.values()) {
+      this.#firstPages.set(segment, pages);
+      pages += segment.info.pages;
+    }
   }
 
   /** Keeps the bytes of a segment that has no file. */
@@ -80,8 +88,8 @@ export class SegmentSet {
   }
 
   readonly #load = (segment: Segment, number: number): Page => {
-    const { name, tag } = segment.info;
-    const slot = ((tag ^ Math.imul(number, 0x9e3779b1)) >>> 0) % CACHED_PAGES;
+    const { name } = segment.info;
+    const slot = ((this.#firstPages.get(segment) ?? 0) + number) % CACHED_PAGES;
     const cached = this.#cache[slot];
     if (cached?.number === number && cached.name === name) return cached.page;
     // Before its memory is written to: a page that turns out to be damaged must not be found under the old name.

@@ -119,8 +119,8 @@ export class RecordIndex {
 
   /** Bytes of the pack that a record lies in, as the index or its own table of contents says. */
   packLength({ packId, packNumber }: RecordLocation): number | undefined {
-    const pack = packNumber < 0 ? this.loosePacks.get(packId) : this.#packs.get(packNumber);
-    return pack?.length;
+    if (packNumber < 0) return this.loosePacks.get(packId)?.length;
+    return (this.#packs.get(packNumber) ?? this.catalog.pack(packNumber))?.length;
   }
 
   /** The pack is known from an index or its own table of contents. */

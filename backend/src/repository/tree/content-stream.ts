@@ -114,6 +114,7 @@ async function* batches(
 /**
  * Fetches and decodes a slot; what fails is read again singly.
  * @param onlyProve deltas are held against the page lists of their bases, which somebody else proves, and not put together
+ * @param known where the records are, as far as the caller knows
  * @returns positions that stayed unreadable
  */
 export async function fetchBatch(
@@ -122,10 +123,11 @@ export async function fetchBatch(
   blocks: readonly number[],
   lost: (error: unknown, first: number, count: number) => void,
   onlyProve = false,
+  known: readonly (BlockSource | undefined)[] = [],
 ): Promise<Set<number>> {
   const single = new Set<number>();
   const sources = blocks.map((_, position) => {
-    const source = findSource(core, idAt(slot, position), onlyProve);
+    const source = known[position] ?? findSource(core, idAt(slot, position), onlyProve);
     if (source === undefined) single.add(position);
     return source;
   });

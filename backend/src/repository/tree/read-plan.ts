@@ -1,4 +1,5 @@
 /** How a slot full of blocks is fetched: which records, with which ranged gets, each into which part of the slot. */
+import { copyBytes } from '../../support/copy-bytes.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { RECORD_HEADER_LENGTH } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
@@ -21,6 +22,8 @@ export interface BlockSource {
   base?: RecordLocation;
   /** Bytes to read of the base's body: its page list, where that is enough. Default: all of it. */
   baseLength?: number;
+  /** The base's header and so much of its body, when they have been read before. */
+  baseBytes?: Buffer;
 }
 
 /** A record to be read, and for which block. */
@@ -55,12 +58,21 @@ export function planGets(
   manners: ReadManners = PLAIN,
 ): RangedGet[] {
   const order: Part[] = [];
+  // What needs no reading lies at the end of the input.
+  let room = slot.input.length;
   for (const [block, source] of sources.entries()) {
-    slot.meta[block * META_FIELDS + Meta.kind] = source?.location.kind ?? 0;
+    const meta = block * META_FIELDS;
+    slot.meta[meta + Meta.kind] = source?.location.kind ?? 0;
     if (source === undefined) continue;
-    const { location, base } = source;
+    const { location, base, baseBytes } = source;
     order.push({ location, length: RECORD_HEADER_LENGTH + location.storedLength, block, isBase: false });
-    if (base === undefined) continue;
+    if (baseBytes !== undefined) {
+      room -= baseBytes.length;
+      copyBytes(baseBytes, slot.input, room);
+      slot.meta[meta + Meta.baseOffset] = room;
+      slot.meta[meta + Meta.baseLength] = baseBytes.length - RECORD_HEADER_LENGTH;
+    }
+    if (base === undefined || baseBytes !== undefined) continue;
     const length = RECORD_HEADER_LENGTH + (source.baseLength ?? base.storedLength);
     order.push({ location: base, length, block, isBase: true });
   }
@@ -68,7 +80,7 @@ export function planGets(
   const { grain } = manners;
   const gets: (RangedGet & { pack: RecordLocation })[] = [];
   let used = 0;
-  let spare = slot.input.length - order.reduce((sum, part) => sum + part.length, 0);
+  let spare = room - order.reduce((sum, part) => sum + part.length, 0);
   for (const { location, length, block, isBase } of order) {
     const name = packName(location.packId);
     const last = gets.at(-1);
@@ -96,7 +108,7 @@ export function planGets(
     slot.meta[meta + (isBase ? Meta.baseOffset : Meta.offset)] = at;
     slot.meta[meta + (isBase ? Meta.baseLength : Meta.storedLength)] = length - RECORD_HEADER_LENGTH;
   }
-  return widened(gets, slot.input.length, manners);
+  return widened(gets, room, manners);
 }
 
 /** Lets gets begin and end with a page where there is room: what comes along is read for nothing, and lies between the records. */
