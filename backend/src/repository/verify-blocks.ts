@@ -18,6 +18,8 @@ interface OpenSlot {
   sources: (BlockSource | undefined)[];
   /** Of the records. */
   bytes: number;
+  /** Bytes left of the slot's input. */
+  room: number;
 }
 
 /** Every block, not a sample: then the bases of deltas are checked by themselves. */
@@ -54,15 +56,17 @@ export class BlockChecker {
 
   /** Takes a block; waits while enough are under way. @param bytes of its record; @param location when it is sure */
   async add(id: Uint8Array, rawLength: number, bytes: number, location?: RecordLocation): Promise<void> {
-    if (this.#open === undefined) {
-      throwIfCancelled(this.#options.signal);
-      // The id may be a view that changes while we wait.
-      const copy = Buffer.from(id);
-      this.#open = { slot: await this.#slots.acquire(), count: 0, sources: [], bytes: 0 };
-      if (this.#failure !== undefined) throw this.#failure;
-      return this.#enter(copy, rawLength, bytes, location);
-    }
-    this.#enter(id, rawLength, bytes, location);
+    const source = location && this.#sourceAt(location);
+    const room = this.#roomFor(source);
+    if (this.#open !== undefined && this.#open.room < room) this.#start();
+    if (this.#open !== undefined) return this.#enter(id, rawLength, bytes, source, room);
+    throwIfCancelled(this.#options.signal);
+    // The id may be a view that changes while we wait.
+    const copy = Buffer.from(id);
+    const slot = await this.#slots.acquire();
+    this.#open = { slot, count: 0, sources: [], bytes: 0, room: slot.input.length };
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#enter(copy, rawLength, bytes, source, room);
   }
 
   /** Waits for everything. @throws what a check failed with, damage excepted */
@@ -79,14 +83,22 @@ export class BlockChecker {
     this.#slots.dispose();
   }
 
-  #enter(id: Uint8Array, rawLength: number, bytes: number, location: RecordLocation | undefined): void {
+  #enter(id: Uint8Array, rawLength: number, bytes: number, source: BlockSource | undefined, room: number): void {
     const open = this.#open!;
     open.slot.ids.set(id, open.count * ID_LENGTH);
-    open.sources.push(location && this.#sourceAt(location));
+    open.sources.push(source);
     open.count += 1;
     open.bytes += bytes;
+    open.room -= room;
     this.verifiedBytes += rawLength;
-    if (open.count === open.slot.capacity) this.#start();
+    // What is only proven leaves no blocks behind that would take room.
+    if (open.count === (this.#onlyProve ? open.slot.entries : open.slot.capacity)) this.#start();
+  }
+
+  /** Bytes of a slot's input. */
+  #roomFor(source: BlockSource | undefined): number {
+    if (source === undefined) return 2 * recordRoom(this.#core.scheme);
+    return RECORD_HEADER_LENGTH + source.location.storedLength + (source.baseBytes?.length ?? 0);
   }
 
   /** @returns undefined when it takes a closer look */

@@ -113,7 +113,8 @@ async function* batches(
 
 /**
  * Fetches and decodes a slot; what fails is read again singly.
- * @param onlyProve deltas are held against the page lists of their bases, which somebody else proves, and not put together
+ * @param onlyProve nothing is left in the slot's output; deltas are held against the page lists of their bases, which somebody else
+ *   proves, and not put together
  * @param known where the records are, as far as the caller knows
  * @returns positions that stayed unreadable
  */
@@ -153,9 +154,10 @@ export async function fetchBatch(
   for (const failure of failures) single.add(failure.block);
   const unreadable = new Set<number>();
   for (const position of single) {
-    const start = position * slot.blockSize;
     try {
       const raw = await core.reader.read(RecordKind.block, Buffer.from(idAt(slot, position)));
+      if (onlyProve) continue;
+      const start = position * slot.blockSize;
       const length = raw.copy(slot.output, start, 0, slot.blockSize);
       slot.output.fill(0, start + length, start + slot.blockSize);
     } catch (error) {
