@@ -2,7 +2,7 @@
 import { ENTRY_LENGTH } from './segment-format.ts';
 
 /** Largest number sorted at once: the position of an entry goes into the sort key. */
-export const MAX_SORT = 2 ** 20;
+export const MAX_SORT = 2 ** 19;
 
 /** @returns positions of the entries in order; @param count at most MAX_SORT */
 export function sortEntries(entries: Buffer, count: number): Uint32Array {
