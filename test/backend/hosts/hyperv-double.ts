@@ -25,7 +25,7 @@ export interface DoubleFolder {
 }
 
 /** .NET without what pays off only in long runs, PowerShell without its call home. */
-const QUICK_START = { DOTNET_TieredPGO: '0', DOTNET_gcConcurrent: '0', POWERSHELL_TELEMETRY_OPTOUT: '1' };
+const QUICK_START = { DOTNET_TieredCompilation: '0', DOTNET_gcConcurrent: '0', POWERSHELL_TELEMETRY_OPTOUT: '1' };
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -81,7 +81,7 @@ export async function makeDouble(
   return { executable, helper: variables.HVBACKUP_HELPER };
 }
 
-const shared = new Map<boolean, Promise<{ double: DoubleFolder; folder: string }>>();
+const shared = new Map<string, Promise<{ double: DoubleFolder; folder: string }>>();
 
 /**
  * Doubles for one world after the other: their helper stays warm, which makes a backup five to ten times as fast. What a test kills is started
@@ -89,10 +89,11 @@ const shared = new Map<boolean, Promise<{ double: DoubleFolder; folder: string }
  */
 export async function shareDouble(
   directory: string,
-  native = false,
+  options: DoubleOptions = {},
 ): Promise<{ double: DoubleFolder; leave: () => Promise<void> }> {
-  if (!shared.has(native)) shared.set(native, makeShared(native));
-  const { double, folder } = await shared.get(native)!;
+  const key = JSON.stringify(options);
+  if (!shared.has(key)) shared.set(key, makeShared(options));
+  const { double, folder } = await shared.get(key)!;
   const link = join(folder, 'host');
   await symlink(directory, link).catch(() => {
     throw new Error('another world stands on the shared doubles');
@@ -100,10 +101,10 @@ export async function shareDouble(
   return { double, leave: () => rm(link, { force: true }) };
 }
 
-async function makeShared(native: boolean): Promise<{ double: DoubleFolder; folder: string }> {
+async function makeShared(options: DoubleOptions): Promise<{ double: DoubleFolder; folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'hvb-doubles-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  return { double: await makeDouble(folder, join(folder, 'host'), { native }), folder };
+  return { double: await makeDouble(folder, join(folder, 'host'), options), folder };
 }
 
 /** The double's process starts with every helper: as one file that is a fifth of a second instead of half a one. */

@@ -2,7 +2,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
-import { endIdleHelpers } from '../../../backend/src/hosts/hyperv/index.ts';
 import { createSimulatedHost, type SimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import * as operations from '../../../backend/src/operations/index.ts';
 import { openStoredRepository } from '../../../backend/src/repository/open.ts';
@@ -12,7 +11,7 @@ import { ManifestBody } from '../../../backend/src/schema/manifest.ts';
 import { CreateRepositoryParams } from '../../../backend/src/schema/repository.ts';
 import { RestorePointParams } from '../../../backend/src/schema/restore.ts';
 import { type Behaviour, readState, setBehaviour } from '../../helper/double/state.ts';
-import { type DoubleFolder, type DoubleOptions, makeDouble, shareDouble } from './hyperv-double.ts';
+import { type DoubleFolder, type DoubleOptions, shareDouble } from './hyperv-double.ts';
 
 export const MIB = 2 ** 20;
 
@@ -46,9 +45,7 @@ export class HyperVWorld {
     const directory = join(folder, 'host');
     const sim = await createSimulatedHost(directory);
     await mkdir(`${directory}.disks`);
-    const { double, leave } = options.settings
-      ? { double: await makeDouble(folder, directory, options), leave: endIdleHelpers }
-      : await shareDouble(directory, options.native);
+    const { double, leave } = await shareDouble(directory, options);
     const world = new HyperVWorld(folder, directory, sim, double, leave);
     const { vm } = await sim.createVm({ name: 'guest', disks: sizes.map((size) => ({ size })) });
     world.vmId = vm.id;

@@ -19,7 +19,7 @@ import { HvError } from '../../../backend/src/support/errors.ts';
 import { CimFault, parseEmbedded, Refused } from './embedded.ts';
 import { allCheckpoints, componentInstances, objectPath, type World } from './instances.ts';
 import { instancesOf } from './query.ts';
-import { SINCE_1709 } from './schema.ts';
+import { BEFORE_1709, SINCE_1709 } from './schema.ts';
 
 const INVALID_PARAMETER = 32773;
 const FOR_BACKUP = 3;
@@ -33,7 +33,7 @@ const fails = (text: string): HvError => new HvError('IO_ERROR', text);
 export async function exportSystem(world: World, args: Record<string, unknown>): Promise<void> {
   const { properties } = parseEmbedded(args.ExportSettingData, 'Msvm_VirtualSystemExportSettingData');
   for (const name of SINCE_1709) {
-    if (world.behaviour.noExclusion && properties[name] !== undefined)
+    if (BEFORE_1709 && properties[name] !== undefined)
       throw new CimFault('InvalidParameter', `Msvm_VirtualSystemExportSettingData has no property ${name}`);
   }
   const vmId = String((args.ComputerSystem as { keys: Record<string, string> }).keys.Name).toLowerCase();

@@ -13,7 +13,7 @@ import { CimFault } from './embedded.ts';
 import { allCheckpoints, type Instance, SERVER, type World } from './instances.ts';
 import { invoke, lookAtJob } from './methods.ts';
 import { associated, guidIn, instanceOf, instancesOf, matches } from './query.ts';
-import { CLASSES, SINCE_1709 } from './schema.ts';
+import { BEFORE_1709, CLASSES, SINCE_1709 } from './schema.ts';
 import { type Reference, readBehaviour, readState, setBehaviour, writeState } from './state.ts';
 import { setDisk, setSnapshots } from './vhd-sets.ts';
 
@@ -73,7 +73,7 @@ async function answer(request: Request): Promise<unknown> {
     case 'class': {
       const declared = CLASSES[request.className!];
       if (!declared) throw new CimFault('InvalidClass', `Invalid class ${request.className}`);
-      if (world.behaviour.noExclusion && request.className === 'Msvm_VirtualSystemExportSettingData') {
+      if (BEFORE_1709 && request.className === 'Msvm_VirtualSystemExportSettingData') {
         const properties = Object.entries(declared.properties).filter(([name]) => !SINCE_1709.includes(name));
         return { name: request.className, ...declared, properties: Object.fromEntries(properties) };
       }

@@ -81,8 +81,6 @@ export interface Behaviour {
   unequalArrays?: boolean;
   /** Extra disks as the VM has them: pass-through. */
   passThrough?: boolean;
-  /** Exports cannot leave disks out: a host before Windows 10 1709 (documented). */
-  noExclusion?: boolean;
   /**
    * What exported disks look like (all assumed): `flat`, one file a disk; `chain`, the files of its chain as they are (a full); `copies`, flat
    * with identities and names of their own.
