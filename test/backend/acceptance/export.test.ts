@@ -3,9 +3,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { noise } from '../../../build/fixtures/content.ts';
-import { cli, ok, sha256File } from '../support/cli.ts';
+import { cli, ok } from '../support/cli.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForSuite } from '../support/scratch.ts';
+import { sha256File } from '../support/sparse.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { World } from './world.ts';
 

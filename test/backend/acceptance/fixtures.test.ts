@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { noise } from '../../../build/fixtures/content.ts';
-import { cli, ok, sha256File } from '../support/cli.ts';
+import { cli, ok } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
+import { sha256File } from '../support/sparse.ts';
 import { World } from './world.ts';
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'fixtures');

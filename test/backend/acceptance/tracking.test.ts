@@ -4,8 +4,9 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { noise } from '../../../build/fixtures/content.ts';
-import { ok, sha256File, start } from '../support/cli.ts';
+import { ok, start } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
+import { sha256File } from '../support/sparse.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { World } from './world.ts';
 

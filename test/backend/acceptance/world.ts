@@ -1,7 +1,8 @@
 /** A simulated host, a repository and their guests in a scratch folder, driven through the command line. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cli, ok, sha256File } from '../support/cli.ts';
+import { cli, ok } from '../support/cli.ts';
+import { sha256File } from '../support/sparse.ts';
 
 export class World {
   readonly folder: string;

@@ -1,7 +1,5 @@
 /** The command line under test: the bundle, as a process of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -69,11 +67,4 @@ export function start(args: string[], options: { state?: string } = {}): ChildPr
     });
   });
   return Object.assign(child, { done });
-}
-
-/** SHA-256 of a file, 64 hex digits. */
-export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 4 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
