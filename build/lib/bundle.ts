@@ -1,5 +1,6 @@
 /** Bundles the backend into one CommonJS file (DESIGN §3): command line, stdio server and worker threads alike. */
-import { basename, join } from 'node:path';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { REQUIRED_MAJOR, root } from '../runtime.mjs';
 
@@ -20,16 +21,24 @@ const COMMON = {
 
 /** Builds `build/out/hvbackup.cjs`. @throws when a source does not compile; esbuild has printed where. */
 export async function bundleBackend(): Promise<string> {
-  await build({
+  const { outputFiles } = await build({
     ...COMMON,
     entryPoints: [join(root, 'backend', 'src', 'main.ts')],
     outfile: BUNDLE,
+    write: false,
     sourcemap: true,
     legalComments: 'eof',
     // import.meta does not exist in CommonJS.
     define: { __HVBACKUP_WORKER__: JSON.stringify(await bundleWorker()), 'import.meta.url': 'undefined' },
     banner: { js: `#!/usr/bin/env node\n${VERSION_CHECK}` },
   });
+  await mkdir(dirname(BUNDLE), { recursive: true });
+  for (const { path, contents } of outputFiles) {
+    // At once: the package is made beside tests that start the bundle.
+    const fresh = `${path}.${process.pid}`;
+    await writeFile(fresh, contents);
+    await rename(fresh, path);
+  }
   return BUNDLE;
 }
 
