@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './build/lib/test-order.ts';
 
 // Tests start hundreds of worker threads and processes that run the sources: compiled once, that is a quarter of all CPU time less.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'build', 'out', 'compile-cache');
@@ -11,6 +13,8 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // Tests wait for disks and for processes that they started: one more than there are cores keeps these busy.
+    maxWorkers: Math.min(8, availableParallelism() + 1),
+    sequence: { sequencer: LongestFirst },
   },
 });

@@ -1,12 +1,13 @@
 /**
- * `npm test`: bundles, checks, and runs every test that this machine can run; what was skipped is named with its reason.
+ * `npm test`: bundles, checks, and runs every test that this machine can run; what was skipped is named with its reason. The
+ * runners work at the same time, their output comes one after the other.
  * Extra arguments go to vitest. The last line is the sum over all runners.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleBackend } from '../lib/bundle.ts';
-import { findProgram, run, runModule } from '../lib/run.ts';
+import { type Ended, findProgram, start } from '../lib/run.ts';
 import { root } from '../runtime.mjs';
 import { runChecks } from './check.ts';
 
@@ -21,8 +22,9 @@ const failedChecks = runChecks();
 const folder = mkdtempSync(join(tmpdir(), 'hvbackup-test-'));
 let total: Tally;
 try {
-  const backend = runVitest(join(folder, 'vitest.json'));
-  const module = runPester(join(folder, 'pester.json'));
+  const pester = startPester(join(folder, 'pester.json'));
+  const backend = await runVitest(join(folder, 'vitest.json'));
+  const module = await tallyPester(join(folder, 'pester.json'), pester);
   total = {
     passed: backend.passed + module.passed,
     failed: backend.failed + module.failed + failedChecks,
@@ -38,15 +40,16 @@ if (total.skipped.length > 0) {
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);
 
-function runVitest(report: string): Tally {
+async function runVitest(report: string): Promise<Tally> {
   const args = [
+    join(root, 'node_modules', 'vitest', 'vitest.mjs'),
     'run',
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
     ...process.argv.slice(2),
   ];
-  const status = runModule('vitest/vitest.mjs', args);
+  const { status } = await start(process.execPath, args, false);
   const json = readReport<{
     numPassedTests: number;
     numFailedTests: number;
@@ -62,13 +65,19 @@ function runVitest(report: string): Tally {
   return { passed: json.numPassedTests, failed, skipped };
 }
 
-function runPester(report: string): Tally {
+/** @returns null where there is no PowerShell */
+function startPester(report: string): Promise<Ended> | null {
   const pwsh = findProgram('pwsh');
-  const nothing: Tally = { passed: 0, failed: 0, skipped: [] };
-  if (pwsh === null) return { ...nothing, skipped: ['module tests (Pester, PSScriptAnalyzer): no pwsh on PATH'] };
-  console.log('\nPester and PSScriptAnalyzer:');
+  if (pwsh === null) return null;
   const script = join(root, 'test', 'module', 'Invoke-Tests.ps1');
-  const status = run(pwsh, ['-NoLogo', '-NoProfile', '-NonInteractive', '-File', script, '-ReportPath', report]);
+  return start(pwsh, ['-NoLogo', '-NoProfile', '-NonInteractive', '-File', script, '-ReportPath', report], true);
+}
+
+async function tallyPester(report: string, started: Promise<Ended> | null): Promise<Tally> {
+  const nothing: Tally = { passed: 0, failed: 0, skipped: [] };
+  if (started === null) return { ...nothing, skipped: ['module tests (Pester, PSScriptAnalyzer): no pwsh on PATH'] };
+  const { status, output } = await started;
+  console.log(`\nPester and PSScriptAnalyzer:\n${output}`);
   const json = readReport<{ passed: number; failed: number; skipped: string[] }>(report);
   if (json === null) return { ...nothing, failed: 1 };
   return { passed: json.passed, failed: json.failed === 0 && status !== 0 ? 1 : json.failed, skipped: json.skipped };
