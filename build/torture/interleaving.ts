@@ -70,7 +70,7 @@ export class Interleaving {
   readonly #log: string[] = [];
   /** The fewer there are, the more the writers store the same. */
   readonly #kinds: number;
-  /** A writer died having published an index that it would have had to correct. */
+  /** A writer slept while it published an index, which it may have to correct, or died before it could. */
   #orphaned = false;
   /** Time that passes with a turn, at most. */
   #pace = 1000;
@@ -148,9 +148,8 @@ export class Interleaving {
     if (!/^(manifests\/|indexes\/|sessions\/.*\/point-)/.test(name) || this.#random() > 0.1) return;
     this.#sleep(actor, this.#random() < 0.3 ? Number.MAX_SAFE_INTEGER : 100 + below(this.#random, 400));
     // It wakes up, its put happens, and it cannot mend any more what is wrong with that.
-    if (this.#random() > 0.3) return;
-    this.#processes.get(actor)?.storage.die(2);
     this.#orphaned ||= name.startsWith('indexes/');
+    if (this.#random() < 0.3) this.#processes.get(actor)?.storage.die(2);
   }
 
   async #watch(change: 'put' | 'delete', name: string, actor: string): Promise<void> {
@@ -263,7 +262,7 @@ export class Interleaving {
     }
   }
 
-  /** A writer that slept, published an index of what was deleted meanwhile, and died leaves just that, until the next prune. */
+  /** A writer that slept may publish an index of what was deleted meanwhile; that stays until it corrects it, or the next prune does. */
   async #check(repository: StoredRepository, when: string): Promise<void> {
     const messages = (await repository.check()).damages.map(({ message }) => message);
     const wrong = messages.filter(
