@@ -68,7 +68,11 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
   const bytes = renderConfig(config);
   parseConfig(bytes, storage.location);
   // Nothing is put beside a repository that exists.
-  if (await isThere(storage)) throw repositoryExists(storage.location);
+  if (await isThere(storage)) {
+    // Whoever is told so relies on it, and whoever put it may have been told that it failed.
+    await storage.settle(CONFIG_NAME);
+    throw repositoryExists(storage.location);
+  }
   const stray = await strayKeys(storage);
   let key: string | null = null;
   if (passphrase !== undefined) {
