@@ -6,24 +6,12 @@ import { describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { indexName } from '../../../backend/src/repository/format/ids.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
-import { closedAfterEach } from './support/closing.ts';
-import { type FaultPlan, FaultStorage, Killed, MemoryStorage } from './support/memory-storage.ts';
-import { BLOCK, backup, createMemoryRepository, openMemory, sampleBytes, verifyAll } from './support/model.ts';
+import { type FaultPlan, Killed, MemoryStorage } from './support/memory-storage.ts';
+import { BLOCK, backup, openMemory, sampleBytes, verifyAll } from './support/model.ts';
 import { World } from './support/process.ts';
+import { type Connect, processesAtWork } from './support/processes.ts';
 
-const open = closedAfterEach<StoredRepository>();
-
-async function fixture() {
-  const world = new World();
-  const storage = new MemoryStorage();
-  await (await createMemoryRepository(storage)).close();
-  const connect = async (plan: FaultPlan = {}, process = world.process()) => {
-    const repository = await openMemory(new FaultStorage(storage, plan), process);
-    open.push(repository);
-    return repository;
-  };
-  return { world, storage, connect };
-}
+const { open, fixture } = processesAtWork();
 
 /** A restore point of which prune keeps a tenth in packs of its own: the rest belonged to one that is removed. */
 async function thinPacks(repository: StoredRepository): Promise<void> {
@@ -47,7 +35,7 @@ function gate() {
 }
 
 /** A dead pack is needed again: prune has superseded its index, and not marked it yet, when a restore point is published. */
-async function neededAgain(world: World, connect: Awaited<ReturnType<typeof fixture>>['connect'], prune: FaultPlan) {
+async function neededAgain(world: World, connect: Connect, prune: FaultPlan) {
   const disk = sampleBytes(20 * BLOCK, 3);
   const first = await connect();
   const { id } = await backup(first, disk);

@@ -1,40 +1,13 @@
 /** Indexes that name packs which are not there: a writer that slept published them, or the packs were lost. */
 import { describe, expect, it, vi } from 'vitest';
 import type { Damage } from '../../../backend/src/repository/port.ts';
-import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
-import { closedAfterEach } from './support/closing.ts';
-import { type FaultPlan, FaultStorage, Killed, MemoryStorage } from './support/memory-storage.ts';
-import {
-  BLOCK,
-  backup,
-  createMemoryRepository,
-  GROUP,
-  openMemory,
-  readAll,
-  sampleBytes,
-  storeDisk,
-  verifyAll,
-} from './support/model.ts';
-import { World } from './support/process.ts';
+import { Killed } from './support/memory-storage.ts';
+import { BLOCK, backup, GROUP, readAll, sampleBytes, storeDisk, verifyAll } from './support/model.ts';
+import { type Connect, processesAtWork } from './support/processes.ts';
 
 const HOUR = 3600 * 1000;
-const open = closedAfterEach<StoredRepository>();
-
-async function fixture() {
-  const world = new World();
-  const storage = new MemoryStorage();
-  await (await createMemoryRepository(storage)).close();
-  const connect = async (plan: FaultPlan = {}, process = world.process()) => {
-    const repository = await openMemory(new FaultStorage(storage, plan), process);
-    open.push(repository);
-    return repository;
-  };
-  const names = (prefix: string) => [...storage.objects.keys()].filter((name) => name.startsWith(prefix));
-  return { world, storage, connect, names };
-}
-
-type Connect = Awaited<ReturnType<typeof fixture>>['connect'];
+const { fixture } = processesAtWork();
 
 /**
  * What others did meanwhile, and an index that names packs which are not there: its writer slept while it published,
