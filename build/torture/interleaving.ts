@@ -11,7 +11,7 @@ import { below, pick, seeded } from '../fuzz/random.ts';
 import { Machines, type ModelProcess } from './machines.ts';
 import { Oracle } from './oracle.ts';
 import { BLOCK_SIZE, changed, type ModelContent, requireContent, storePoint } from './points.ts';
-import { Killed, ScheduledStorage, type StorageWorld } from './scheduled-storage.ts';
+import { isKilled, ScheduledStorage, type StorageWorld } from './scheduled-storage.ts';
 import { Scheduler } from './scheduler.ts';
 
 const HOUR = 3600 * 1000;
@@ -339,7 +339,7 @@ export class Interleaving {
 
   /** What is left to do when a process has been killed. @throws any other error */
   async #bury(actor: string, repository: StoredRepository, error: unknown): Promise<undefined> {
-    if (!(error instanceof Killed)) throw error;
+    if (!isKilled(error)) throw error;
     this.#figures.killed += 1;
     this.#log.push(`${new Date(this.#machines.time).toISOString()} ${actor} was killed`);
     this.#machines.kill(this.#processes.get(actor)!.process);

@@ -29,6 +29,10 @@ export interface StorageWorld {
 /** The process that asked is dead. */
 export class Killed extends Error {}
 
+/** Whether an error comes of that: some layers put it into one of their own. */
+export const isKilled = (error: unknown): boolean =>
+  error instanceof Killed || (error instanceof Error && isKilled(error.cause));
+
 export class ScheduledStorage implements Storage {
   readonly location = 'memory:';
   readonly #world: StorageWorld;
