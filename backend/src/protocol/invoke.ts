@@ -1,6 +1,6 @@
 /** Calls a method: refuses what is wrong with the parameters, fills in defaults, runs the operation. */
 import type { z } from 'zod';
-import { HvError, toHvError } from '../support/errors.ts';
+import { HvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import {
   METHODS,
@@ -37,7 +37,7 @@ export function createInvoke(operations: Operations, onDefect: (message: string)
     let result: unknown;
     try {
       // Cancelled while the schemas were loaded: what has not begun need not be undone.
-      context.signal?.throwIfAborted();
+      throwIfCancelled(context.signal);
       result = await operation(parsed.data, context);
     } catch (error) {
       throw toHvError(error, name);

@@ -1,5 +1,4 @@
 /** Putting a delta and its base together (docs/format.md §2.3). */
-
 import { copyBytes } from '../../support/copy-bytes.ts';
 import type { BlockScheme } from '../format/block-scheme.ts';
 import type { DecodedDelta, DecodedWhole } from './codec.ts';

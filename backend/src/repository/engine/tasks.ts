@@ -1,5 +1,4 @@
 /** What a codec worker does with a slot, and the messages that ask for it. */
-
 import { copyBytes } from '../../support/copy-bytes.ts';
 import { type BlockScheme, blockId, listLength, recordRoom } from '../format/block-scheme.ts';
 import { RECORD_HEADER_LENGTH, RecordKind, type ZstdSetting } from '../format/constants.ts';

@@ -29,7 +29,7 @@ export class RecordReader {
   readonly #reload: (effort: 'refresh' | 'packs' | 'catalog') => Promise<void>;
   /** Packs that are not there, after everything was asked again: the next block of theirs is not worth a listing. */
   readonly #gone = new Set<string>();
-  /** A catalog that is wrong is right when it has been loaded anew; packs that were lost would have it loaded for each block. */
+  /** A catalog that is wrong is right when it has been loaded anew; lost packs, and indexes that lie, would have it loaded for each block. */
   #reloaded = false;
 
   /** @param reload brings the index up to date: from the listing; from packs without index; from nothing */
@@ -113,14 +113,15 @@ export class RecordReader {
     effort: 'refresh' | 'packs' | 'catalog',
     absent: readonly string[],
   ): Promise<boolean> {
-    if (problem?.data.catalogWrong === true) await this.#reload('catalog');
-    else if (problem?.code !== 'FILE_NOT_FOUND' || absent.every((pack) => this.#gone.has(pack))) return false;
-    else if (effort !== 'catalog') await this.#reload(effort);
-    else if (this.#reloaded) return false;
-    else {
-      this.#reloaded = true;
-      await this.#reload('catalog');
+    const isWrong = problem?.data.catalogWrong === true;
+    const isGone = problem?.code === 'FILE_NOT_FOUND' && !absent.every((pack) => this.#gone.has(pack));
+    if (isGone && effort !== 'catalog') {
+      await this.#reload(effort);
+      return true;
     }
+    if (!(isWrong || isGone) || this.#reloaded) return false;
+    this.#reloaded = true;
+    await this.#reload('catalog');
     return true;
   }
 

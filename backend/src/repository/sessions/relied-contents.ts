@@ -117,7 +117,7 @@ export class ReliedContents {
     const { storage, config, keys, catalog, damage } = this.#core;
     for (const name of packs.size > 0 ? catalog.indexesOf(packs) : []) {
       const object = indexName(name);
-      // Replaced meanwhile: then nobody relies on what it says any more.
+      // Most likely replaced meanwhile; recording is best effort.
       const bytes = await storage.get(object).catch(() => null);
       if (bytes === null) continue;
       for (const pack of parseIndex(bytes, object, config.id, keys).packs)
