@@ -42,12 +42,23 @@ export function stalePacks(sql: Statements): number[] {
   return (sql.stalePacks.all() as Row[]).map((row) => Number(row.pack));
 }
 
-/** 1 at the number of every pack there is. */
-export function livePacks(sql: Statements): Uint8Array {
+/** Entries are in so few packs that these are asked for one by one: there may be hundreds of thousands of others. */
+const FEW_ENTRIES = 100_000;
+
+/** @param entries whose packs will be asked for. @returns whether there is a pack with this number, as of now or later */
+export function livePacks(sql: Statements, entries: number): (pack: number) => boolean {
   const last = (sql.lastPack.get() as { number: number | null }).number ?? 0;
+  if (entries <= FEW_ENTRIES) {
+    const known = new Map<number, boolean>();
+    return (pack) => {
+      const live = known.get(pack) ?? sql.pack.get(pack) !== undefined;
+      known.set(pack, live);
+      return live;
+    };
+  }
   const live = new Uint8Array(last + 1);
   for (const row of sql.packNumbers.iterate() as Iterable<Row>) live[Number(row.number)] = 1;
-  return live;
+  return (pack) => live[pack] === 1;
 }
 
 /** Enters staged indexes with their packs; within a transaction. @returns the number of each pack that is new, else 0 */

@@ -35,6 +35,7 @@ export const CATALOG_SCHEMA = `
 `;
 
 const QUERIES = {
+  version: 'PRAGMA data_version',
   indexes: 'SELECT name FROM indexes',
   supersedes: 'SELECT name, old FROM supersedes',
   hasIndex: 'SELECT 1 FROM indexes WHERE name = ?',
@@ -94,6 +95,7 @@ export function prepareStatements(database: DatabaseSync): Statements {
   const prepared = Object.entries(QUERIES).map(([name, text]) => [name, database.prepare(text)]);
   const statements = Object.fromEntries(prepared) as Statements;
   // Read by the ten thousand.
-  for (const name of ['digests', 'digestsOfKey', 'digested', 'bases'] as const) statements[name].setReturnArrays(true);
+  for (const name of ['indexes', 'supersedes', 'digests', 'digestsOfKey', 'digested', 'bases'] as const)
+    statements[name].setReturnArrays(true);
   return statements;
 }

@@ -19,6 +19,9 @@ export interface CatalogPack {
   records: number;
 }
 
+/** Block or node; their ids never stand for each other. */
+export type IdKind = typeof RecordKind.block | typeof RecordKind.node;
+
 /** A record of a pack. */
 export interface CatalogRecord {
   kind: RecordKind;
@@ -75,7 +78,7 @@ export interface CatalogDigest {
 
 export interface Catalog {
   /** Names of the indexes it holds, each with the names it supersedes. */
-  indexes(): Map<string, string[]>;
+  indexes(): ReadonlyMap<string, readonly string[]>;
   /** Loads all records of the index; packs it knows already are kept. Idempotent. */
   addIndex(name: string, index: IndexObject): void;
   /** The same for one of many: it counts from commitStaged() on, and takes up to a few 10 MB until then. */
@@ -97,8 +100,13 @@ export interface Catalog {
   packCount(): number;
   pack(number: number): CatalogPack | undefined;
   packById(id: string): CatalogPack | undefined;
-  /** All records with this id, of a block deltas too; stale ones (pack unknown) may be among them. */
-  find(kind: typeof RecordKind.block | typeof RecordKind.node, id: Uint8Array): CatalogRecord[];
+  /**
+   * All records with this id, of a block deltas too; stale ones (pack unknown) may be among them.
+   * @param isEnough told each record; when one is, others may be left out, which costs less to find
+   */
+  find(kind: IdKind, id: Uint8Array, isEnough?: (record: CatalogRecord) => boolean): CatalogRecord[];
+  /** Many ids will be looked up of which most are nowhere: takes up to 16 MB to do that without reading much. Never fails. */
+  expectNewIds(): void;
   /** The same for very many blocks. */
   batch(): IdBatch;
   /** Every delta record with the id of its base (32 bytes, valid during the call), some of packs that are forgotten among them. */

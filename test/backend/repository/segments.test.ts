@@ -88,10 +88,10 @@ describe('the records of a catalog', () => {
     },
   );
 
-  it('go with their indexes, for good once there are many', async () => {
+  it.each([900, 40_000])('go with their indexes, for good once there are many: %i kept', async (count) => {
     const file = freshFile();
     const catalog = new SqliteCatalog(file, 'r');
-    const [keep, drop] = [indexOf([new Array(900).fill(undefined)]), indexOf([new Array(1800).fill(undefined)])];
+    const [keep, drop] = [indexOf([new Array(count).fill(undefined)]), indexOf([new Array(count * 2).fill(undefined)])];
     const name = newName();
     catalog.addIndex(newName(), keep);
     catalog.addIndex(name, drop);

@@ -91,10 +91,10 @@ export function checkPage(page: Buffer, { name, tag }: SegmentInfo, number: numb
   return count;
 }
 
-/** The numbers behind the pages, closed by a checksum. */
+/** The numbers behind the pages, as this machine has them in memory (a catalog never leaves it), closed by a checksum. */
 export function renderFences(fences: Float64Array, tag: number): Buffer {
   const bytes = Buffer.alloc(fences.length * 8 + 4);
-  for (let i = 0; i < fences.length; i++) bytes.writeDoubleLE(fences[i]!, i * 8);
+  Buffer.from(fences.buffer, fences.byteOffset, fences.byteLength).copy(bytes);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, -4), tag), bytes.length - 4);
   return bytes;
 }
@@ -106,6 +106,6 @@ export function parseFences(bytes: Buffer, { name, tag, pages }: SegmentInfo): F
   if (crc32(bytes.subarray(0, -4), tag) !== bytes.readUInt32LE(bytes.length - 4))
     throw new SegmentDamage(`the page table of segment ${name} is not what was written`);
   const fences = new Float64Array(pages);
-  for (let i = 0; i < pages; i++) fences[i] = bytes.readDoubleLE(i * 8);
+  bytes.copy(Buffer.from(fences.buffer), 0, 0, pages * 8);
   return fences;
 }

@@ -34,10 +34,17 @@ export class SegmentSet {
     return [...this.#segments.values()];
   }
 
+  /** Of all, as one text: another one whenever one was replaced. */
+  names(): string {
+    return [...this.#segments.keys()].join();
+  }
+
   /** Takes over what the catalog lists now. */
   replace(infos: readonly SegmentInfo[]): void {
     const next = new Map<string, Segment>();
-    for (const info of infos) next.set(info.name, this.#segments.get(info.name) ?? this.#make(info));
+    // The small ones are the latest: what is looked for is most likely there.
+    for (const info of infos.toSorted((a, b) => a.entries - b.entries))
+      next.set(info.name, this.#segments.get(info.name) ?? this.#make(info));
     for (const [name, segment] of this.#segments) if (!next.has(name)) segment.close();
     this.#segments = next;
     this.#firstPages = new Map();
@@ -57,16 +64,25 @@ export class SegmentSet {
     this.#memory.delete(name);
   }
 
-  /** Entries with this id and one of two kinds. @throws SegmentDamage */
-  find(id: Uint8Array, kind: RecordKind, otherKind: RecordKind): EntryFields[] {
-    const found: EntryFields[] = [];
+  /**
+   * Entries with this id and one of two kinds, segment after segment.
+   * @param isEnough told each; when one is, no further segment is read. @throws SegmentDamage
+   */
+  find(id: Uint8Array, kind: RecordKind, otherKind: RecordKind, isEnough: (entry: EntryFields) => boolean): void {
     const prefix = prefixOf(id);
-    for (const segment of this.#segments.values())
+    let enough = false;
+    for (const segment of this.#segments.values()) {
       segment.find(id, prefix, this.#load, (page, at) => {
         const entry = readEntry(page, at);
-        if (entry.kind === kind || entry.kind === otherKind) found.push(entry);
+        if (entry.kind === kind || entry.kind === otherKind) enough = isEnough(entry) || enough;
       });
-    return found;
+      if (enough) return;
+    }
+  }
+
+  /** Reads filters of large segments in the background, which spares most look-ups of what is not there their page. Never fails. */
+  loadFilters(): void {
+    for (const segment of this.#segments.values()) void segment.loadFilter();
   }
 
   /** Segments that should become one, smallest first; none when all is well. */

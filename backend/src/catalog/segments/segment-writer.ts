@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { FILTER_FROM, IdFilter } from './id-filter.ts';
 import {
   ENTRY_WORDS,
   PACK_WORD,
@@ -32,9 +33,11 @@ export class SegmentWriter {
   #count = 0;
   #entries = 0;
   #over = false;
+  readonly #filter: IdFilter | null;
 
-  /** @param folder null: the segment is kept in memory */
-  constructor(folder: string | null) {
+  /** @param folder null: the segment is kept in memory; @param expected number of entries at most */
+  constructor(folder: string | null, expected: number) {
+    this.#filter = folder !== null && expected >= FILTER_FROM ? IdFilter.for(expected) : null;
     this.#path = folder === null ? null : join(folder, this.name);
     this.#file = this.#path === null ? -1 : openSync(this.#path, 'wx');
   }
@@ -48,6 +51,7 @@ export class SegmentWriter {
     for (let i = 0; i < ENTRY_WORDS; i++) this.#batch[start + i] = words[at + i]!;
     this.#batch[start + PACK_WORD] = pack;
     if (this.#entries > 0 && this.#repeats(start)) return;
+    this.#filter?.add(this.#bytes, start * 4);
     this.#count += 1;
     this.#entries += 1;
     if (this.#count === PAGE_ENTRIES) this.#endPage();
@@ -62,6 +66,7 @@ export class SegmentWriter {
     if (this.#count > 0) this.#endPage();
     this.#writeBatch(this.#pages % BATCH);
     this.#write(renderFences(this.#fences.subarray(0, this.#pages), this.#tag));
+    for (const part of this.#filter?.render(this.#tag) ?? []) this.#write(part);
     if (this.#path !== null) {
       fdatasyncSync(this.#file);
       closeSync(this.#file);

@@ -1,5 +1,7 @@
 /** Reads a segment: an id costs one page. */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { IdFilter, MOST_FILTER_BYTES } from './id-filter.ts';
 import {
   checkPage,
   ENTRY_LENGTH,
@@ -23,6 +25,8 @@ export class Segment {
   readonly #memory: Buffer | null;
   #file: number | undefined;
   #fences: Float64Array | undefined;
+  #filter: IdFilter | null = null;
+  #filterAsked = false;
 
   /** Nothing is read before it is needed. @param memory the segment itself, when it is not in the file `path` */
   constructor(info: SegmentInfo, path: string, memory: Buffer | null = null) {
@@ -33,6 +37,7 @@ export class Segment {
 
   /** Calls `found` with page and offset of every entry of this id. @throws SegmentDamage */
   find(id: Uint8Array, prefix: number, load: (segment: Segment, page: number) => Page, found: Found): void {
+    if (this.#filter?.mayHave(id) === false) return;
     const fences = this.#loadFences();
     // The page before the first that begins with the prefix or behind it may end with it.
     for (let page = Math.max(0, this.pageOf(prefix) - 1); page < fences.length && fences[page]! <= prefix; page++) {
@@ -67,6 +72,25 @@ export class Segment {
   readPage(number: number, spare?: Buffer): Page {
     const bytes = this.#read(number * PAGE_LENGTH, PAGE_LENGTH, spare);
     return { bytes, count: checkPage(bytes, this.info, number) };
+  }
+
+  /** Reads the filter that lies behind the page table, if there is one and nobody has asked before. Never fails: pages tell the same. */
+  async loadFilter(): Promise<void> {
+    if (this.#memory !== null || this.#filterAsked) return;
+    this.#filterAsked = true;
+    const { pages, tag } = this.info;
+    try {
+      // Of its own: the other may be closed, and its number be that of another file, before this has ended.
+      await using file = await open(this.#path, 'r');
+      const at = pages * PAGE_LENGTH + fencesLength(pages);
+      const length = (await file.stat()).size - at;
+      if (length <= 0 || length > MOST_FILTER_BYTES) return;
+      const bytes = Buffer.allocUnsafeSlow(length);
+      const { bytesRead } = await file.read(bytes, 0, length, at);
+      if (bytesRead === length) this.#filter = IdFilter.parse(bytes, tag);
+    } catch {
+      // It may have been merged with others meanwhile.
+    }
   }
 
   close(): void {

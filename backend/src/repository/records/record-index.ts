@@ -2,7 +2,7 @@
  * Which record holds which block or node: what the indexes say (through the catalog), what this process has stored
  * and not yet indexed, less what is marked for deletion or known to be damaged.
  */
-import type { Catalog, CatalogPack, CatalogRecord } from '../catalog-port.ts';
+import type { Catalog, CatalogPack, CatalogRecord, IdKind } from '../catalog-port.ts';
 import { type Encoding, RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
@@ -22,8 +22,7 @@ export interface RecordLocation {
   ordinal: number;
 }
 
-/** `block` and `node` ids never stand for each other. */
-export type IdClass = typeof RecordKind.block | typeof RecordKind.node;
+export type IdClass = IdKind;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -50,24 +49,33 @@ export class RecordIndex {
   }
 
   /**
-   * A record a writer may rely on: neither damaged nor in a pack that will be deleted, and named by an index or, in
-   * one of the packs `own`, about to be. A whole one, if there is; a delta only when its base has such a record.
+   * A record that may be relied on: neither damaged nor in a pack that will be deleted, and named by an index. A whole one, if
+   * there is; a delta only when its base has such a record.
    */
-  findSound(kind: IdClass, id: Buffer, own: ReadonlySet<string> = NONE): RecordLocation | undefined {
-    const usable = this.#known(kind, id).filter(
-      (location) => (location.packNumber >= 0 || own.has(location.packId)) && this.isSound(location),
-    );
+  findSound(kind: IdClass, id: Buffer): RecordLocation | undefined {
+    const usable = this.#known(kind, id).filter((location) => location.packNumber >= 0 && this.isSound(location));
     const whole = usable.find((location) => location.base === undefined);
-    return whole ?? usable.find((location) => this.findBase(location, own) !== undefined);
+    return whole ?? usable.find((location) => this.findBase(location) !== undefined);
+  }
+
+  /**
+   * The same for writers, in packs too that an index is about to name: any such record, also a delta where there is a whole one. The
+   * search ends with the first, and what is latest is looked at first.
+   * @param own packs of this session that no index names yet
+   */
+  findUsable(kind: IdClass, id: Buffer, own: ReadonlySet<string> = NONE): RecordLocation | undefined {
+    return this.#findFirst(
+      kind,
+      id,
+      own,
+      (location) => location.base === undefined || this.findBase(location, own) !== undefined,
+    );
   }
 
   /** A sound whole record of a delta's base. */
   findBase(delta: RecordLocation, own: ReadonlySet<string> = NONE): RecordLocation | undefined {
     if (delta.base === undefined) return undefined;
-    return this.#known(RecordKind.block, delta.base).find(
-      (location) =>
-        location.base === undefined && (location.packNumber >= 0 || own.has(location.packId)) && this.isSound(location),
-    );
+    return this.#findFirst(RecordKind.block, delta.base, own, (location) => location.base === undefined);
   }
 
   /** Every record a reader may try, sound ones first, whole ones before deltas. */
@@ -126,6 +134,28 @@ export class RecordIndex {
   /** The pack is known from an index or its own table of contents. */
   knowsPack(packId: string, indexed: { has(id: string): boolean }): boolean {
     return indexed.has(packId) || this.loosePacks.has(packId);
+  }
+
+  /** The first sound record, of those that indexes name or that are in packs `own`, that serves. */
+  #findFirst(
+    kind: IdClass,
+    id: Buffer,
+    own: ReadonlySet<string>,
+    serves: (location: RecordLocation) => boolean,
+  ): RecordLocation | undefined {
+    const loose = this.#loose[kind]
+      .get(keyOf(id))
+      ?.find((location) => own.has(location.packId) && this.isSound(location) && serves(location));
+    if (loose !== undefined) return loose;
+    const serving = new Map<CatalogRecord, RecordLocation>();
+    const records = this.catalog.find(kind, id, (record) => {
+      const location = this.#resolve(record);
+      if (location && this.isSound(location) && serves(location)) serving.set(record, location);
+      return serving.has(record);
+    });
+    // What was told on the way may be of a catalog that began anew before the search ended.
+    for (const record of records) if (serving.has(record)) return serving.get(record);
+    return undefined;
   }
 
   #known(kind: IdClass, id: Buffer): RecordLocation[] {

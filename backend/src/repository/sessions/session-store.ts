@@ -77,7 +77,7 @@ export class SessionStore {
   claim(kind: IdClass, id: Buffer): boolean {
     const key = keyOf(id);
     if (this.#pending[kind].has(key)) return true;
-    const found = this.core.index.findSound(kind, id, this.#loose);
+    const found = this.core.index.findUsable(kind, id, this.#loose);
     if (found !== undefined) {
       this.rely(found);
       return true;
@@ -98,7 +98,7 @@ export class SessionStore {
    * Only what an index names: deltas are read long after.
    */
   findBelow(id: Buffer): { location: RecordLocation; base: RecordLocation } | undefined {
-    const location = this.core.index.findSound(RecordKind.block, id);
+    const location = this.core.index.findUsable(RecordKind.block, id);
     if (location === undefined) return undefined;
     const base = location.base === undefined ? location : this.core.index.findBase(location);
     return base && { location, base };
@@ -111,7 +111,7 @@ export class SessionStore {
 
   /** Whether a record with this id will stay. */
   isStored(kind: IdClass, id: Buffer): boolean {
-    return this.core.index.findSound(kind, id, this.#loose) !== undefined;
+    return this.core.index.findUsable(kind, id, this.#loose) !== undefined;
   }
 
   /** Goes on with a complete pack of a dead session. */

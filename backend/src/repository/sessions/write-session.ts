@@ -38,6 +38,7 @@ export class RepositoryWriteSession implements WriteSession {
     try {
       await core.refresh();
       session.#relied.begin();
+      core.catalog.expectNewIds();
       await session.#goOnWithTheDead();
       return session;
     } catch (error) {

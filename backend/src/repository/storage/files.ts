@@ -2,7 +2,7 @@
  * What the folder storage asks of a file system, and what it relies on about flushing. The operating system's is the
  * default; tests give one that forgets, tears and reorders whatever was not flushed.
  */
-import { promises as fs, readdir } from 'node:fs';
+import { type Dirent, promises as fs, readdir } from 'node:fs';
 import { promisify } from 'node:util';
 import { openUncached } from '../../support/direct-reads.ts';
 import { DIRECT_GRAIN } from '../../support/direct-writes.ts';
@@ -56,8 +56,9 @@ export interface Files {
   syncFolder(folder: string): Promise<void>;
 }
 
-/** A good deal cheaper than the one of `fs.promises`, which is noticed where there are thousands of folders. */
+/** A good deal cheaper than those of `fs.promises`, which is noticed where there are thousands of folders. */
 const readNames = promisify<string, string[]>(readdir);
+const readEntries = promisify<string, { withFileTypes: true }, Dirent[]>(readdir);
 
 export const systemFiles: Files = {
   open: openUncached,
@@ -73,7 +74,7 @@ export const systemFiles: Files = {
     return stat && { size: stat.size, mtimeMs: stat.mtimeMs, links: stat.nlink };
   },
   entries: async (folder) =>
-    (await presentIn(folder, () => fs.readdir(folder, { withFileTypes: true }))).map((entry) => ({
+    (await presentIn(folder, () => readEntries(folder, { withFileTypes: true }))).map((entry) => ({
       name: entry.name,
       kind: entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other',
     })),

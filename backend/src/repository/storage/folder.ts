@@ -183,13 +183,13 @@ export class FolderStorage implements Storage {
     const folder = prefix === '' ? this.location : this.#path(prefix.slice(0, -1));
     const names: string[] = [];
     const folders: string[] = [];
-    for (const entry of await this.#files.entries(folder)) {
-      const name = prefix + entry.name;
-      if (name === TEMPORARY || entry.name.startsWith('.')) continue;
-      if (entry.kind === 'folder') folders.push(`${name}/`);
-      else if (entry.kind === 'file') names.push(name);
+    for (const { name, kind } of await this.#files.entries(folder)) {
+      if ((prefix === '' && name === TEMPORARY) || name.startsWith('.')) continue;
+      if (kind === 'folder') folders.push(`${prefix}${name}/`);
+      else if (kind === 'file') names.push(name);
     }
-    const files: ObjectInfo[] = names.sort().map((name) => ({ name }));
+    // Sorted by the names alone: there may be hundreds of thousands, all with the same beginning.
+    const files: ObjectInfo[] = names.sort().map((name) => ({ name: prefix + name }));
     if (sizes)
       await inTurns(files, async (object) => {
         object.size = (await this.#files.stat(this.#path(object.name)))?.size;
