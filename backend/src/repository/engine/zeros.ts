@@ -2,6 +2,9 @@
 
 const ZEROS = Buffer.alloc(64 * 1024);
 
+/** Bytes looked at one by one. */
+const NEAR = 64;
+
 /** Whether bytes [start, end) are all zero; native comparison, a piece at a time. */
 function isZero(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at += ZEROS.length) {
@@ -13,9 +16,12 @@ function isZero(bytes: Buffer, start: number, end: number): boolean {
 
 /** Length of [start, end) without its trailing zero bytes; 0 when all is zero. */
 export function trimmedLength(bytes: Buffer, start: number, end: number): number {
-  if (start < end && bytes[end - 1] !== 0) return end - start;
-  let low = start;
+  // Most that end with zeros end with few of them: a native comparison costs more than these.
   let high = end;
+  const near = Math.max(start, end - NEAR);
+  while (high > near && bytes[high - 1] === 0) high -= 1;
+  if (high > near) return high - start;
+  let low = start;
   // Invariant: everything from `high` on is zero. Halve towards the last byte that is not.
   while (high - low > 64) {
     const middle = low + ((high - low) >> 1);
