@@ -14,7 +14,8 @@ import type {
   JoinVisitor,
 } from '../repository/catalog-port.ts';
 import { RecordKind } from '../repository/format/constants.ts';
-import type { IndexObject } from '../repository/format/index-format.ts';
+import { type IndexObject, recordsOf } from '../repository/format/index-format.ts';
+import type { IndexRecords } from '../repository/format/index-view.ts';
 import type { ManifestEnvelope } from '../repository/port.ts';
 import { CatalogFile } from './catalog-file.ts';
 import { joinIds } from './segments/id-batch.ts';
@@ -64,12 +65,12 @@ export class SqliteCatalog implements Catalog {
   }
 
   addIndex(name: string, index: IndexObject): void {
-    this.#staged.add(name, index);
+    this.#staged.add(name, recordsOf(index));
     this.commitStaged();
     if (this.#file.segments.worthMerging().length > 0) void this.#tidying.tidy();
   }
 
-  stageIndex(name: string, index: IndexObject): void {
+  stageIndex(name: string, index: IndexRecords): void {
     this.#staged.add(name, index);
     if (this.#staged.count >= STAGE_LIMIT) this.commitStaged();
   }

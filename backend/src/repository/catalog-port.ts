@@ -5,6 +5,7 @@
  */
 import type { Encoding, PackClass, RecordKind } from './format/constants.ts';
 import type { IndexObject } from './format/index-format.ts';
+import type { IndexRecords } from './format/index-view.ts';
 import type { ManifestEnvelope } from './port.ts';
 
 /** A pack as the catalog knows it. */
@@ -82,7 +83,7 @@ export interface Catalog {
   /** Loads all records of the index; packs it knows already are kept. Idempotent. */
   addIndex(name: string, index: IndexObject): void;
   /** The same for one of many: it counts from commitStaged() on, and takes up to a few 10 MB until then. */
-  stageIndex(name: string, index: IndexObject): void;
+  stageIndex(name: string, index: IndexRecords): void;
   commitStaged(): void;
   /** Puts its parts in order where many indexes were added: looking up is quicker then. Never fails. */
   settle(): Promise<void>;

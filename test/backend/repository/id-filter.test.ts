@@ -15,6 +15,7 @@ import {
 } from '../../../backend/src/catalog/segments/segment-format.ts';
 import { SegmentWriter } from '../../../backend/src/catalog/segments/segment-writer.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
+import { dataOf } from '../../../backend/src/repository/format/pack-format.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'hvb-filter-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -37,7 +38,7 @@ function segmentOf(ids: readonly Buffer[], expected = ids.length): { info: Segme
   const words = new Uint32Array(ENTRY_WORDS);
   const record = { offset: 96, kind: RecordKind.block, encoding: 1, rawLength: 4096, storedLength: 99 } as const;
   for (const id of ids.toSorted(Buffer.compare)) {
-    writeEntry(Buffer.from(words.buffer), 0, id, 7, 1, record);
+    writeEntry(words, 0, dataOf(id), 0, 7, 1, record);
     writer.append(words, 0);
   }
   const { info } = writer.finish()!;

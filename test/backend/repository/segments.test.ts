@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { PackClass, RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { randomId } from '../../../backend/src/repository/format/ids.ts';
-import type { IndexObject } from '../../../backend/src/repository/format/index-format.ts';
+import { type IndexObject, recordsOf } from '../../../backend/src/repository/format/index-format.ts';
 import type { RecordEntry } from '../../../backend/src/repository/format/pack-format.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'hvb-segments-'));
@@ -68,7 +68,7 @@ describe('the records of a catalog', () => {
         index.packs[0]!.records[8] = record(96 + 8 * 100_000, randomBytes(32), RecordKind.node);
         indexes.push(index);
         if (i < 20) catalog.addIndex(newName(), index);
-        else catalog.stageIndex(newName(), index);
+        else catalog.stageIndex(newName(), recordsOf(index));
       }
       catalog.commitStaged();
       expectAll(catalog, indexes);

@@ -36,8 +36,9 @@ export async function mergeSegments(
     const from = Math.floor((ID_SPACE / slices) * slice);
     const to = slice === slices - 1 ? ID_SPACE : Math.floor((ID_SPACE / slices) * (slice + 1));
     mergeSlice(inputs, from, to, entries, (count) => {
-      for (const position of sortEntries(entries, count)) {
-        const at = position * ENTRY_WORDS;
+      const order = sortEntries(entries, count);
+      for (let i = 0; i < count; i++) {
+        const at = order[i]! * ENTRY_WORDS;
         if (isLive(words[at + PACK_WORD]!)) target.append(words, at);
       }
     });

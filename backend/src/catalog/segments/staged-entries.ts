@@ -1,8 +1,8 @@
 /** Entries of indexes on their way into a segment. Packs go by their position in `packs` until they have a number. */
 import type { CatalogPack } from '../../repository/catalog-port.ts';
 import { RecordKind } from '../../repository/format/constants.ts';
-import type { IndexObject } from '../../repository/format/index-format.ts';
-import { ENTRY_LENGTH, ENTRY_WORDS, PACK_WORD, writeEntry } from './segment-format.ts';
+import type { IndexRecords } from '../../repository/format/index-view.ts';
+import { ENTRY_WORDS, PACK_WORD, writeEntry } from './segment-format.ts';
 import type { SegmentWriter } from './segment-writer.ts';
 import { MAX_SORT, sortEntries } from './sort-entries.ts';
 
@@ -44,9 +44,9 @@ export class StagedEntries {
   /** Of all chunks. */
   count = 0;
 
-  add(name: string, index: IndexObject): void {
+  add(name: string, index: IndexRecords): void {
     const first = this.packs.length;
-    for (const pack of index.packs) this.#addPack(pack);
+    for (let i = 0; i < index.packs.length; i++) this.#addPack(index, i);
     this.indexes.push({ name, supersedes: index.supersedes, first, end: this.packs.length });
   }
 
@@ -54,8 +54,9 @@ export class StagedEntries {
   write(numbers: Uint32Array, open: (entries: number) => SegmentWriter): void {
     for (const { words, entries, count } of this.#chunks) {
       const target = open(count);
-      for (const position of sortEntries(entries, count)) {
-        const at = position * ENTRY_WORDS;
+      const order = sortEntries(entries, count);
+      for (let i = 0; i < count; i++) {
+        const at = order[i]! * ENTRY_WORDS;
         const number = numbers[words[at + PACK_WORD]!]!;
         if (number > 0) target.append(words, at, number);
       }
@@ -72,29 +73,31 @@ export class StagedEntries {
     this.count = 0;
   }
 
-  #addPack({ id, length, sessionId, packClass, records }: IndexObject['packs'][number]): void {
+  #addPack(index: IndexRecords, position: number): void {
+    const { id, length, sessionId, packClass } = index.packs[position]!;
     const pack: StagedPack = {
-      ...{ id, length, sessionId, packClass, records: records.length },
+      ...{ id, length, sessionId, packClass, records: 0 },
       ...{ blocks: 0, blockBytes: 0, nodes: 0, bases: [] },
     };
     const number = this.packs.push(pack) - 1;
-    for (let ordinal = 0; ordinal < records.length; ordinal++) {
-      const record = records[ordinal]!;
-      const { id: key, rawLength, kind, base } = record;
+    index.eachRecord(position, (record, ordinal) => {
+      const { data, idAt, rawLength, kind, base } = record;
       let chunk = this.#chunks.at(-1)!;
       if (chunk.count === MAX_SORT) {
         chunk = new Chunk();
         this.#chunks.push(chunk);
       }
       chunk.grow();
-      writeEntry(chunk.entries, chunk.count * ENTRY_LENGTH, key, number, ordinal, record);
+      writeEntry(chunk.words, chunk.count * ENTRY_WORDS, data, idAt, number, ordinal, record);
       chunk.count += 1;
+      pack.records += 1;
       if (kind === RecordKind.node) pack.nodes += 1;
       else if (kind === RecordKind.block) {
         pack.blocks += 1;
         pack.blockBytes += rawLength;
-      } else if (base !== undefined) pack.bases.push({ ordinal, base });
-    }
-    this.count += records.length;
+        // A copy: as a view it would keep all of the index.
+      } else if (base !== undefined) pack.bases.push({ ordinal, base: Buffer.from(base) });
+    });
+    this.count += pack.records;
   }
 }

@@ -37,10 +37,8 @@ export interface PackHeader {
   encrypted: boolean;
 }
 
-/** One record as tables of contents and indexes list it. */
-export interface RecordEntry {
-  /** 32 bytes. */
-  id: Buffer;
+/** What tables of contents and indexes say of a record besides its ids. */
+export interface RecordFields {
   kind: RecordKind;
   encoding: Encoding;
   /** Of the record header within the pack. */
@@ -48,6 +46,12 @@ export interface RecordEntry {
   rawLength: number;
   /** Of the body: page list, payload and tag, whichever it has. */
   storedLength: number;
+}
+
+/** One record as tables of contents and indexes list it. */
+export interface RecordEntry extends RecordFields {
+  /** 32 bytes. */
+  id: Buffer;
   /** 32 bytes; only deltas. */
   base?: Buffer;
 }
@@ -139,15 +143,27 @@ export function parseRecordHeader(bytes: Buffer, at: number, path: string, offse
   return entry;
 }
 
+const NO_FIELDS: RecordFields = {
+  kind: RecordKind.block,
+  encoding: Encoding.stored,
+  offset: 0,
+  rawLength: 0,
+  storedLength: 0,
+};
+
 /** Bounds everything a record claims before anything is allocated or read for it. */
 export function requireEntry(entry: RecordEntry, path: string): void {
-  const { kind, encoding, rawLength, storedLength, offset } = entry;
+  if (!isPossible(entry)) throw impossibleRecord(path, entry.offset, entry.id);
+}
+
+/** Whether a record may have these lengths, kind and place. */
+export function isPossible({ kind, encoding, rawLength, storedLength, offset }: RecordFields): boolean {
   const limit = kind === RecordKind.node ? MAX_NODE_LENGTH : MAX_BLOCK_SIZE;
   const pages = Math.ceil(rawLength / PAGE_SIZE);
   const around = TAG_LENGTH + (kind === RecordKind.node ? 0 : pages * ID_LENGTH);
   // Only a delta holds whole pages, and says which.
   const most = kind === RecordKind.delta ? pages * PAGE_SIZE + Math.ceil(pages / 8) : rawLength;
-  const fine =
+  return (
     (kind === RecordKind.block || kind === RecordKind.node || kind === RecordKind.delta) &&
     (encoding === Encoding.zstd || encoding === Encoding.stored) &&
     rawLength > 0 &&
@@ -155,10 +171,12 @@ export function requireEntry(entry: RecordEntry, path: string): void {
     storedLength > 0 &&
     storedLength <= most + around &&
     offset >= PACK_HEADER_LENGTH &&
-    offset + RECORD_HEADER_LENGTH + storedLength <= MAX_PACK_LENGTH;
-  if (!fine)
-    throw damaged('pack', path, 'a record has impossible lengths or kinds', { offset, id: entry.id.toString('hex') });
+    offset + RECORD_HEADER_LENGTH + storedLength <= MAX_PACK_LENGTH
+  );
 }
+
+export const impossibleRecord = (path: string, offset: number, id: Buffer): HvError =>
+  damaged('pack', path, 'a record has impossible lengths or kinds', { offset, id: id.toString('hex') });
 
 /** Bytes from one record header to the next. */
 export const recordLength = (entry: RecordEntry): number => RECORD_HEADER_LENGTH + entry.storedLength;
@@ -192,16 +210,17 @@ export function writeEntryTail(out: Buffer, at: number, entry: RecordEntry): voi
   out[at + 13] = entry.encoding;
 }
 
-export function readEntry(bytes: Buffer, idAt: number, tailAt: number): RecordEntry {
-  return {
-    id: bytes.subarray(idAt, idAt + ID_LENGTH),
-    offset: bytes.readUInt32LE(tailAt),
-    rawLength: bytes.readUInt32LE(tailAt + 4),
-    storedLength: bytes.readUInt32LE(tailAt + 8),
-    kind: bytes[tailAt + 12] as RecordKind,
-    encoding: bytes[tailAt + 13] as Encoding,
-  };
+/** What writeEntryTail() wrote, into `entry`. @param data bytes as DataView: many are read, and calls for each number take longer */
+export function readTail(data: DataView, at: number, entry: RecordFields): void {
+  entry.offset = data.getUint32(at, true);
+  entry.rawLength = data.getUint32(at + 4, true);
+  entry.storedLength = data.getUint32(at + 8, true);
+  entry.kind = data.getUint8(at + 12) as RecordKind;
+  entry.encoding = data.getUint8(at + 13) as Encoding;
 }
+
+/** Of the same bytes. */
+export const dataOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 export function renderDeltas(out: Buffer, at: number, deltas: readonly { number: number; base: Buffer }[]): number {
   let position = at;
@@ -213,17 +232,22 @@ export function renderDeltas(out: Buffer, at: number, deltas: readonly { number:
   return position;
 }
 
-/** Gives the deltas among `entries` their bases. */
-export function readDeltas(bytes: Buffer, at: number, count: number, entries: RecordEntry[], path: string): void {
+/**
+ * Reads which deltas have which bases. @param count of these pairs; @param kinds of the entries
+ * @returns of each entry where the id of its base is in `bytes`; 0 for what is no delta
+ */
+export function findBases(bytes: Buffer, at: number, count: number, kinds: Uint8Array, path: string): Uint32Array {
+  const found = new Uint32Array(kinds.length);
   for (let i = 0; i < count; i++) {
     const position = at + i * DELTA_ENTRY_LENGTH;
-    const entry = entries[bytes.readUInt32LE(position)];
-    if (entry?.kind !== RecordKind.delta)
+    const entry = bytes.readUInt32LE(position);
+    if (kinds[entry] !== RecordKind.delta)
       throw damaged('pack', path, 'a base is listed for a record that is no delta', { offset: position });
-    entry.base = bytes.subarray(position + 4, position + 4 + ID_LENGTH);
+    found[entry] = position + 4;
   }
-  if (entries.some((entry) => (entry.kind === RecordKind.delta) !== (entry.base !== undefined)))
-    throw damaged('pack', path, 'a delta has no base');
+  for (let entry = 0; entry < kinds.length; entry++)
+    if (kinds[entry] === RecordKind.delta && found[entry] === 0) throw damaged('pack', path, 'a delta has no base');
+  return found;
 }
 
 export interface PackTrailer {
@@ -253,17 +277,22 @@ export function parseToc(bytes: Buffer, trailer: PackTrailer, path: string): Rec
   if (!hash('sha256', bytes, 'buffer').equals(trailer.digest))
     throw damaged('pack', path, 'the checksum of the table of contents is wrong', { offset: trailer.tocOffset });
   const entries: RecordEntry[] = [];
+  const data = dataOf(bytes);
   let next = PACK_HEADER_LENGTH;
   for (let i = 0; i < trailer.entries; i++) {
     const at = i * TOC_ENTRY_LENGTH;
-    const entry = readEntry(bytes, at, at + ID_LENGTH);
+    const entry: RecordEntry = { id: bytes.subarray(at, at + ID_LENGTH), ...NO_FIELDS };
+    readTail(data, at + ID_LENGTH, entry);
     requireEntry(entry, path);
     if (entry.offset !== next)
       throw damaged('pack', path, 'records overlap or leave a gap', { offset: trailer.tocOffset + at });
     next += recordLength(entry);
     entries.push(entry);
   }
-  readDeltas(bytes, trailer.entries * TOC_ENTRY_LENGTH, trailer.deltas, entries, path);
+  const kinds = Uint8Array.from(entries, ({ kind }) => kind);
+  const bases = findBases(bytes, trailer.entries * TOC_ENTRY_LENGTH, trailer.deltas, kinds, path);
+  for (const [i, entry] of entries.entries())
+    if (bases[i]! > 0) entry.base = bytes.subarray(bases[i], bases[i]! + ID_LENGTH);
   if (next !== trailer.tocOffset)
     throw damaged('pack', path, 'the records do not end where the table of contents begins', { offset: next });
   return entries;

@@ -1,7 +1,7 @@
 /** Brings the record index up to what the storage lists: indexes, deletion marks, damage records. */
 import { isHvError, toHvError } from '../../support/errors.ts';
 import { indexName, isHash, packName } from '../format/ids.ts';
-import { type IndexObject, parseIndex } from '../format/index-format.ts';
+import { IndexView } from '../format/index-view.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import type { Mark, MarkStore } from '../marks.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -129,9 +129,9 @@ export class RecordRefresh {
     }
   }
 
-  async #load(name: string, unreadable: RefreshResult['unreadable']): Promise<IndexObject | null> {
+  async #load(name: string, unreadable: RefreshResult['unreadable']): Promise<IndexView | null> {
     try {
-      return parseIndex(await this.#storage.get(indexName(name)), indexName(name), this.#repositoryId, this.#keys);
+      return new IndexView(await this.#storage.get(indexName(name)), indexName(name), this.#repositoryId, this.#keys);
     } catch (error) {
       // Superseded and deleted since the listing.
       if (isHvError(error, 'FILE_NOT_FOUND')) return null;
