@@ -24,7 +24,7 @@ import { type EntryFields, SegmentDamage } from './segments/segment-format.ts';
 import { SegmentWriter } from './segments/segment-writer.ts';
 import { StagedEntries } from './segments/staged-entries.ts';
 import { Tidying } from './segments/tidying.ts';
-import { addStagedIndexes, type Row, readPairs, toPack } from './sqlite-rows.ts';
+import { addStagedIndexes, eachPack, type Row, readPairs, toPack } from './sqlite-rows.ts';
 
 /** Staged entries are committed from this many on: 10 MB. */
 const STAGE_LIMIT = 250_000;
@@ -122,12 +122,12 @@ export class SqliteCatalog implements Catalog {
   }
 
   packs(): CatalogPack[] {
-    return this.#file.run(() => (this.#file.sql.packs.all() as Row[]).map(toPack));
+    return this.#file.run(() => [...eachPack(this.#file.sql)]);
   }
 
   eachPack(visit: (pack: CatalogPack) => void): void {
     this.#file.run(() => {
-      for (const row of this.#file.sql.packs.iterate() as Iterable<Row>) visit(toPack(row));
+      for (const pack of eachPack(this.#file.sql)) visit(pack);
     });
   }
 

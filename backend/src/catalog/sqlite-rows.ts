@@ -15,6 +15,21 @@ export const toPack = (row: Row): CatalogPack => ({
   records: Number(row.records),
 });
 
+/** All packs by their numbers. As arrays rows of hundred thousands take half the time. */
+export function* eachPack(sql: Statements): Generator<CatalogPack> {
+  for (const row of sql.packs.iterate() as unknown as Iterable<(number | string)[]>) {
+    const [number, id, length, session, packClass, records] = row;
+    yield {
+      number: Number(number),
+      id: String(id),
+      length: Number(length),
+      sessionId: String(session),
+      packClass: Number(packClass) as CatalogPack['packClass'],
+      records: Number(records),
+    };
+  }
+}
+
 /** Names of the segments that count. */
 export const listedSegments = (sql: Statements): string[] =>
   (sql.segments.all() as Row[]).map((row) => String(row.name));

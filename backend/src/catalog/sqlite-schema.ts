@@ -54,7 +54,7 @@ const QUERIES = {
   indexesOfPack: 'SELECT name FROM index_packs WHERE pack = (SELECT number FROM packs WHERE id = ?)',
   indexSizes: 'SELECT name, count(*) AS packs FROM index_packs GROUP BY name',
   packsOf: 'SELECT packs.* FROM index_packs JOIN packs ON packs.number = index_packs.pack WHERE name = ?',
-  packs: 'SELECT * FROM packs ORDER BY number',
+  packs: 'SELECT number, id, length, session, class, records FROM packs ORDER BY number',
   packNumbers: 'SELECT number FROM packs',
   packCount: 'SELECT count(*) AS packs FROM packs',
   lastPack: 'SELECT max(number) AS number FROM packs',
@@ -95,7 +95,7 @@ export function prepareStatements(database: DatabaseSync): Statements {
   const prepared = Object.entries(QUERIES).map(([name, text]) => [name, database.prepare(text)]);
   const statements = Object.fromEntries(prepared) as Statements;
   // Read by the ten thousand.
-  for (const name of ['indexes', 'supersedes', 'digests', 'digestsOfKey', 'digested', 'bases'] as const)
+  for (const name of ['indexes', 'supersedes', 'digests', 'digestsOfKey', 'digested', 'bases', 'packs'] as const)
     statements[name].setReturnArrays(true);
   return statements;
 }

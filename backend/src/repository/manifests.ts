@@ -111,11 +111,12 @@ export class ManifestStore {
     const names: string[] = [];
     for (const { name } of await this.#storage.list(prefix)) if (pointOf(name) !== null) names.push(name);
     await this.#watch.listed(names, expected);
-    // Sorted as text, id first: comparing by a function would take most of the time of listing many.
+    // Sorted as text, id first: comparing by a function would take most of the time of listing many. Names go by their positions:
+    // as a part of such a text each would keep all of it.
     return names
-      .map((name) => `${idOf(name)} ${name}`)
+      .map((name, i) => idOf(name) + String(i).padStart(10, '0'))
       .sort()
-      .map((text) => text.slice(text.indexOf(' ') + 1));
+      .map((text) => names[Number(text.slice(-10))]!);
   }
 
   /**

@@ -106,7 +106,8 @@ export class Segment {
 
   #read(offset: number, length: number, spare?: Buffer): Buffer {
     if (this.#memory !== null) return this.#memory.subarray(offset, offset + length);
-    const bytes = spare ?? Buffer.allocUnsafe(length);
+    // Not from the pool: what is kept of a page would keep the 64 KiB around it.
+    const bytes = spare ?? Buffer.allocUnsafeSlow(length);
     try {
       this.#file ??= openSync(this.#path, 'r');
       for (let done = 0; done < length; ) {

@@ -55,9 +55,18 @@ export function renderNode(node: TreeNode): Buffer {
   return out;
 }
 
-/** @param level that its parent or the content reference says it has; @throws REPOSITORY_DAMAGED */
-export function parseNode(bytes: Buffer, level: number, path: string, offset: number): TreeNode {
-  const node = emptyNode(level);
+/**
+ * @param level that its parent or the content reference says it has
+ * @param node takes it, of that level and used by nobody any more. @throws REPOSITORY_DAMAGED
+ */
+export function parseNode(
+  bytes: Buffer,
+  level: number,
+  path: string,
+  offset: number,
+  node: TreeNode = emptyNode(level),
+): TreeNode {
+  node.present.fill(0);
   const count = bytes.length >= NODE_HEADER_LENGTH ? bytes.readUInt16LE(2) : 0;
   const fine = bytes[0] === level && level >= 1 && level <= MAX_HEIGHT && count >= 1 && count <= FAN_OUT;
   if (!fine || bytes.length !== NODE_HEADER_LENGTH + count * ID_LENGTH)

@@ -10,6 +10,7 @@ import { childId } from '../format/node.ts';
 import type { ContentRef, ManifestEnvelope } from '../port.ts';
 import type { IdClass, RecordLocation } from '../records/record-index.ts';
 import { damaged } from '../storage/storage.ts';
+import { NodeReadAhead } from '../tree/node-ahead.ts';
 import { requireRef } from '../tree/tree-walk.ts';
 import { LiveSet } from './live-set.ts';
 import { BlockJoin, OpenIds } from './mark-blocks.ts';
@@ -23,6 +24,7 @@ export class LiveMarker {
   readonly #core: RepositoryCore;
   readonly #live: LiveSet;
   readonly #context: OperationContext;
+  readonly #ahead: NodeReadAhead;
   /** Whether the indexes were read again for the restore point at hand. */
   #reloaded = false;
   /** Blocks that no pack holds. */
@@ -36,6 +38,7 @@ export class LiveMarker {
     this.#core = core;
     this.#live = live;
     this.#context = context;
+    this.#ahead = new NodeReadAhead(core);
   }
 
   /**
@@ -46,7 +49,8 @@ export class LiveMarker {
   async markAll(names: readonly string[]): Promise<void> {
     const tombstones = await this.#core.tombstones.ids();
     const isRemoved = (name: string): boolean => tombstones.has(name.slice(name.lastIndexOf('/') + 1));
-    const listed = names.filter((name) => !isRemoved(name));
+    // Group by group: restore points of one VM share most of their maps, and what was looked up last is found soonest.
+    const listed = names.filter((name) => !isRemoved(name)).sort();
     const open = await this.#markTogether(listed);
     if (open.some()) await this.#markOpen(listed, open);
     for (const name of names.filter(isRemoved)) {
@@ -139,7 +143,7 @@ export class LiveMarker {
       });
     if (!met(location)) return;
     throwIfCancelled(this.#context.signal);
-    const node = await this.#core.nodes.load(id, level);
+    const node = (await this.#ahead.load(location, id, level)) ?? (await this.#core.nodes.load(id, level));
     for (let slot = 0; slot < node.present.length; slot++) {
       if (!node.present[slot]) continue;
       if (level > 1) await this.#visit(Buffer.from(childId(node, slot)!), level - 1, met, block);

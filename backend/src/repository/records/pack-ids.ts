@@ -31,8 +31,8 @@ export class PackIds {
     if (id.length !== ID_BYTES * 2 || this.#key.write(id, 'hex') !== ID_BYTES) return -1;
     const mask = this.#slots.length - 1;
     for (let slot = slotOf(this.#key, 0) & mask; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const at = (this.#slots[slot]! - 1) * ID_BYTES;
-      if (this.#bytes.compare(this.#key, 0, ID_BYTES, at, at + ID_BYTES) === 0) return this.#slots[slot]! - 1;
+      const row = this.#slots[slot]! - 1;
+      if (isAt(this.#key, this.#bytes, row * ID_BYTES)) return row;
     }
     return -1;
   }
@@ -56,6 +56,12 @@ export class PackIds {
     this.#slots = new Int32Array(this.#slots.length * 2);
     for (let row = 0; row < this.count; row++) this.#enter(row);
   }
+}
+
+/** A native comparison takes ten times as long. */
+function isAt(id: Buffer, bytes: Buffer, at: number): boolean {
+  for (let i = 0; i < ID_BYTES; i++) if (id[i] !== bytes[at + i]) return false;
+  return true;
 }
 
 function slotOf(bytes: Buffer, at: number): number {

@@ -25,6 +25,8 @@ export interface RecordLocation {
 export type IdClass = IdKind;
 
 const NONE: ReadonlySet<string> = new Set();
+/** Packs that are kept as the catalog knows them: 2 MB. There may be hundred thousands. */
+const MAX_PACKS = 8192;
 
 export class RecordIndex {
   readonly catalog: Catalog;
@@ -171,6 +173,7 @@ export class RecordIndex {
     let pack = this.#packs.get(record.pack);
     if (pack === undefined && !this.#packs.has(record.pack)) {
       pack = this.catalog.pack(record.pack);
+      if (this.#packs.size >= MAX_PACKS) this.#packs.clear();
       this.#packs.set(record.pack, pack);
     }
     if (pack === undefined) return undefined;
