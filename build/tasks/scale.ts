@@ -154,8 +154,10 @@ async function incremental(): Promise<void> {
     for (const repository of round % 2 ? [small, big] : [big, small])
       times[repository]!.push(await cli('backup', '--host', host, '--vm', 'real', '--repository', repository));
   }
-  report('incremental, small repository, median', figures(median(times[small]!)));
-  report('incremental, big repository, median', figures(median(times[big]!)));
+  const [inSmall, inBig] = [median(times[small]!), median(times[big]!)];
+  report('incremental, small repository, median', figures(inSmall));
+  report('incremental, big repository, median', figures(inBig));
+  report('  big over small, of the medians', (inBig.seconds / inSmall.seconds).toFixed(2));
 }
 
 function write(host: string, count: number, seed: number): void {
