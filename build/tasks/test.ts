@@ -11,6 +11,10 @@ import { type Ended, findProgram, start } from '../lib/run.ts';
 import { root } from '../runtime.mjs';
 import { runChecks } from './check.ts';
 
+// What every process of the tests starts with, as in vitest.config.ts: Pester starts hundreds of backends, and compiles all that it runs.
+process.env.NODE_COMPILE_CACHE ??= join(root, 'build', 'out', 'compile-cache');
+process.env.DOTNET_EnableWriteXorExecute ??= '0';
+
 interface Tally {
   passed: number;
   failed: number;

@@ -74,13 +74,30 @@ function Get-DoubleClass {
                 Qualifiers = @(if ($declared.keys -contains $property.Name) { [pscustomobject]@{ Name = 'key'; Value = $true } })
             }
         }
-        $script:Classes[$ClassName] = [pscustomobject]@{
+        $class = [pscustomobject]@{
             CimClassName       = $declared.name
             CimClassProperties = @($properties)
             Declared           = $declared
+            Blank              = $null
         }
+        $class.Blank = New-DoubleBlank -Class $class
+        $script:Classes[$ClassName] = $class
     }
     return $script:Classes[$ClassName]
+}
+
+function New-DoubleBlank {
+    # An instance of which nothing is known, for others to be copied from: making each property of each instance anew takes longest of all.
+    [Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '')]
+    param($Class)
+
+    $blank = New-Object -TypeName 'psobject'
+    $blank.PSTypeNames.Insert(0, 'CimDouble.Instance')
+    foreach ($property in $Class.CimClassProperties) {
+        $blank.PSObject.Properties.Add([psvariableproperty]::new([psvariable]::new($property.Name, $null, 'ReadOnly')))
+    }
+    $blank.PSObject.Properties.Add([psnoteproperty]::new('CimClass', $Class))
+    return $blank
 }
 
 function ConvertTo-DoubleValue {
@@ -125,16 +142,19 @@ function ConvertTo-DoubleInstance {
     param([string] $ClassName, $Values, [string] $Server)
 
     $class = Get-DoubleClass -ClassName $ClassName
-    $instance = New-Object -TypeName 'psobject'
-    $instance.PSTypeNames.Insert(0, 'CimDouble.Instance')
-    foreach ($property in $class.CimClassProperties) {
-        $field = $Values.PSObject.Properties[$property.Name]
-        $value = if ($field) { ConvertTo-DoubleValue -CimType $property.CimType -Value $field.Value -Name $property.Name } else { $null }
-        $variable = [psvariable]::new($property.Name, $value, [System.Management.Automation.ScopedItemOptions]::ReadOnly)
-        $instance.PSObject.Properties.Add([psvariableproperty]::new($variable))
+    $instance = $class.Blank.PSObject.Copy()
+    $members = $instance.PSObject.Properties
+    $types = $class.Declared.properties.PSObject.Properties
+    foreach ($field in $Values.PSObject.Properties) {
+        $type = $types[$field.Name]
+        if (-not $type -or $null -eq $field.Value) { continue }
+        $value = $field.Value
+        # Nearly all are text, which needs no call.
+        if ($value -isnot [string] -or $type.Value -ne 'String') { $value = ConvertTo-DoubleValue -CimType $type.Value -Value $value -Name $type.Name }
+        $members.Remove($type.Name)
+        $members.Add([psvariableproperty]::new([psvariable]::new($type.Name, $value, 'ReadOnly')))
     }
-    $instance.PSObject.Properties.Add([psnoteproperty]::new('CimClass', $class))
-    $instance.PSObject.Properties.Add([psnoteproperty]::new('CimSystemProperties', [pscustomobject]@{ Namespace = 'root/virtualization/v2'; ServerName = $Server; ClassName = $ClassName }))
+    $members.Add([psnoteproperty]::new('CimSystemProperties', [pscustomobject]@{ Namespace = 'root/virtualization/v2'; ServerName = $Server; ClassName = $ClassName }))
     return $instance
 }
 
