@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { noise } from '../../../build/fixtures/content.ts';
 import { ok, start } from '../support/cli.ts';
@@ -66,7 +67,9 @@ describe('change tracking', () => {
     );
     const before = models.map(sha256);
     const states = [before[0]!];
-    for (let i = 0; running.exitCode === null && i < 50; i++) {
+    // Over all of the backup, however long it takes here.
+    for (let i = 0; running.exitCode === null; i++) {
+      await sleep(50);
       await write(0, (i % 100) * BLOCK, Buffer.alloc(4096, i));
       states.push(sha256(models[0]!));
     }
@@ -97,7 +100,11 @@ describe('change tracking', () => {
     ok(['host', 'fault', '--set', 'reference-point-rct-id-differs', '--host', world.host, '--vm', 'guest']);
     const args = ['backup', '--host', world.host, '--vm', 'guest', '--repository', world.repository, '--mode', 'full'];
     const running = start(args, world);
-    for (let i = 0; i < 12; i++) await write(0, i * 5 * BLOCK, Buffer.alloc(4096, 0x40 + i));
+    // Until it has ended: before the freeze, between it and the sealing, and after.
+    for (let i = 0; running.exitCode === null || i < 12; i++) {
+      await sleep(50);
+      await write(0, (i % 12) * 5 * BLOCK, Buffer.alloc(4096, 0x40 + i));
+    }
     expect((await running.done).status).toBe(0);
     const result = world.backup('guest');
     expect(await world.hashes(result.restorePointId)).toEqual(models.map(sha256));

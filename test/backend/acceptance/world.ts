@@ -1,7 +1,11 @@
-/** A simulated host, a repository and their guests in a scratch folder, driven through the command line. */
+/**
+ * A simulated host, a repository and their guests in a scratch folder, driven through the command line; what only prepares a test, and reads
+ * disks back, goes to one `hvbackup serve`.
+ */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cli, ok } from '../support/cli.ts';
+import { served } from '../support/served.ts';
 import { sha256File } from '../support/sparse.ts';
 
 export class World {
@@ -21,9 +25,8 @@ export class World {
   static async create(folder: string, options: { blockSize?: number } = {}): Promise<World> {
     const world = new World(folder);
     await mkdir(folder, { recursive: true });
-    ok(['host', 'create', join(folder, 'host')]);
-    const size = options.blockSize ? ['--block-size', String(options.blockSize)] : [];
-    ok(['repository', 'create', world.repository, ...size], world);
+    await served(world.state, 'host/create', { directory: join(folder, 'host') });
+    await served(world.state, 'repository/create', { location: world.repository, blockSize: options.blockSize });
     return world;
   }
 
@@ -49,20 +52,8 @@ export class World {
   async write(vm: string, disk: number, offset: number, data: Buffer): Promise<void> {
     const file = join(this.folder, `write-${++this.#number}`);
     await writeFile(file, data);
-    ok([
-      'vm',
-      'write',
-      '--host',
-      this.host,
-      '--vm',
-      vm,
-      '--disk',
-      String(disk),
-      '--offset',
-      String(offset),
-      '--file',
-      file,
-    ]);
+    const write = { type: 'file', offset, file };
+    await served(this.state, 'vm/write', { host: this.host, vm, disk, write });
     await rm(file);
   }
 
@@ -92,10 +83,8 @@ export class World {
   /** SHA-256 of each disk of a restore point, by way of a raw export. */
   async hashes(point: string): Promise<string[]> {
     const to = join(this.folder, `export-${++this.#number}`);
-    const { files } = ok(
-      ['export', '--repository', this.repository, '--point', point, '--to', to, '--format', 'raw'],
-      this,
-    );
+    const params = { repository: this.repository, point, directory: to, format: 'raw' };
+    const { files } = await served(this.state, 'point/export', params);
     const hashes: string[] = [];
     for (const file of files) hashes[file.disk] = await sha256File(file.path);
     await rm(to, { recursive: true, force: true });
