@@ -57,9 +57,10 @@ function room(length: number): Buffer {
 
 /** The setting as Node names it. */
 export function paramsOf(setting: ZstdSetting): Record<number, number> {
-  const { level, hashLog, searchLog, minMatch } = ZSTD[setting];
+  const { level, windowLog, hashLog, searchLog, minMatch } = ZSTD[setting];
   return {
     [constants.ZSTD_c_compressionLevel]: level,
+    ...(windowLog === undefined ? {} : { [constants.ZSTD_c_windowLog]: windowLog }),
     ...(hashLog === undefined ? {} : { [constants.ZSTD_c_hashLog]: hashLog }),
     ...(searchLog === undefined ? {} : { [constants.ZSTD_c_searchLog]: searchLog }),
     ...(minMatch === undefined ? {} : { [constants.ZSTD_c_minMatch]: minMatch }),

@@ -44,6 +44,7 @@ export type ZstdSetting = 'fast' | 'default' | 'strong';
 /** What of a level's own parameters is changed; chosen by measurement, see docs/performance.md. */
 export interface ZstdParameters {
   level: number;
+  windowLog?: number;
   hashLog?: number;
   searchLog?: number;
   minMatch?: number;
@@ -51,7 +52,7 @@ export interface ZstdParameters {
 export const ZSTD: Readonly<Record<ZstdSetting, ZstdParameters>> = {
   fast: { level: 1 },
   default: { level: 1, hashLog: 15, minMatch: 5 },
-  strong: { level: 5, searchLog: 5 },
+  strong: { level: 5, windowLog: 22, hashLog: 20, searchLog: 5 },
 };
 
 /** §6 */
