@@ -57,11 +57,12 @@ function room(length: number): Buffer {
 
 /** The setting as Node names it. */
 export function paramsOf(setting: ZstdSetting): Record<number, number> {
-  const { level, windowLog, hashLog, searchLog, minMatch } = ZSTD[setting];
+  const { level, windowLog, hashLog, chainLog, searchLog, minMatch } = ZSTD[setting];
   return {
     [constants.ZSTD_c_compressionLevel]: level,
     ...(windowLog === undefined ? {} : { [constants.ZSTD_c_windowLog]: windowLog }),
     ...(hashLog === undefined ? {} : { [constants.ZSTD_c_hashLog]: hashLog }),
+    ...(chainLog === undefined ? {} : { [constants.ZSTD_c_chainLog]: chainLog }),
     ...(searchLog === undefined ? {} : { [constants.ZSTD_c_searchLog]: searchLog }),
     ...(minMatch === undefined ? {} : { [constants.ZSTD_c_minMatch]: minMatch }),
   };

@@ -46,12 +46,13 @@ export interface ZstdParameters {
   level: number;
   windowLog?: number;
   hashLog?: number;
+  chainLog?: number;
   searchLog?: number;
   minMatch?: number;
 }
 export const ZSTD: Readonly<Record<ZstdSetting, ZstdParameters>> = {
   fast: { level: 1 },
-  default: { level: 1, hashLog: 15, minMatch: 5 },
+  default: { level: 2, hashLog: 15, chainLog: 15 },
   strong: { level: 5, windowLog: 22, hashLog: 20, searchLog: 5 },
 };
 
