@@ -37,6 +37,8 @@ const CHANGES: ReadonlySet<FileOperation> = new Set([
   'link',
   'rename',
   'remove',
+  'createFolder',
+  'removeFolder',
   'syncFolder',
   'open',
 ]);

@@ -31,6 +31,7 @@ export type FileOperation =
   | 'list'
   | 'stat'
   | 'createFolder'
+  | 'removeFolder'
   | 'syncFolder';
 
 /** One process's view of the disk. */
@@ -114,6 +115,14 @@ export class ModelFiles implements Files {
         await this.#run('syncFolder', folder, undefined, () => this.#disk.syncFolder(parent));
       }
     });
+  }
+
+  async removeFolder(folder: string): Promise<void> {
+    await this.#run('removeFolder', folder, undefined, () => {
+      const node = this.#disk.find(folder);
+      if (!(node instanceof Folder) || node.entries.size > 0) return;
+      this.#disk.change({ ...this.#disk.folderOf(folder), node: null });
+    }).catch(() => undefined);
   }
 
   syncFolder(folder: string): Promise<void> {

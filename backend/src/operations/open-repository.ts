@@ -1,6 +1,6 @@
 /** Opens and creates repositories by their location: storage and catalog are chosen and put together here. */
 import { chmodSync, promises as fs, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { PointMemory } from '../catalog/point-memory.ts';
 import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
 import { initRepository, openStoredRepository } from '../repository/open.ts';
@@ -9,7 +9,7 @@ import { FolderStorage, isVacant } from '../repository/storage/folder.ts';
 import { throttledStorage } from '../repository/storage/throttled.ts';
 import { ManifestBody } from '../schema/manifest.ts';
 import { HvError, toHvError } from '../support/errors.ts';
-import { createDirectoryDurably, exists } from '../support/file.ts';
+import { createDirectoryDurably, exists, syncDirectory } from '../support/file.ts';
 import type { RateLimiter } from '../support/rate-limiter.ts';
 import { stateDirectory } from '../support/state-directory.ts';
 
@@ -63,9 +63,21 @@ export async function createRepository(
       data: { path: storage.location },
     });
   if (!isRepository) await createDirectoryDurably(storage.location);
+  await settleFolder(storage.location);
   await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
   await storage.close();
   return openRepository(location, options);
+}
+
+/** Who made the folder, or one that it lies in, may have died before its name was durable. As far up as that can be done. */
+async function settleFolder(folder: string): Promise<void> {
+  for (let at = resolve(folder); at !== dirname(at); at = dirname(at)) {
+    const done = await syncDirectory(dirname(at)).then(
+      () => true,
+      () => false,
+    );
+    if (!done) return;
+  }
 }
 
 /** What lies there tells names of VMs, also of encrypted repositories: for this account only, where the system knows modes. */

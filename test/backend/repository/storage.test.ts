@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -44,6 +44,25 @@ describe('folder storage', () => {
       ['m/b/', '!/1'],
     ]);
     expect((await storage.list('m/')).map(({ name }) => name)).toEqual(['m/a/1', 'm/b/!', 'm/b/1']);
+  });
+
+  it('leaves no folder of a session or a job that is over, and removes those that were left', async () => {
+    const folder = freshFolder();
+    const storage = openFolder(folder);
+    const names = ['sessions/a/1', 'sessions/a/2', 'sessions/b/1', 'jobs/vm/job/1-started', 'packs/ab/abcd'];
+    for (const name of names) await storage.put(name, Buffer.from('x'));
+    for (const name of names.filter((one) => one !== 'sessions/b/1')) await storage.delete(name);
+    expect(readdirSync(folder, { recursive: true }).sort()).toEqual(
+      ['jobs', 'jobs/vm', 'packs', 'packs/ab', 'sessions', 'sessions/b', 'sessions/b/1', 'tmp'].map((n) => join(n)),
+    );
+    for (const left of ['sessions/old', 'jobs/vm/old', 'jobs/gone/old'])
+      mkdirSync(join(folder, left), { recursive: true });
+    await storage.housekeep();
+    expect(readdirSync(join(folder, 'sessions'))).toEqual(['b']);
+    expect(readdirSync(join(folder, 'jobs'))).toEqual([]);
+    // Noted or not, the folder is made again.
+    await storage.put('jobs/vm/job/1-started', Buffer.from('y'));
+    expect(String(await openFolder(folder).get('jobs/vm/job/1-started'))).toBe('y');
   });
 
   it('leaves no temporary file, and removes those of dead writers', async () => {

@@ -52,6 +52,8 @@ export interface Files {
   names(folder: string): Promise<string[]>;
   /** With its missing parents; their names are durable when it returns. */
   createFolder(folder: string): Promise<void>;
+  /** When it is empty and may be removed; nothing happens otherwise. Durable with a later syncFolder() of its parent. */
+  removeFolder(folder: string): Promise<void>;
   /** @throws FILE_NOT_FOUND */
   syncFolder(folder: string): Promise<void>;
 }
@@ -80,6 +82,7 @@ export const systemFiles: Files = {
     })),
   names: async (folder) => (await presentIn(folder, () => readNames(folder))).sort(),
   createFolder: createDirectoryDurably,
+  removeFolder: (folder) => fs.rmdir(folder).catch(() => undefined),
   syncFolder: syncDirectory,
 };
 

@@ -5,18 +5,21 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { HvError, isHvError } from '../../support/errors.ts';
+import { isHvError } from '../../support/errors.ts';
 import type { RandomAccessFile } from '../../support/file.ts';
 import type { GatheredWrites } from '../../support/gathered-writes.ts';
 import { isRandomId } from '../format/ids.ts';
 import { isWriterDead, writerName } from '../process-identity.ts';
 import { FileCache } from './file-cache.ts';
 import { type Files, systemFiles } from './files.ts';
+import { FolderPut } from './folder-put.ts';
 import { placeFile } from './place-file.ts';
 import {
   DEFAULT_GET_LIMIT,
   damaged,
+  isPassing,
   type ObjectInfo,
+  PASSING,
   type PutStream,
   requireObjectName,
   type Storage,
@@ -82,10 +85,25 @@ export class FolderStorage implements Storage {
       this.#folders.clear();
       throw error;
     }
-    return new FolderPut(file, gathered, temporary, this.#files, async () => {
-      await this.#ensureFolder(path.dirname(target));
-      return placeFile(temporary, target, this.#path(TEMPORARY), this.#files);
-    });
+    return new FolderPut(file, gathered, temporary, this.#files, () => this.#place(temporary, target));
+  }
+
+  async #place(temporary: string, target: string): Promise<boolean> {
+    const folder = path.dirname(target);
+    for (let attempt = 1; ; attempt++) {
+      await this.#ensureFolder(folder);
+      try {
+        const placed = await placeFile(temporary, target, this.#path(TEMPORARY), this.#files);
+        // Only now: as long as it was empty, somebody could remove it and somebody else make it again.
+        await this.#settleFoldersAbove(folder);
+        return placed;
+      } catch (error) {
+        // Somebody removed the empty folder in between, or since it was noted.
+        const again = attempt < 5 && isHvError(error, 'FILE_NOT_FOUND') && (await this.#files.exists(temporary));
+        if (!again) throw error;
+        this.#folders.clear();
+      }
+    }
   }
 
   async get(name: string, limit = DEFAULT_GET_LIMIT): Promise<Buffer> {
@@ -127,12 +145,18 @@ export class FolderStorage implements Storage {
     const target = this.#path(requireObjectName(name));
     await this.#open.forget(target);
     await this.#files.remove(target);
+    const folder = path.dirname(target);
     // Also of a name that was gone: who removed it may have died before this.
-    await this.#syncFolder(path.dirname(target));
+    await this.#syncFolder(folder);
+    // The folder that was flushed may be one that somebody made since, and the one it lay in removed but for its name.
+    await this.#settleFoldersAbove(folder);
+    if (this.#isPassing(folder)) await this.#files.removeFolder(folder);
   }
 
-  settle(name: string): Promise<void> {
-    return this.#syncFolder(path.dirname(this.#path(requireObjectName(name))));
+  async settle(name: string): Promise<void> {
+    const folder = path.dirname(this.#path(requireObjectName(name)));
+    await this.#syncFolder(folder);
+    await this.#settleFoldersAbove(folder);
   }
 
   async housekeep(): Promise<number> {
@@ -148,7 +172,18 @@ export class FolderStorage implements Storage {
       // A file that has its final name too gives nothing back.
       if (stat.links <= 1) freed += stat.size;
     }
+    // Programs before this one left them, and who dies between the last delete and the folder's.
+    for (const prefix of PASSING) await this.#removeEmptyBelow(this.#path(prefix.slice(0, -1)));
     return freed;
+  }
+
+  async #removeEmptyBelow(folder: string): Promise<void> {
+    const folders = (await this.#files.entries(folder)).filter(({ kind }) => kind === 'folder');
+    await inTurns(folders, async ({ name }) => {
+      const below = path.join(folder, name);
+      await this.#removeEmptyBelow(below);
+      await this.#files.removeFolder(below);
+    });
   }
 
   async close(): Promise<void> {
@@ -169,9 +204,20 @@ export class FolderStorage implements Storage {
     await this.#files.createFolder(folder);
     // Also of folders that were there: who created them may have died before their names were durable.
     for (let at = folder; at !== this.location && !this.#folders.has(at); at = path.dirname(at)) {
+      // Of folders that come and go that is done when something lies in them, for each thing.
+      if (this.#isPassing(at)) continue;
       await this.#syncFolder(path.dirname(at));
       this.#folders.add(at);
     }
+  }
+
+  #isPassing(folder: string): boolean {
+    return isPassing(`${path.relative(this.location, folder).replaceAll(path.sep, '/')}/`);
+  }
+
+  /** Makes the names of folders that come and go durable, of `folder` and those it lies in. */
+  async #settleFoldersAbove(folder: string): Promise<void> {
+    for (let at = folder; this.#isPassing(at); at = path.dirname(at)) await this.#syncFolder(path.dirname(at));
   }
 
   async #readExactly(file: RandomAccessFile, name: string, offset: number, target: Uint8Array): Promise<void> {
@@ -211,9 +257,15 @@ export class FolderStorage implements Storage {
     if (waiting !== undefined) return waiting;
     const sync = setImmediate().then(async () => {
       this.#syncs.delete(folder);
-      await this.#files.syncFolder(folder).catch((error) => {
-        if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
-      });
+      for (let at = folder; ; at = path.dirname(at)) {
+        try {
+          return await this.#files.syncFolder(at);
+        } catch (error) {
+          if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
+          // Removed as it was empty: that it is, with all that had been removed from it, is durable with its own name's end.
+          if (at === this.location || at === path.dirname(at)) return;
+        }
+      }
     });
     this.#syncs.set(folder, sync);
     return sync;
@@ -234,70 +286,6 @@ async function inTurns<T>(
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
-}
-
-class FolderPut implements PutStream {
-  readonly #file: RandomAccessFile;
-  readonly #gathered: GatheredWrites | null;
-  readonly #temporary: string;
-  readonly #files: Files;
-  readonly #place: () => Promise<boolean>;
-  #position = 0;
-  #over = false;
-  #failure: unknown;
-  readonly #pending = new Set<Promise<void>>();
-
-  constructor(
-    file: RandomAccessFile,
-    gathered: GatheredWrites | null,
-    temporary: string,
-    files: Files,
-    place: () => Promise<boolean>,
-  ) {
-    this.#file = file;
-    this.#gathered = gathered;
-    this.#temporary = temporary;
-    this.#files = files;
-    this.#place = place;
-  }
-
-  append(chunks: readonly Uint8Array[]): Promise<void> {
-    const writes = chunks.map((chunk) => {
-      if (this.#gathered !== null) return this.#gathered.append(chunk);
-      const at = this.#position;
-      this.#position += chunk.length;
-      return this.#file.writeFully(at, chunk);
-    });
-    const all = Promise.all(writes).then(() => undefined);
-    this.#pending.add(all);
-    all.catch((error) => {
-      this.#failure ??= error;
-    });
-    return all.finally(() => this.#pending.delete(all));
-  }
-
-  async commit(): Promise<boolean> {
-    if (this.#over) throw new HvError('INTERNAL', `commit() of a finished put: ${this.#temporary}`);
-    await Promise.all(this.#pending);
-    // A part that failed stays missing, whatever was written after it.
-    if (this.#failure !== undefined) throw this.#failure;
-    await this.#gathered?.end();
-    await this.#file.sync();
-    await this.#file.close();
-    const placed = await this.#place();
-    this.#over = placed;
-    if (!placed) await this.abort();
-    return placed;
-  }
-
-  async abort(): Promise<void> {
-    if (this.#over) return;
-    this.#over = true;
-    await Promise.allSettled(this.#pending);
-    await this.#gathered?.end().catch(() => undefined);
-    await this.#file.close().catch(() => undefined);
-    await this.#files.remove(this.#temporary).catch(() => undefined);
-  }
 }
 
 /** What an interrupted creation leaves, by folder: temporary files, reservations, keys of a repository that never was. */

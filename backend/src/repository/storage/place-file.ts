@@ -34,7 +34,10 @@ export async function placeFile(
 ): Promise<boolean> {
   const placed = await linkOrRename(temporary, target, reservations, files);
   // Also of a name that is taken: the caller goes by its being there, and who gave it may have died before this.
-  await files.syncFolder(path.dirname(target));
+  await files.syncFolder(path.dirname(target)).catch((error) => {
+    // Somebody has deleted it by now, and its folder.
+    if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
+  });
   return placed;
 }
 

@@ -54,10 +54,20 @@ export interface Storage {
    * becoming visible and its becoming durable. To be called before relying on what another writer's put has not vouched for.
    */
   settle(name: string): Promise<void>;
-  /** Removes what dead writers left outside the objects (temporary files). @returns bytes given back */
+  /** Removes what dead writers left outside the objects (temporary files, empty folders). @returns bytes given back */
   housekeep(): Promise<number>;
   close(): Promise<void>;
 }
+
+/**
+ * What lies in folders below these is there for one session or one job and goes with it. Where folders stay when they are empty,
+ * as in a file system, the storage removes them: there would be two more for each backup ever made, each to be listed by the next.
+ */
+export const PASSING = ['sessions/', 'jobs/'] as const;
+
+/** @param name of an object, or of a folder with `/` at its end */
+export const isPassing = (name: string): boolean =>
+  PASSING.some((prefix) => name.startsWith(prefix) && name.length > prefix.length);
 
 /** Largest object that get() reads into memory unless told otherwise. */
 export const DEFAULT_GET_LIMIT = 256 * 1024 * 1024;

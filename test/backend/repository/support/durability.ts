@@ -1,8 +1,9 @@
 /** What a folder storage must keep when power fails at any moment (docs/format.md §1). */
+import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { FolderStorage } from '../../../../backend/src/repository/storage/folder.ts';
 import { below, seeded } from '../../../../build/fuzz/random.ts';
-import { faultyProcess, soundProcess } from '../../../../build/torture/faults.ts';
+import { faultyProcess, Killed, soundProcess } from '../../../../build/torture/faults.ts';
 import { errno, ModelDisk } from '../../../../build/torture/model-disk.ts';
 import { type Gate, ModelFiles } from '../../../../build/torture/model-files.ts';
 
@@ -12,10 +13,26 @@ interface Told {
   state: 'putting' | 'put' | 'deleting' | 'deleted';
 }
 
+/** Folders of objects; those of the last ones go when they are empty. */
+const FOLDERS = [
+  'folder0/sub0',
+  'folder1/sub1',
+  'folder2/sub0',
+  'folder2/sub1',
+  'sessions/a',
+  'jobs/vm/a',
+  'jobs/vm/b',
+];
+
 /** Puts, streams and deletes in one process, until it dies. */
-async function work(storage: FolderStorage, random: () => number, told: Map<string, Told>): Promise<void> {
-  for (let i = 0; i < 14; i++) {
-    const name = `folder${below(random, 3)}/sub${below(random, 2)}/object${i}`;
+async function work(
+  storage: FolderStorage,
+  random: () => number,
+  told: Map<string, Told>,
+  { folders = FOLDERS, writer = '', objects = 14, deletes = 0.2 } = {},
+): Promise<void> {
+  for (let i = 0; i < objects; i++) {
+    const name = `${folders[below(random, folders.length)]}/object${writer}${i}`;
     const object: Told = { content: Buffer.alloc(below(random, 3000), i + 1), state: 'putting' };
     told.set(name, object);
     if (random() < 0.5) expect(await storage.put(name, object.content)).toBe(true);
@@ -29,7 +46,7 @@ async function work(storage: FolderStorage, random: () => number, told: Map<stri
       expect(await stream.commit()).toBe(true);
     }
     object.state = 'put';
-    const [victim] = [...told].filter(([, one]) => one.state === 'put' && random() < 0.2);
+    const [victim] = [...told].filter(([, one]) => one.state === 'put' && random() < deletes);
     if (victim === undefined) continue;
     victim[1].state = 'deleting';
     await storage.delete(victim[0]);
@@ -76,11 +93,50 @@ export function folderDurability(hardLinks: boolean): void {
     expect(cuts).toBeGreaterThan(100);
   });
 
+  it('keeps what was acknowledged while others remove and make the same folders, wherever power fails', async () => {
+    let removals = 0;
+    for (let run = 0; run < 1500; run++) {
+      const random = seeded(run * 104_729 + 1);
+      const disk = new ModelDisk();
+      // Files of now, for housekeep().
+      disk.now = Date.now();
+      // The repository's own folder is its creation's business.
+      await new ModelFiles(disk, random).createFolder('/repository');
+      const machine = { left: 20 + below(random, 250) };
+      const gate: Gate = async (operation) => {
+        // Now and then one sleeps while others come far.
+        for (let turns = below(random, random() < 0.1 ? 60 : 3); turns > 0; turns--) await setImmediate();
+        machine.left -= 1;
+        if (machine.left <= 0) throw new Killed();
+        if (operation === 'removeFolder') removals += 1;
+        return undefined;
+      };
+      const told = ['a', 'b', 'c'].map(() => new Map<string, Told>());
+      const processes = told.map(async (mine, i) => {
+        const storage = connect(disk, random, gate);
+        await work(storage, random, mine, { folders: ['jobs/vm/a'], writer: 'abc'[i]!, objects: 4, deletes: 0.7 });
+        if (random() < 0.5) await storage.housekeep();
+      });
+      const ends = await Promise.allSettled(processes);
+      // Nothing but the end of the machine stops them.
+      for (const end of ends) if (end.status === 'rejected' && machine.left > 0) throw end.reason;
+      disk.powerCut(random);
+      const after = connect(disk, random, soundProcess().gate);
+      const listed = new Set((await after.list('')).map(({ name }) => name));
+      for (const [name, { state }] of told.flatMap((mine) => [...mine])) {
+        if (state === 'put') expect(listed.has(name), `run ${run}, ${name}`).toBe(true);
+        if (state === 'deleted') expect(listed.has(name), `run ${run}, ${name}`).toBe(false);
+      }
+    }
+    expect(removals).toBeGreaterThan(1000);
+  });
+
   it('keeps an object that its writer died on, once another has settled it or been told that its name is taken', async () => {
     for (const way of ['settle', 'put'] as const) {
       for (let at = 1; at < 40; at++) {
         const random = seeded(at);
         const disk = new ModelDisk();
+        await new ModelFiles(disk, random).createFolder('/repository');
         const dying = faultyProcess('kill', at, disk, random);
         await connect(disk, random, dying.gate)
           .put('a/b', Buffer.from('x'))
