@@ -30,6 +30,8 @@ import { addStagedIndexes, eachPack, type Row, readPairs, toPack } from './sqlit
 const STAGE_LIMIT = 250_000;
 /** From so many segments on, whoever loads indexes waits for them to be put together. */
 const OVERDUE = 24;
+/** Of nearly all indexes: shared. */
+const NONE: string[] = [];
 
 export class SqliteCatalog implements Catalog {
   readonly #file: CatalogFile;
@@ -55,9 +57,11 @@ export class SqliteCatalog implements Catalog {
       const version = this.#file.version();
       if (this.#indexes?.version === version) return this.#indexes.found;
       const found = new Map<string, string[]>();
-      for (const [name] of this.#file.sql.indexes.iterate() as unknown as Iterable<[string]>) found.set(name, []);
+      const [names] = this.#file.sql.indexes.get() as unknown as [string | null];
+      for (const name of names?.split('/') ?? []) found.set(name, NONE);
       for (const [name, old] of this.#file.sql.supersedes.iterate() as unknown as Iterable<[string, string]>)
-        found.get(name)?.push(old);
+        if (found.get(name) === NONE) found.set(name, [old]);
+        else found.get(name)?.push(old);
       this.#file.loadSegments();
       this.#indexes = { version, found };
       return found;

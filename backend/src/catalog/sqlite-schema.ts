@@ -36,7 +36,8 @@ export const CATALOG_SCHEMA = `
 
 const QUERIES = {
   version: 'PRAGMA data_version',
-  indexes: 'SELECT name FROM indexes',
+  // One text: a row for each of thousands takes ten times as long.
+  indexes: "SELECT group_concat(name, '/') FROM indexes",
   supersedes: 'SELECT name, old FROM supersedes',
   hasIndex: 'SELECT 1 FROM indexes WHERE name = ?',
   addIndex: 'INSERT INTO indexes VALUES (?)',

@@ -82,12 +82,18 @@ describe('a filter', () => {
 
   it('takes 16 MiB and no more, however many ids there are', () => {
     const bytes = IdFilter.for(500_000_000).render(1);
-    expect(bytes.reduce((sum, part) => sum + part.length, 0)).toBe(16 * 1024 * 1024 + 8);
+    expect(bytes.reduce((sum, part) => sum + part.length, 0)).toBe(16 * 1024 * 1024 + 4096 * 4 + 12);
   });
 
   it.each([
     ['of another segment', (bytes: Buffer) => bytes, 6],
-    ['with a bit flipped', (bytes: Buffer) => edited(bytes, () => bytes.writeUInt8(bytes[99]! ^ 8, 99)), 5],
+    [
+      'with a bit of its table flipped',
+      (bytes: Buffer) => edited(bytes, () => bytes.writeUInt8(bytes[13]! ^ 8, 13)),
+      5,
+    ],
+    ['of another length', (bytes: Buffer) => edited(bytes, () => bytes.writeUInt32LE(3, 4)), 5],
+    ['with more blocks than may be', (bytes: Buffer) => edited(bytes, () => bytes.writeUInt32LE(0xffffffff, 4)), 5],
     ['with no hashes', (bytes: Buffer) => edited(bytes, () => bytes.writeUInt32LE(0, 0)), 5],
     [
       'with more hashes than an id has bits for',
@@ -102,6 +108,22 @@ describe('a filter', () => {
     for (const id of randomIds(1000)) filter.add(id);
     expect(IdFilter.parse(change(Buffer.concat(filter.render(5))), tag)).toBeNull();
   });
+});
+
+it('a filter with a bit flipped lets all ids of that section through, and no others', () => {
+  const filter = IdFilter.for(50_000);
+  const ids = randomIds(50_000);
+  for (const id of ids) filter.add(id);
+  const bytes = Buffer.concat(filter.render(5));
+  // Of sixteen sections, the last but one.
+  bytes.writeUInt8(bytes.at(-5000)! ^ 8, bytes.length - 5000);
+  for (const shift of [0, 1]) {
+    const damaged = IdFilter.parse(Buffer.concat([Buffer.alloc(shift), bytes]).subarray(shift), 5)!;
+    expect(passing(damaged, ids)).toBe(ids.length);
+    const share = passing(damaged, randomIds(20_000)) / 20_000;
+    expect(share).toBeGreaterThan(0.05);
+    expect(share).toBeLessThan(0.11);
+  }
 });
 
 describe('a large segment', () => {

@@ -19,6 +19,7 @@ export interface RefreshResult {
 }
 
 const MAX_ATTEMPTS = 5;
+const INDEXES = 'indexes/';
 
 const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
@@ -61,16 +62,23 @@ export class RecordRefresh {
     // Before the listing: what another process adds to the catalog meanwhile must not count as vanished.
     const before = catalog.indexes();
     const listed = new Set<string>();
-    for (const { name } of await this.#storage.list('indexes/')) {
-      const hash = name.slice('indexes/'.length);
-      if (isHash(hash)) listed.add(hash);
+    const unknown: string[] = [];
+    // Thousands, nearly all of them known: these are asked as little as can be.
+    for (const { name } of await this.#storage.list(INDEXES)) {
+      const hash = name.slice(INDEXES.length);
+      if (!before.has(hash)) {
+        if (!isHash(hash)) continue;
+        unknown.push(hash);
+      }
+      listed.add(hash);
     }
     const superseded = new Set<string>();
-    for (const [name, old] of before) if (listed.has(name)) for (const one of old) superseded.add(one);
+    for (const [name, old] of before)
+      if (old.length > 0 && listed.has(name)) for (const one of old) superseded.add(one);
     const unreadable: RefreshResult['unreadable'] = [];
     let stale = false;
-    for (const name of listed) {
-      if (before.has(name) || superseded.has(name)) continue;
+    for (const name of unknown) {
+      if (superseded.has(name)) continue;
       const index = await this.#load(name, unreadable);
       if (index === null) {
         stale ||= unreadable.at(-1)?.name !== name;
@@ -81,10 +89,14 @@ export class RecordRefresh {
       catalog.stageIndex(name, index);
     }
     catalog.commitStaged();
-    stale ||= [...before.keys()].some((name) => !listed.has(name) && !superseded.has(name));
-    const gone = [...catalog.indexes().keys()].filter(
-      (name) => superseded.has(name) || (before.has(name) && !listed.has(name)),
-    );
+    const missing = new Set<string>();
+    if (listed.size - unknown.length < before.size)
+      for (const name of before.keys()) if (!listed.has(name)) missing.add(name);
+    for (const name of missing) stale ||= !superseded.has(name);
+    const gone =
+      superseded.size + missing.size === 0
+        ? []
+        : [...catalog.indexes().keys()].filter((name) => superseded.has(name) || missing.has(name));
     if (gone.length > 0) catalog.removeIndexes(gone);
     await catalog.settle();
     this.#index.invalidate();
