@@ -3,7 +3,7 @@
  * runners work at the same time, their output comes one after the other.
  * Extra arguments go to vitest. The last line is the sum over all runners.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleBackend } from '../lib/bundle.ts';
@@ -24,6 +24,9 @@ interface Tally {
 await bundleBackend();
 const failedChecks = runChecks();
 const folder = mkdtempSync(join(tmpdir(), 'hvbackup-test-'));
+// What tests and the processes they start leave in the temporary folder, gigabytes when some were killed, goes with it.
+for (const name of ['TMPDIR', 'TEMP', 'TMP']) process.env[name] = join(folder, 't');
+mkdirSync(join(folder, 't'));
 let total: Tally;
 try {
   const pester = startPester(join(folder, 'pester.json'));
@@ -35,7 +38,11 @@ try {
     skipped: [...backend.skipped, ...module.skipped],
   };
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    console.error(`left behind: ${folder} (${(error as Error).message})`);
+  }
 }
 if (total.skipped.length > 0) {
   console.log(`\nSkipped on this machine:`);

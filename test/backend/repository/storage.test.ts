@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Files, systemFiles } from '../../../backend/src/repository/storage/files.ts';
+import { type Files, presentIn, systemFiles } from '../../../backend/src/repository/storage/files.ts';
 import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
 import { placeFile } from '../../../backend/src/repository/storage/place-file.ts';
 import { seeded } from '../../../build/fuzz/random.ts';
-import { ModelDisk } from '../../../build/torture/model-disk.ts';
+import { errno, ModelDisk } from '../../../build/torture/model-disk.ts';
 import { ModelFiles } from '../../../build/torture/model-files.ts';
 import { storageConformance } from './support/conformance.ts';
 import { folderDurability } from './support/durability.ts';
@@ -55,11 +55,12 @@ describe('folder storage', () => {
     expect(readdirSync(folder, { recursive: true }).sort()).toEqual(
       ['jobs', 'jobs/vm', 'packs', 'packs/ab', 'sessions', 'sessions/b', 'sessions/b/1', 'tmp'].map((n) => join(n)),
     );
-    for (const left of ['sessions/old', 'jobs/vm/old', 'jobs/gone/old'])
+    for (const left of ['sessions/old', 'jobs/vm/old', 'jobs/gone/old', 'sessions/b/inside', 'packs/cd'])
       mkdirSync(join(folder, left), { recursive: true });
     await storage.housekeep();
     expect(readdirSync(join(folder, 'sessions'))).toEqual(['b']);
-    expect(readdirSync(join(folder, 'jobs'))).toEqual([]);
+    expect(readdirSync(join(folder, 'jobs'), { recursive: true }).sort()).toEqual(['gone', 'vm']);
+    expect(readdirSync(join(folder, 'packs')).sort()).toEqual(['ab', 'cd']);
     // Noted or not, the folder is made again.
     await storage.put('jobs/vm/job/1-started', Buffer.from('y'));
     expect(String(await openFolder(folder).get('jobs/vm/job/1-started'))).toBe('y');
@@ -99,6 +100,26 @@ describe('memory storage', () => {
   storageConformance(async () => {
     const objects = new Map<string, Buffer>();
     return { one: new MemoryStorage(objects), other: new FaultStorage(new MemoryStorage(objects)) };
+  });
+});
+
+describe('listing a folder that is being removed', () => {
+  const errors = (codes: string[]) => async () => {
+    const code = codes.shift();
+    if (code !== undefined) throw errno(code, 'scandir', 'f');
+    return ['name'];
+  };
+
+  it('waits on Windows until it is gone, or may be read', async () => {
+    expect(await presentIn('f', errors(['EPERM', 'EACCES', 'ENOENT']), 'win32')).toEqual([]);
+    expect(await presentIn('f', errors(['EBUSY']), 'win32')).toEqual(['name']);
+  });
+
+  it('does not wait for ever, and elsewhere not at all', async () => {
+    const denied = { code: 'ACCESS_DENIED' };
+    await expect(presentIn('f', errors(Array(10).fill('EPERM')), 'win32')).rejects.toMatchObject(denied);
+    await expect(presentIn('f', errors(['EACCES']), 'linux')).rejects.toMatchObject(denied);
+    await expect(presentIn('f', errors(['EIO']), 'win32')).rejects.toMatchObject({ code: 'IO_ERROR' });
   });
 });
 

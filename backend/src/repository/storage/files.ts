@@ -3,6 +3,7 @@
  * default; tests give one that forgets, tears and reorders whatever was not flushed.
  */
 import { type Dirent, promises as fs, readdir } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openUncached } from '../../support/direct-reads.ts';
 import { DIRECT_GRAIN } from '../../support/direct-writes.ts';
@@ -86,11 +87,23 @@ export const systemFiles: Files = {
   syncFolder: syncDirectory,
 };
 
-async function presentIn<T>(folder: string, read: () => Promise<T[]>): Promise<T[]> {
-  try {
-    return await read();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw toHvError(error, folder);
+/** What Windows says of a folder that was removed while somebody had it open, until that is over. */
+const BEING_REMOVED = new Set(['EPERM', 'EACCES', 'EBUSY']);
+
+/** @param read of the folder. @param platform for tests. @returns nothing when the folder is missing */
+export async function presentIn<T>(
+  folder: string,
+  read: () => Promise<T[]>,
+  platform: string = process.platform,
+): Promise<T[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await read();
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      if (code === 'ENOENT') return [];
+      if (platform !== 'win32' || !BEING_REMOVED.has(code) || attempt === 10) throw toHvError(error, folder);
+      await delay(20);
+    }
   }
 }

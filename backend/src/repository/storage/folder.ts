@@ -19,7 +19,6 @@ import {
   damaged,
   isPassing,
   type ObjectInfo,
-  PASSING,
   type PutStream,
   requireObjectName,
   type Storage,
@@ -95,7 +94,7 @@ export class FolderStorage implements Storage {
       try {
         const placed = await placeFile(temporary, target, this.#path(TEMPORARY), this.#files);
         // Only now: as long as it was empty, somebody could remove it and somebody else make it again.
-        await this.#settleFoldersAbove(folder);
+        await this.#settleName(folder);
         return placed;
       } catch (error) {
         // Somebody removed the empty folder in between, or since it was noted.
@@ -148,15 +147,15 @@ export class FolderStorage implements Storage {
     const folder = path.dirname(target);
     // Also of a name that was gone: who removed it may have died before this.
     await this.#syncFolder(folder);
-    // The folder that was flushed may be one that somebody made since, and the one it lay in removed but for its name.
-    await this.#settleFoldersAbove(folder);
+    // The folder may be gone by now, or another that somebody made since: the one it lay in, removed all but durably.
+    await this.#settleName(folder);
     if (this.#isPassing(folder)) await this.#files.removeFolder(folder);
   }
 
   async settle(name: string): Promise<void> {
     const folder = path.dirname(this.#path(requireObjectName(name)));
     await this.#syncFolder(folder);
-    await this.#settleFoldersAbove(folder);
+    await this.#settleName(folder);
   }
 
   async housekeep(): Promise<number> {
@@ -172,17 +171,18 @@ export class FolderStorage implements Storage {
       // A file that has its final name too gives nothing back.
       if (stat.links <= 1) freed += stat.size;
     }
-    // Programs before this one left them, and who dies between the last delete and the folder's.
-    for (const prefix of PASSING) await this.#removeEmptyBelow(this.#path(prefix.slice(0, -1)));
+    await this.#removePassingBelow(this.location, 0);
     return freed;
   }
 
-  async #removeEmptyBelow(folder: string): Promise<void> {
+  /** Empty ones: programs before this one left them, and who dies between the removal of the last object and the folder's. */
+  async #removePassingBelow(folder: string, depth: number): Promise<void> {
     const folders = (await this.#files.entries(folder)).filter(({ kind }) => kind === 'folder');
     await inTurns(folders, async ({ name }) => {
       const below = path.join(folder, name);
-      await this.#removeEmptyBelow(below);
-      await this.#files.removeFolder(below);
+      if (this.#isPassing(below)) await this.#files.removeFolder(below);
+      else if (depth < 2 && (depth > 0 || name === 'sessions' || name === 'jobs'))
+        await this.#removePassingBelow(below, depth + 1);
     });
   }
 
@@ -204,7 +204,7 @@ export class FolderStorage implements Storage {
     await this.#files.createFolder(folder);
     // Also of folders that were there: who created them may have died before their names were durable.
     for (let at = folder; at !== this.location && !this.#folders.has(at); at = path.dirname(at)) {
-      // Of folders that come and go that is done when something lies in them, for each thing.
+      // Of a folder that comes and goes that is done when something lies in it, for each thing.
       if (this.#isPassing(at)) continue;
       await this.#syncFolder(path.dirname(at));
       this.#folders.add(at);
@@ -215,9 +215,9 @@ export class FolderStorage implements Storage {
     return isPassing(`${path.relative(this.location, folder).replaceAll(path.sep, '/')}/`);
   }
 
-  /** Makes the names of folders that come and go durable, of `folder` and those it lies in. */
-  async #settleFoldersAbove(folder: string): Promise<void> {
-    for (let at = folder; this.#isPassing(at); at = path.dirname(at)) await this.#syncFolder(path.dirname(at));
+  /** Makes the name of a folder that comes and goes durable. */
+  async #settleName(folder: string): Promise<void> {
+    if (this.#isPassing(folder)) await this.#syncFolder(path.dirname(folder));
   }
 
   async #readExactly(file: RandomAccessFile, name: string, offset: number, target: Uint8Array): Promise<void> {
@@ -257,15 +257,9 @@ export class FolderStorage implements Storage {
     if (waiting !== undefined) return waiting;
     const sync = setImmediate().then(async () => {
       this.#syncs.delete(folder);
-      for (let at = folder; ; at = path.dirname(at)) {
-        try {
-          return await this.#files.syncFolder(at);
-        } catch (error) {
-          if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
-          // Removed as it was empty: that it is, with all that had been removed from it, is durable with its own name's end.
-          if (at === this.location || at === path.dirname(at)) return;
-        }
-      }
+      await this.#files.syncFolder(folder).catch((error) => {
+        if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
+      });
     });
     this.#syncs.set(folder, sync);
     return sync;

@@ -59,15 +59,14 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-/**
- * What lies in folders below these is there for one session or one job and goes with it. Where folders stay when they are empty,
- * as in a file system, the storage removes them: there would be two more for each backup ever made, each to be listed by the next.
- */
-export const PASSING = ['sessions/', 'jobs/'] as const;
+/** Folders of one session or one job. */
+const PASSING = /^(?:sessions\/[^/]+|jobs\/[^/]+\/[^/]+)\/$/;
 
-/** @param name of an object, or of a folder with `/` at its end */
-export const isPassing = (name: string): boolean =>
-  PASSING.some((prefix) => name.startsWith(prefix) && name.length > prefix.length);
+/**
+ * Whether a folder (`/` at its end) goes with what lies in it. Where folders stay when they are empty, as in a file system, the
+ * storage removes these: there would be two more for each backup ever made, each to be listed by the next.
+ */
+export const isPassing = (folder: string): boolean => PASSING.test(folder);
 
 /** Largest object that get() reads into memory unless told otherwise. */
 export const DEFAULT_GET_LIMIT = 256 * 1024 * 1024;
