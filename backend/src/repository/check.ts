@@ -2,18 +2,17 @@
 import { type HvError, isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { checkPacks } from './check-packs.ts';
+import { CheckWalk } from './check-walk.ts';
 import type { RepositoryCore } from './core.ts';
 import { parseConfig } from './format/config.ts';
-import { CONFIG_NAME, RecordKind } from './format/constants.ts';
+import { CONFIG_NAME } from './format/constants.ts';
 import { packName } from './format/ids.ts';
-import { childId, parseNode, type TreeNode } from './format/node.ts';
-import { isReadable } from './losses.ts';
 import { findNameless, NamelessPacks } from './nameless.ts';
-import type { ContentRef, Damage } from './port.ts';
+import type { Damage } from './port.ts';
 import { LiveSet } from './prune/live-set.ts';
+import { noteMissing } from './prune/survey.ts';
 import { eachListedPack, PackSizes } from './records/pack-sizes.ts';
 import { toDamage } from './tree/content-stream.ts';
-import { requireRef } from './tree/tree-walk.ts';
 
 /** More say nothing new. */
 const MAX_DAMAGES = 1000;
@@ -81,6 +80,7 @@ class Check {
     this.#nameless = new NamelessPacks();
     this.#seen = new LiveSet();
     this.#seen.addKnown(this.#core.index);
+    noteMissing(this.#core, this.#seen, sizes);
   }
 
   /** @returns whether there are other packs or indexes than before */
@@ -135,77 +135,29 @@ class Check {
   async #walk(names: readonly string[]): Promise<Map<string, Damage[]>> {
     const suspects = new Map<string, Damage[]>();
     const sure = this.#damages;
-    for (const name of names) {
-      this.#damages = [];
-      await this.#try(name, async () => {
-        const manifest = await this.#core.manifests.get(name, { fresh: true });
-        for (const ref of manifest.contents) await this.#content(name, ref);
-      });
-      if (this.#damages.length > 0) suspects.set(name, this.#damages);
-    }
+    const listing = { sizes: this.#sizes, seen: this.#seen, unreadable: this.#unreadable, nameless: this.#nameless };
+    const walk = new CheckWalk(this.#core, this.#context, listing, {
+      charge: async (name, action) => {
+        this.#damages = suspects.get(name) ?? [];
+        await action();
+        if (this.#damages.length > 0) suspects.set(name, this.#damages);
+      },
+      attempt: (name, action, again) => this.#try(name, action, again),
+      note: (damage) => this.#add(damage),
+      count: () => {
+        this.#objects += 1;
+      },
+    });
+    // Group by group: what was looked up last is found soonest.
+    await walk.walk(names.toSorted());
     this.#damages = sure;
     return suspects;
   }
 
-  async #content(manifest: string, ref: ContentRef): Promise<void> {
-    const { root } = requireRef(ref, this.#core.config.blockSize);
-    if (root === null) return;
-    if (ref.height === 0) this.#block(manifest, root);
-    else await this.#node(manifest, root, ref.height);
-  }
-
-  async #node(manifest: string, id: Buffer, level: number): Promise<void> {
+  /** @param again what it says was noted before */
+  async #try(name: string, action: () => Promise<unknown>, again = false): Promise<void> {
     throwIfCancelled(this.#context.signal);
-    const all = this.#core.index.findAll(RecordKind.node, id);
-    const [location] = all;
-    if (location !== undefined && !this.#seen.mark(location)) return;
-    this.#nameless.add(all);
-    await this.#try(manifest, async () => {
-      const node = await this.#load(manifest, id, level);
-      for (let slot = 0; slot < node.present.length; slot++) {
-        const child = childId(node, slot);
-        if (child === null) continue;
-        if (level === 1) this.#block(manifest, child);
-        else await this.#node(manifest, Buffer.from(child), level - 1);
-      }
-    });
-  }
-
-  /** What cannot be read is tried once: everything is listed again for it. */
-  async #load(manifest: string, id: Buffer, level: number): Promise<TreeNode> {
-    const key = id.toString('hex');
-    if (this.#unreadable.has(key)) throw this.#unreadable.get(key);
-    const raw = await this.#core.reader.read(RecordKind.node, id).catch((error) => {
-      this.#unreadable.set(key, error);
-      throw error;
-    });
-    return parseNode(raw, level, manifest, 0);
-  }
-
-  /** Some record of the block is listed, in a pack that is there, and not known to be damaged. */
-  #block(manifest: string, id: Buffer): void {
-    this.#objects += 1;
-    const all = this.#core.index.findAll(RecordKind.block, id);
-    const sound = all.filter((location) => isReadable(this.#core, this.#sizes, location));
-    if (sound.length > 0) {
-      this.#nameless.add(sound);
-      return;
-    }
-    const [location] = all;
-    const there = all.some(({ packId }) => this.#sizes.has(packId));
-    const why = there ? 'its record, or the one it is a delta over, was found damaged' : 'no pack holds it';
-    this.#add({
-      object: 'block',
-      path: location === undefined ? manifest : packName(location.packId),
-      ...(location === undefined ? {} : { offset: location.offset }),
-      id: id.toString('hex'),
-      message: `${manifest} needs block ${id.toString('hex')}: ${why}`,
-    });
-  }
-
-  async #try(name: string, action: () => Promise<unknown>): Promise<void> {
-    throwIfCancelled(this.#context.signal);
-    this.#objects += 1;
+    if (!again) this.#objects += 1;
     this.#context.progress?.({ phase: 'check', message: name });
     try {
       await action();
@@ -215,7 +167,9 @@ class Check {
       if (problem.code === 'FILE_NOT_FOUND' && !name.startsWith('packs/')) return;
       if (!isHvError(problem, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED', 'FILE_NOT_FOUND')) throw problem;
       const found = toDamage(problem);
-      this.#add({ ...found, path: found.path === '' ? name : found.path, message: withPoint(problem, name) });
+      const damage = { ...found, path: found.path === '' ? name : found.path, message: withPoint(problem, name) };
+      const isSame = (one: Damage): boolean => one.path === damage.path && one.message === damage.message;
+      if (!again || !this.#damages.some(isSame)) this.#add(damage);
     }
   }
 

@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { initRepository, openStoredRepository } from '../../../backend/src/repository/open.ts';
-import type { BlockPatch, ContentRef, ContentStats, Damage } from '../../../backend/src/repository/port.ts';
+import type { Damage } from '../../../backend/src/repository/port.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { walkBlocks } from '../../../backend/src/repository/tree/tree-walk.ts';
-import { ulid } from '../../../backend/src/support/ulid.ts';
 import { closedAfterEach } from './support/closing.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
-import { backup, GROUP, randomSource, readAll, sampleBytes, sha256, verifyAll } from './support/model.ts';
+import { backup, randomSource, readAll, sampleBytes, verifyAll } from './support/model.ts';
+import { patchBackup, type Range } from './support/patch-backup.ts';
 
 const open = closedAfterEach<StoredRepository>();
 
@@ -32,46 +32,6 @@ async function create(kind: Kind): Promise<{ storage: MemoryStorage; again: () =
     return repository;
   };
   return { storage, again };
-}
-
-interface Range {
-  offset: number;
-  length: number;
-}
-
-/** Backs `disk` up over `base`, with what is in `ranges` as what changed. */
-async function patchBackup(
-  repository: StoredRepository,
-  disk: Buffer,
-  base: ContentRef | undefined,
-  ranges: readonly Range[],
-): Promise<{ id: string; ref: ContentRef; stats: ContentStats; readBytes: number }> {
-  const { blockSize } = repository;
-  const byBlock = new Map<number, Range[]>();
-  for (const { offset, length } of ranges.toSorted((a, b) => a.offset - b.offset))
-    for (let at = offset; at < offset + length; ) {
-      const index = Math.floor(at / blockSize);
-      const end = Math.min(offset + length, (index + 1) * blockSize);
-      byBlock.set(index, [...(byBlock.get(index) ?? []), { offset: at, length: end - at }]);
-      at = end;
-    }
-  const patches: BlockPatch[] = [...byBlock].map(([index, parts]) => ({ index, ranges: parts }));
-  let readBytes = 0;
-  const session = await repository.beginSession();
-  try {
-    const writer = await session.openContent(disk.length, base);
-    await writer.patch(patches, async (offset, target) => {
-      readBytes += target.length;
-      disk.copy(target, 0, offset, offset + target.length);
-    });
-    const { ref, stats } = await writer.finish();
-    const id = ulid();
-    const createdAt = new Date().toISOString();
-    await session.publish({ id, group: GROUP, createdAt, contents: [ref], body: { sha256: sha256(disk) } });
-    return { id, ref, stats, readBytes };
-  } finally {
-    await session.close();
-  }
 }
 
 /** Blocks of `ref` that are stored as deltas only. */

@@ -62,16 +62,19 @@ export class BlockJoin {
   readonly #core: RepositoryCore;
   readonly #live: LiveSet;
   readonly #context: OperationContext;
+  readonly #phase: string;
   #open = new OpenIds();
   /** Rows of packs that nobody may rely on. */
   #avoided: ReadonlySet<number> = new Set();
   /** Offsets of damaged records by the row of their pack. */
   #damaged: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 
-  constructor(core: RepositoryCore, live: LiveSet, context: OperationContext) {
+  /** @param phase what progress calls it */
+  constructor(core: RepositoryCore, live: LiveSet, context: OperationContext, phase = 'prune') {
     this.#core = core;
     this.#live = live;
     this.#context = context;
+    this.#phase = phase;
   }
 
   /**
@@ -129,7 +132,7 @@ export class BlockJoin {
       missing: (prefix) => this.#open.add(prefix),
       pause: () => {
         throwIfCancelled(this.#context.signal);
-        this.#context.progress?.({ phase: 'prune', message: what });
+        this.#context.progress?.({ phase: this.#phase, message: what });
       },
     };
   }

@@ -86,16 +86,20 @@ export async function survey(
   };
 }
 
-/**
- * Lists the packs, and notes which of those that indexes name are not there. Those must not count as what a restore point lives on:
- * what it needs may be in another pack as well, and that one would go.
- * @param named what the indexes named before the listing
- */
+/** Lists the packs, and notes which are missing. @param named what the indexes named before the listing */
 export async function listPacks(core: RepositoryCore, named: LiveSet): Promise<PackSizes> {
   const listed = await PackSizes.list(core.storage, core.catalog.packCount());
+  noteMissing(core, named, listed);
+  return listed;
+}
+
+/**
+ * Notes which of the packs that indexes name are not there. Those must not count as what a restore point lives on: what it needs may
+ * be in another pack as well, and that one would go.
+ */
+export function noteMissing(core: RepositoryCore, named: LiveSet, listed: PackSizes): void {
   core.index.missing.clear();
   for (const { id, loose } of named.states()) if (!loose && !listed.has(id)) core.index.missing.add(id);
-  return listed;
 }
 
 /** Packs with nothing that lives, and what is worth copying: packs with much dead weight, and tiny ones when there are many. */
