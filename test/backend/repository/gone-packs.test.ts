@@ -76,6 +76,41 @@ describe('a writer that relied on it', () => {
   );
 });
 
+describe('a copy that no index names', () => {
+  it('is named when a prune beside leaves nothing else of what a new restore point needs', async () => {
+    const { world, connect, names } = await fixture();
+    const disk = sampleBytes(20 * BLOCK, 11);
+    // It knows nothing of what is stored after its beginning, and dies on the way to its index.
+    const process = world.process();
+    const before = (operation: string, name: string): void => {
+      if (operation === 'put' && name.startsWith('indexes/')) throw new Killed();
+    };
+    const dying = await (await connect({ before }, process)).beginSession();
+    const { id } = await backup(await connect(), disk);
+    await (await connect()).removeManifest(id);
+    const first = names('packs/');
+    let surveyed = false;
+    const pruner = await connect({
+      before: async (operation, name) => {
+        if (surveyed || operation !== 'put' || !name.startsWith('indexes/')) return;
+        surveyed = true;
+        const { ref } = await storeDisk(dying, disk, BLOCK);
+        const point = { id: ulid(), group: GROUP, createdAt: '', contents: [ref], body: null };
+        await expect(dying.publish(point)).rejects.toThrow(Killed);
+        world.kill(process);
+        // Another machine's: it goes on with nothing of the dead one's, and relies on what is about to be marked.
+        await backup(await connect({}, world.process('elsewhere')), disk);
+      },
+    });
+    const copies = (): string[] => names('packs/').filter((name) => !first.includes(name));
+    await pruner.prune();
+    expect(copies().length).toBeGreaterThan(0);
+    expect(names('packs/')).toEqual(copies());
+    expect((await (await connect()).check()).damages).toEqual([]);
+    expect(await verifyAll(await connect())).toHaveLength(1);
+  });
+});
+
 describe('a reader', () => {
   it('finds what it needs when a pack without an index that it knew is gone, and another has no index either', async () => {
     const { storage, connect, names } = await fixture();

@@ -32,8 +32,9 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
     await handle.renew();
     const needed = new Set(mark.packs.filter((id) => found.live.get(id)?.liveRecords));
     const leaving = mark.packs.filter((id) => !needed.has(id));
-    const again = [...needed].flatMap((id) => core.index.loosePacks.get(id) ?? []);
-    // A writer that has ended since may have named a marked pack; a needed one must be named again.
+    // A writer that has ended since may have named a marked pack. A needed one must be named again, and so must a copy that nobody
+    // has named yet, of a writer or prune that died on its way: for a restore point published since the survey it may be all there is.
+    const again = [...core.index.loosePacks.values()].filter(({ id }) => found.live.get(id)?.liveRecords);
     await replaceIndexes(core, handle.id, new Set(leaving), again, []);
     for (const id of leaving) {
       await core.storage.delete(packName(id));
