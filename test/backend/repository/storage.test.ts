@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type Files, presentIn, systemFiles } from '../../../backend/src/repository/storage/files.ts';
 import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
 import { placeFile } from '../../../backend/src/repository/storage/place-file.ts';
@@ -44,39 +44,6 @@ describe('folder storage', () => {
       ['m/b/', '!/1'],
     ]);
     expect((await storage.list('m/')).map(({ name }) => name)).toEqual(['m/a/1', 'm/b/!', 'm/b/1']);
-  });
-
-  it.each([
-    ['a quick file system', 0, 300, 268],
-    ['a slow one', 1, 300, 0],
-    ['one that fails in between', 0, 40, 40],
-  ])('tells what is in very many folders, of %s', async (_what, tickMs, failsAt, expected) => {
-    const folder = freshFolder();
-    const wanted = new Map<string, string>();
-    for (let i = 0; i < 300; i++) {
-      mkdirSync(join(folder, 'm', `vm${i}`), { recursive: true });
-      for (const name of i % 7 === 0 ? [] : ['b', 'a', '.hidden']) writeFileSync(join(folder, 'm', `vm${i}`, name), '');
-      if (i % 7 !== 0) wanted.set(`m/vm${i}/`, 'a/b');
-    }
-    let atOnce = 0;
-    let time = 0;
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => time);
-    const files: Files = {
-      ...systemFiles,
-      names: (path) => {
-        time += tickMs;
-        return systemFiles.names(path);
-      },
-      namesNow: (path) => {
-        if (atOnce === failsAt) throw errno('EPERM', 'scandir', path);
-        atOnce += 1;
-        return systemFiles.namesNow!(path);
-      },
-    };
-    const storage = new FolderStorage(folder, files);
-    opened.push(storage);
-    expect(await storage.folders('m/').finally(() => clock.mockRestore())).toEqual(wanted);
-    expect(atOnce).toBe(expected);
   });
 
   it('leaves no folder of a session or a job that is over, and removes those that were left', async () => {

@@ -2,7 +2,7 @@
  * What the folder storage asks of a file system, and what it relies on about flushing. The operating system's is the
  * default; tests give one that forgets, tears and reorders whatever was not flushed.
  */
-import { type Dirent, promises as fs, readdir, readdirSync } from 'node:fs';
+import { type Dirent, promises as fs, readdir } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openUncached } from '../../support/direct-reads.ts';
@@ -51,8 +51,6 @@ export interface Files {
   entries(folder: string): Promise<FolderEntry[]>;
   /** The names alone, ascending; empty when the folder is missing. Costs a third of entries(). */
   names(folder: string): Promise<string[]>;
-  /** The same at once, where that can be had. @throws the system's own error, but for a folder that is missing */
-  namesNow?(folder: string): string[];
   /** With its missing parents; their names are durable when it returns. */
   createFolder(folder: string): Promise<void>;
   /** When it is empty and may be removed; nothing happens otherwise. Durable with a later syncFolder() of its parent. */
@@ -84,14 +82,6 @@ export const systemFiles: Files = {
       kind: entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other',
     })),
   names: async (folder) => (await presentIn(folder, () => readNames(folder))).sort(),
-  namesNow: (folder) => {
-    try {
-      return readdirSync(folder).sort();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
-    }
-  },
   createFolder: createDirectoryDurably,
   removeFolder: (folder) => fs.rmdir(folder).catch(() => undefined),
   syncFolder: syncDirectory,

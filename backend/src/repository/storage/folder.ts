@@ -29,12 +29,6 @@ const TEMPORARY = 'tmp';
 const AT_ONCE = 16;
 /** Small questions: most of them wait for a thread, so that the threads need not be woken for each. */
 const WAITING = 64;
-/** Fewer are looked into by threads. */
-const MANY_FOLDERS = 128;
-/** Folders looked into in a row. */
-const PROBED = 32;
-/** One takes less than this on a local disk, by a thread too, and several times as much on any server. ms */
-const QUICK_MS = 0.3;
 /** A temporary file of another machine is left alone this long: no backup holds one pack open for days. */
 const FOREIGN_LEFTOVER_MS = 3 * 24 * 3600 * 1000;
 
@@ -135,54 +129,15 @@ export class FolderStorage implements Storage {
     const entries = await this.#files.entries(root);
     const folders = entries.flatMap(({ name, kind }) => (kind === 'folder' && !name.startsWith('.') ? [name] : []));
     const found = new Map<string, string>();
-    const note = (folder: string, names: readonly string[]): void => {
+    const look = async (folder: string): Promise<void> => {
+      const names = await this.#files.names(root + path.sep + folder);
       let text = names.join('/');
       // Rare, so they are not looked for name by name.
       if (text.startsWith('.') || text.includes('/.')) text = names.filter((name) => !name.startsWith('.')).join('/');
       if (text !== '') found.set(`${prefix}${folder}/`, text);
     };
-    const look = async (folder: string): Promise<void> =>
-      note(folder, await this.#files.names(root + path.sep + folder));
-    const rest = folders.slice(await this.#lookAtOnce(root, folders, look, note));
-    await inTurns(rest, look, WAITING);
+    await inTurns(folders, look, WAITING);
     return found;
-  }
-
-  /**
-   * Handing a question to a thread takes a multiple of what a local disk takes to answer it, and there may be thousands. So where the
-   * first few are answered as quickly as only such a disk does, the others are asked at once, a few in a row.
-   * @returns how many of `folders` have been looked at
-   */
-  async #lookAtOnce(
-    root: string,
-    folders: readonly string[],
-    look: (folder: string) => Promise<void>,
-    note: (folder: string, names: readonly string[]) => void,
-  ): Promise<number> {
-    const { namesNow } = this.#files;
-    if (namesNow === undefined || folders.length < MANY_FOLDERS) return 0;
-    let at = 0;
-    // The quickest counts: whatever else keeps the machine busy makes some of them slow.
-    let took = Number.POSITIVE_INFINITY;
-    for (; at < PROBED; at++) {
-      const began = performance.now();
-      await look(folders[at]!);
-      took = Math.min(took, performance.now() - began);
-    }
-    while (at < folders.length && took < QUICK_MS) {
-      await setImmediate();
-      const began = performance.now();
-      const first = at;
-      try {
-        for (const end = Math.min(folders.length, at + PROBED); at < end; at++)
-          note(folders[at]!, namesNow(root + path.sep + folders[at]));
-      } catch {
-        // Whatever it is, asking again tells it in the words of the rest.
-        break;
-      }
-      took = (performance.now() - began) / (at - first);
-    }
-    return at;
   }
 
   async delete(name: string): Promise<void> {
