@@ -106,7 +106,10 @@ export interface Catalog {
    * @param isEnough told each record; when one is, others may be left out, which costs less to find
    */
   find(kind: IdKind, id: Uint8Array, isEnough?: (record: CatalogRecord) => boolean): CatalogRecord[];
-  /** Many ids will be looked up of which most are nowhere: takes up to 16 MB for each of the few large segments to do that without reading much. Never fails. */
+  /**
+   * Many ids will be looked up of which most are nowhere: takes up to 16 MB for each of the few large segments to do that without
+   * reading much. Never fails.
+   */
   expectNewIds(): void;
   /** The same for very many blocks. */
   batch(): IdBatch;

@@ -3,7 +3,6 @@
  * and all together, as prune does it, which takes a fraction of the time. What that finds nothing sound for is met again in a second
  * walk and looked at by itself: there is none in a repository in which nothing is damaged.
  */
-
 import { throwIfCancelled } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import type { RepositoryCore } from './core.ts';
