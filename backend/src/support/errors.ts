@@ -2,6 +2,8 @@
  * The one error type that leaves any layer of the backend: a stable code, a sentence that says what went wrong and
  * where, what the person can do about it, and typed data. Protocol, command line and cmdlets only ever translate it.
  */
+
+import { errnoName, errnoText } from './errno.ts';
 import { type ErrorCode, EXIT_CODE, errorCategory } from './error-codes.ts';
 import { isBarePrefix, withoutLongPathPrefix } from './windows-path.ts';
 
@@ -92,11 +94,12 @@ export function toHvError(error: unknown, where?: string): HvError {
     if (error.name === 'AbortError') return new HvError('CANCELLED', 'The operation was cancelled.', { cause: error });
     const system = error as NodeJS.ErrnoException;
     if (typeof system.code === 'string' && system.syscall !== undefined) {
-      const code = SYSTEM_CODES[system.code] ?? 'IO_ERROR';
+      const name = errnoName(system);
+      const code = SYSTEM_CODES[name] ?? 'IO_ERROR';
       const path = system.path === undefined || isBarePrefix(system.path) ? where : withoutLongPathPrefix(system.path);
-      return new HvError(code, `${describe(code)}${path ? `: ${path}` : ''} (${system.syscall}: ${system.code})`, {
+      return new HvError(code, `${describe(code)}${path ? `: ${path}` : ''}${errnoText(name, system.syscall)}`, {
         advice: SYSTEM_ADVICE[code],
-        data: { ...(path ? { path } : {}), errno: system.code, syscall: system.syscall },
+        data: { ...(path ? { path } : {}), errno: name, syscall: system.syscall },
         cause: error,
       });
     }
