@@ -2,9 +2,10 @@
  * The files of a catalog: a SQLite database, and beside it the segments that hold the records. When any of them is corrupt, foreign, or
  * cannot be written, they start again empty, at the same path, or in memory as a last resort.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { makeFolderSync } from '../support/make-folder.ts';
 import { SegmentDamage } from './segments/segment-format.ts';
 import { SegmentSet } from './segments/segment-set.ts';
 import type { SegmentWriter } from './segments/segment-writer.ts';
@@ -171,8 +172,8 @@ export class CatalogFile {
   }
 
   #open(): void {
-    if (this.#path !== MEMORY) mkdirSync(dirname(this.#path), { recursive: true });
-    if (this.folder !== null) mkdirSync(this.folder, { recursive: true });
+    if (this.#path !== MEMORY) makeFolderSync(dirname(this.#path));
+    if (this.folder !== null) makeFolderSync(this.folder);
     this.#database = openDatabase(this.#path, this.#repositoryId);
     this.#sql = prepareStatements(this.#database);
     this.#segments.close();

@@ -9,6 +9,7 @@ import { createInvoke } from '../protocol/invoke.ts';
 import { METHODS, type MethodName, type Operations } from '../protocol/methods.ts';
 import { type HvError, toHvError } from '../support/errors.ts';
 import { readCredentialFile, readPassphraseFile } from '../support/passphrase.ts';
+import type { ProgressEvent } from '../support/progress.ts';
 import { VERSION } from '../support/version.ts';
 import type { Command, CommandContext } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
@@ -24,10 +25,12 @@ export interface CliOptions {
   stdout: Writable;
   stderr: Writable & { isTTY?: boolean; columns?: number };
   signal: AbortSignal;
+  /** Told what is being done. */
+  watch?: (event: ProgressEvent) => void;
 }
 
 /** @returns the exit code */
-export async function runCli({ args, operations, stdout, stderr, signal }: CliOptions): Promise<number> {
+export async function runCli({ args, operations, stdout, stderr, signal, watch }: CliOptions): Promise<number> {
   const json = args.includes('--json');
   const words = args.filter((arg) => arg !== '--json');
   const line = stderr.isTTY ? new ProgressLine(stderr) : null;
@@ -62,7 +65,11 @@ export async function runCli({ args, operations, stdout, stderr, signal }: CliOp
           ...(secret === undefined ? {} : { passphrase: secret }),
           ...(account === undefined ? {} : { credential: account }),
         };
-        const result = await invoke(method, given, { signal, progress: (event) => line?.show(event), warn });
+        const progress = (event: ProgressEvent): void => {
+          watch?.(event);
+          line?.show(event);
+        };
+        const result = await invoke(method, given, { signal, progress, warn });
         if ('warnings' in result) result.warnings.forEach(warn);
         return result;
       },

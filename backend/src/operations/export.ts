@@ -1,12 +1,13 @@
 /** Exporting disks of a restore point as disk images, on any machine. */
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ImageWriter } from '../disk/device.ts';
 import { createQcow2Writer, createRawWriter, createVhdWriter, createVhdxWriter } from '../disk/index.ts';
 import type { ContentRef, Repository } from '../repository/port.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../schema/export.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
-import { HvError, isHvError, toHvError } from '../support/errors.ts';
+import { HvError, isHvError } from '../support/errors.ts';
+import { makeFolder } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
 import { baseContent, findImage, imageIdentity, writeDifference } from './export-difference.ts';
@@ -72,7 +73,7 @@ async function planTargets(
       data: { format: params.format },
     });
   }
-  await createDirectory(directory);
+  await makeFolder(directory);
   const targets: Target[] = [];
   for (const disk of disks) {
     const path = join(directory, imageName(point, disk, base ? 'avhdx' : params.format));
@@ -185,14 +186,6 @@ function imageName({ manifest, body }: Point, disk: ManifestDisk, extension: Exp
   const safe = body.vm.name.replace(/[<>:"/\\|?*\u0000-\u001f]/g, '_').replace(/[. ]+$/, '_');
   const difference = extension === 'avhdx' ? `-${manifest.id}` : '';
   return `${safe.slice(0, 80)}-disk${disk.index}${difference}.${extension}`;
-}
-
-async function createDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw toHvError(error, path);
-  }
 }
 
 async function requireAbsent(path: string): Promise<void> {

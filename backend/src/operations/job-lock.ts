@@ -2,11 +2,12 @@
  * Proof of life of a running job: an exclusive SQLite transaction on a file of this machine. The operating system
  * drops the lock with the process, however it ends, so a lock that can be taken belongs to nobody alive.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { toHvError } from '../support/errors.ts';
+import { makeFolderSync } from '../support/make-folder.ts';
 import { stateDirectory } from '../support/state-directory.ts';
 
 export class JobLock {
@@ -20,7 +21,7 @@ export class JobLock {
 
   /** @returns null when another process (or another job of this one) holds it */
   static tryAcquire(path: string): JobLock | null {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolderSync(dirname(path));
     const database = new DatabaseSync(path);
     try {
       database.exec('PRAGMA busy_timeout = 0');

@@ -1,5 +1,5 @@
 /** Opens and creates repositories by their location: storage and catalog are chosen and put together here. */
-import { chmodSync, promises as fs, mkdirSync } from 'node:fs';
+import { chmodSync, promises as fs } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PointMemory } from '../catalog/point-memory.ts';
 import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
@@ -10,6 +10,7 @@ import { throttledStorage } from '../repository/storage/throttled.ts';
 import { ManifestBody } from '../schema/manifest.ts';
 import { HvError, toHvError } from '../support/errors.ts';
 import { createDirectoryDurably, exists, syncDirectory } from '../support/file.ts';
+import { makeFolderSync } from '../support/make-folder.ts';
 import type { RateLimiter } from '../support/rate-limiter.ts';
 import { stateDirectory } from '../support/state-directory.ts';
 
@@ -84,7 +85,7 @@ async function settleFolder(folder: string): Promise<void> {
 function ownFolder(parent: string, name: string): string {
   const path = join(parent, name);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolderSync(path, 0o700);
     chmodSync(path, 0o700);
   } catch {
     // Whoever writes there meets the same obstacle, and knows what to do without.

@@ -2,11 +2,12 @@
  * Removing restore points. This machine notes what it is about to remove, so that a later prune of its own finishes a removal
  * that was cut short; tombstones of other machines alone delete nothing (docs/format.md §6).
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PruneResult, Repository } from '../repository/port.ts';
 import { isDead, type ProcessIdentity, processIdentity } from '../repository/process-identity.ts';
 import { isHvError, toHvError } from '../support/errors.ts';
+import { makeFolderSync } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { stateDirectory } from '../support/state-directory.ts';
 import { isUlid } from '../support/ulid.ts';
@@ -25,7 +26,7 @@ export async function unpublish(repository: Repository, pointId: string, reason:
   await requireNotHeld(repository, pointId);
   const note = join(folder(repository), pointId);
   try {
-    mkdirSync(folder(repository), { recursive: true });
+    makeFolderSync(folder(repository));
     writeFileSync(note, JSON.stringify(processIdentity()));
   } catch (error) {
     throw toHvError(error, note);

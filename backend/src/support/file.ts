@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, promises as fs } from 'node:fs';
 import path from 'node:path';
 import { HvError, hex, toHvError } from './errors.ts';
-import { withoutLongPathPrefix } from './windows-path.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** An open file. Offsets and lengths are bytes. Safe for concurrent reads. */
 export interface RandomAccessFile {
@@ -163,20 +163,13 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Creates `directory` and its missing parents, and makes the new names durable. */
+/**
+ * Creates `directory` and its missing parents, and makes the new names durable. @throws as makeFolder()
+ */
 export async function createDirectoryDurably(directory: string): Promise<void> {
-  try {
-    const first = await fs.mkdir(directory, { recursive: true });
-    if (first === undefined) return;
-    // From the deepest new one up to the parent of the first created: each holds the name of the one below.
-    const top = path.dirname(withoutLongPathPrefix(path.resolve(first)));
-    for (let at = path.dirname(withoutLongPathPrefix(path.resolve(directory))); ; at = path.dirname(at)) {
-      await syncDirectory(at);
-      if (at === top || at === path.dirname(at)) break;
-    }
-  } catch (error) {
-    throw toHvError(error, directory);
-  }
+  const made = await makeFolder(directory);
+  // From the deepest up: each parent holds the name of what was made in it.
+  for (const folder of made.reverse()) await syncDirectory(path.dirname(folder));
 }
 
 /** A name next to `target`, so that a rename stays within the file system; recognisable as ours: `.<name>.<random>.tmp`. */

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { noise } from '../../../build/fixtures/content.ts';
 import { BUNDLE, cli, ok, start } from '../support/cli.ts';
+import { FaultLayer, faultLayerMissing } from '../support/fault-layer.ts';
 import { scratchForSuite } from '../support/scratch.ts';
 
 const MIB = 1024 * 1024;
@@ -79,6 +80,91 @@ describe.skipIf(!existsSync(BUNDLE))('the process (needs npm run build)', () => 
     expect(await checkpoints()).toEqual([]);
     expect(ok(['list', '--repository', repository], options).points).toHaveLength(1);
   });
+
+  describe.skipIf(faultLayerMissing() !== null)(
+    `while a call to the system hangs (${faultLayerMissing() ?? 'it runs'})`,
+    () => {
+      /** A listing whose reads of the repository never return. */
+      async function hanging(name: string, seconds: string) {
+        await newRepository(name);
+        const faults = await FaultLayer.over(repository, join(folder, `${name}.control`));
+        faults.set({ mode: 'hang', calls: ['read'] });
+        const child = spawn(process.execPath, [BUNDLE, 'list', '--repository', repository, '--json'], {
+          stdio: ['ignore', 'pipe', 'pipe'],
+          env: {
+            ...process.env,
+            ...faults.environment,
+            HVBACKUP_STATE_DIR: options.state,
+            HVBACKUP_CANCEL_SECONDS: seconds,
+          },
+        });
+        let text = '';
+        for (const stream of [child.stdout, child.stderr])
+          stream.setEncoding('utf8').on('data', (more: string) => {
+            text += more;
+          });
+        while (faults.injected().read === 0) await delay(20);
+        const ended = new Promise<[number | null, string]>((resolve) =>
+          child.on('close', (code) => resolve([code, text])),
+        );
+        return { child, ended };
+      }
+
+      it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+        '%s ends the command in bounded time, and it says so',
+        async (name) => {
+          const { child, ended } = await hanging(`hangs-${name}`, '0.5');
+          child.kill(name);
+          const [code, text] = await ended;
+          expect(code).toBe(5);
+          expect(text).toContain('did not end within 0.5 seconds of the signal');
+          expect(text).toContain('{"error":{"code":"CANCELLED"');
+        },
+      );
+
+      it('a second signal ends it at once', async () => {
+        const { child, ended } = await hanging('hangs-twice', '1000');
+        child.kill('SIGINT');
+        await delay(200);
+        child.kill('SIGTERM');
+        expect((await ended)[0]).toBe(5);
+      });
+    },
+  );
+
+  it.skipIf(process.platform !== 'linux')('ends with an error where a file system refuses folders', () => {
+    for (const args of [
+      ['repository', 'create', '/proc/hvbackup-none'],
+      ['repository', 'create', '/proc/hvbackup-none/deeper/still'],
+      ['host', 'create', '/proc/hvbackup-none'],
+    ]) {
+      const { status, json } = cli(args, { ...options, timeout: 30_000 });
+      expect(status).toBe(1);
+      expect(json.error.message).toMatch(
+        /No folder can be made here: \/proc\/hvbackup-none \(mkdir: ENOENT, although \/proc is there\)/,
+      );
+    }
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'exports to, and keeps its state in, no place that refuses folders',
+    async () => {
+      await newRepository('refused');
+      ok(backupArgs(), options);
+      const point = ok(['list', '--repository', repository], options).points[0].id;
+      const exported = cli(
+        ['export', '--repository', repository, '--point', point, '--to', '/proc/hvbackup-none', '--format', 'raw'],
+        {
+          ...options,
+          timeout: 30_000,
+        },
+      );
+      expect([exported.status, exported.json.error.code]).toEqual([1, 'IO_ERROR']);
+      // The catalog is then in memory.
+      const listed = cli(['list', '--repository', repository], { state: '/proc/hvbackup-none', timeout: 30_000 });
+      expect([listed.status, listed.json.points.length]).toEqual([0, 1]);
+    },
+  );
 
   it('goes on to the end when nobody reads stdout any more', async () => {
     await newRepository('epipe');

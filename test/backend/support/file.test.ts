@@ -2,8 +2,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { toHvError } from '../../../backend/src/support/errors.ts';
 import { createDirectoryDurably, openFile, publishFile, writeFileDurably } from '../../../backend/src/support/file.ts';
 import { bracedGuid, parseGuid, readGuid, readGuidBigEndian, writeGuid } from '../../../backend/src/support/guid.ts';
+import { makeFolder, makeFolderSync } from '../../../backend/src/support/make-folder.ts';
 
 let directory = '';
 beforeEach(async () => {
@@ -49,6 +51,39 @@ describe('files', () => {
     await writeFileDurably(name, 'three');
     expect(await readFile(name, 'utf8')).toBe('three');
     expect(await readdir(path.dirname(name))).toEqual(['c.json']);
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'makes folders in bounded time, and says where a file system refuses them',
+    async () => {
+      const refused = { code: 'IO_ERROR', message: expect.stringContaining('although /proc is there') };
+      await expect(createDirectoryDurably('/proc/hvbackup-none/deeper')).rejects.toMatchObject(refused);
+      expect(() => makeFolderSync('/proc/hvbackup-none/deeper')).toThrow('although /proc is there');
+    },
+  );
+
+  it('makes folders with their parents, beside others that do the same', async () => {
+    const deep = path.join(directory, 'a', 'b', 'c');
+    const made = (await Promise.all(Array.from({ length: 8 }, () => makeFolder(deep, 0o700)))).flat();
+    expect(made.sort()).toEqual([path.join(directory, 'a'), path.join(directory, 'a', 'b'), deep]);
+    expect(makeFolderSync(deep)).toEqual([]);
+    expect(makeFolderSync(path.join(deep, 'd', 'e'))).toEqual([path.join(deep, 'd'), path.join(deep, 'd', 'e')]);
+    await writeFile(path.join(directory, 'file'), 'x');
+    await expect(makeFolder(path.join(directory, 'file'))).rejects.toMatchObject({ code: 'FILE_EXISTS' });
+    await expect(makeFolder(path.join(directory, 'file', 'in', 'it'))).rejects.toMatchObject({
+      code: 'NOT_A_DIRECTORY',
+    });
+  });
+
+  it('names what Node has no name for', () => {
+    const stale = Object.assign(new Error('x'), { code: 'Unknown system error -116', errno: -116, syscall: 'read' });
+    const error = toHvError(stale, '/share/object');
+    expect(error.data.errno).toBe('ESTALE');
+    expect(error.message).toBe(
+      'The operating system reported an input/output error: /share/object (read: ESTALE, stale file handle: the share was remounted or its server restarted)',
+    );
+    const quota = Object.assign(new Error('x'), { code: 'Unknown system error -122', errno: -122, syscall: 'write' });
+    expect(toHvError(quota).code).toBe('DISK_FULL');
   });
 
   it('publishes without replacing', async () => {

@@ -3,9 +3,10 @@
  * cannot say it, because PowerShell reads it only between commands. The folder is there only while something is being cancelled.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeFolderSync } from '../../support/make-folder.ts';
 
 export class CancelFiles {
   /** A name that nobody can guess. */
@@ -17,7 +18,7 @@ export class CancelFiles {
     let told = false;
     const tell = (): void => {
       try {
-        mkdirSync(this.folder, { mode: 0o700, recursive: true });
+        makeFolderSync(this.folder, 0o700);
         told = true;
         writeFileSync(join(this.folder, String(id)), '');
       } catch {

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import * as z from 'zod';
 import { HvError, toHvError } from '../../support/errors.ts';
 import { removeFile, writeFileDurably } from '../../support/file.ts';
+import { makeFolder } from '../../support/make-folder.ts';
 import { ulid } from '../../support/ulid.ts';
 import { pathsOf, reachable } from './paths.ts';
 import { isAlive } from './plan-record.ts';
@@ -56,7 +57,7 @@ export class ExportFolder {
     const startedAt = new Date().toISOString();
     const record: ExportRecord = { schema: 1, machine: hostname(), pid: process.pid, ...of, startedAt };
     try {
-      await mkdir(reachable(root, server), { recursive: true });
+      await makeFolder(reachable(root, server));
       await writeFileDurably(folder.#record, Buffer.from(JSON.stringify(record)));
       await mkdir(folder.here);
       return folder;

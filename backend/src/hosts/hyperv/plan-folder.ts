@@ -1,7 +1,8 @@
 /** Where the files of a VM that is being built lie: a folder of its own below the host's folder for virtual disks. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { HvError, toHvError } from '../../support/errors.ts';
 import { writeFileDurably } from '../../support/file.ts';
+import { makeFolder } from '../../support/make-folder.ts';
 import { ulid } from '../../support/ulid.ts';
 import type { PlanRequest } from '../port.ts';
 import { pathsOf, reachable, safeName } from './paths.ts';
@@ -28,7 +29,7 @@ export class PlanFolder {
     const stem = safeName(vmName);
     const folder = new PlanFolder(pathsOf(root).join(root, `${stem} ${ulid()}`), stem, server);
     try {
-      await mkdir(folder.here(''), { recursive: true });
+      await makeFolder(folder.here(''));
     } catch (error) {
       throw toHvError(error, folder.path);
     }
@@ -52,7 +53,7 @@ export class PlanFolder {
   /** Writes configuration files side by side into `sub`. @returns the `.vmcx`, as the host names it */
   async writeConfiguration(sub: string, files: NonNullable<PlanRequest['configuration']>): Promise<string | undefined> {
     const { join, basename } = pathsOf(this.path);
-    await mkdir(this.here(sub), { recursive: true });
+    await makeFolder(this.here(sub));
     let vmcx: string | undefined;
     for (const file of files) {
       // From a repository: a name, never a path.

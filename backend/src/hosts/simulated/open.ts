@@ -1,8 +1,9 @@
 /** Creating and opening the folder of a simulated host. */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
 import { createDirectoryDurably, exists, publishFile, removeFile, syncDirectory } from '../../support/file.ts';
+import { makeFolder } from '../../support/make-folder.ts';
 import type { HostContext } from './context.ts';
 import { SimulatedHost } from './host.ts';
 import { FOLDERS, LOCK_FILE, STATE_FILE } from './layout.ts';
@@ -26,7 +27,7 @@ export async function createSimulatedHost(directory: string, options: OpenOption
   await createDirectoryDurably(root);
   try {
     await requireEmpty(root);
-    for (const folder of FOLDERS) await mkdir(path.join(root, folder), { recursive: true });
+    for (const folder of FOLDERS) await makeFolder(path.join(root, folder));
     await syncDirectory(root);
     const temporary = path.join(root, NEW_STATE_FILE);
     await removeFile(temporary);
