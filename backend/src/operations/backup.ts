@@ -60,6 +60,9 @@ function inProgress(vm: VmDescription, repository: Repository): HvError {
   );
 }
 
+/** Each time other packs would have to be lost while the disks are read. */
+const MAX_ATTEMPTS = 3;
+
 class Backup {
   readonly #host: Host;
   readonly #repository: Repository;
@@ -96,24 +99,43 @@ class Backup {
       this.#progress('checkpoint');
       checkpoint = await this.#createCheckpoint(job);
       throwIfCancelled(this.#context.signal);
-      const bases = await this.#bases();
-      stored = await storePoint({
-        host: this.#host,
-        repository: this.#repository,
-        checkpoint,
-        job,
-        params: this.#params,
-        bases,
-        warnings: this.#warnings,
-        context: this.#context,
-        limiter: this.#limiter,
-      });
+      stored = await this.#store(job, checkpoint);
     } catch (error) {
       await this.#discard(job, checkpoint, error);
       throw error;
     }
     await this.#convert(job, checkpoint, stored);
     return this.#result(stored, checkpoint);
+  }
+
+  /**
+   * Steps 4 to 6. Packs that turn out to be gone or unreadable when all has been read cost a second reading, not the backup: what was
+   * in them is known to be damaged then, and stored anew.
+   */
+  async #store(job: JobStarted, checkpoint: RecoveryCheckpoint): Promise<StoredPoint> {
+    const bases = await this.#bases();
+    for (let attempt = 1; ; attempt++) {
+      const warnings = [...this.#warnings];
+      try {
+        const stored = await storePoint({
+          host: this.#host,
+          repository: this.#repository,
+          checkpoint,
+          job,
+          params: this.#params,
+          bases,
+          warnings,
+          context: this.#context,
+          limiter: this.#limiter,
+        });
+        this.#warnings.splice(0, Number.POSITIVE_INFINITY, ...warnings);
+        return stored;
+      } catch (error) {
+        const again = isHvError(error, 'REPOSITORY_DAMAGED') && error.data.storesAnew === true;
+        if (!again || attempt === MAX_ATTEMPTS) throw error;
+        this.#warnings.push(`${error.message}: the disks were read again, and what was lost was stored anew.`);
+      }
+    }
   }
 
   /** Steps 1 to 2: from here on a crash is seen by the next run. */

@@ -142,11 +142,33 @@ async function storeDisk(
   };
 }
 
-/** Step 5 for one disk. */
+/** Step 5 for one disk. A base that turns out to be gone or damaged on the way makes it a full, now. */
 async function readDisk(options: StorePointOptions, session: WriteSession, disk: CheckpointDisk, wanted: DiskPlan) {
+  try {
+    return await readAsPlanned(options, session, disk, wanted);
+  } catch (error) {
+    if (wanted.mode === 'full' || !isHvError(error, ...BASE_PROBLEMS)) throw error;
+    return readAsPlanned(options, session, disk, fullInstead(error));
+  }
+}
+
+const BASE_PROBLEMS = ['POINT_NOT_FOUND', 'REPOSITORY_DAMAGED'] as const;
+
+const fullInstead = ({ code, message }: HvError): DiskPlan => ({
+  mode: 'full',
+  reason: `the base cannot be built on (${code}: ${message})`,
+});
+
+async function readAsPlanned(
+  options: StorePointOptions,
+  session: WriteSession,
+  disk: CheckpointDisk,
+  wanted: DiskPlan,
+) {
   const { host, repository, checkpoint, context } = options;
   const { blockSize } = repository;
   const { plan, writer, damaged } = await openWriter(session, disk, wanted);
+  noteDamagedBase(options.warnings, disk, plan, damaged.length);
   const opened = await host.openDisk(checkpoint, disk.index, context.signal);
   const base =
     plan.mode === 'incremental' && opened.present ? await repository.openContent(plan.base).catch(() => null) : null;
@@ -198,10 +220,18 @@ async function openWriter(session: WriteSession, disk: CheckpointDisk, plan: Dis
     const damaged = await session.damagedBlocks(plan.base);
     return { plan, writer: await session.openContent(disk.size, plan.base), damaged };
   } catch (error) {
-    if (!isHvError(error, 'POINT_NOT_FOUND', 'REPOSITORY_DAMAGED')) throw error;
-    const full: DiskPlan = { mode: 'full', reason: `the base cannot be built on (${error.code}: ${error.message})` };
-    return { plan: full, writer: await session.openContent(disk.size), damaged: [] };
+    if (!isHvError(error, ...BASE_PROBLEMS)) throw error;
+    return { plan: fullInstead(error), writer: await session.openContent(disk.size), damaged: [] };
   }
+}
+
+/** Nothing is taken over from a base that is known to be damaged without a word. */
+function noteDamagedBase(warnings: string[], disk: CheckpointDisk, plan: DiskPlan, blocks: number): void {
+  if (plan.mode === 'full' || blocks === 0) return;
+  warnings.push(
+    `Disk ${disk.index}: ${blocks} blocks of restore point ${plan.basePointId}, which this one is built on, are damaged or missing ` +
+      'in the repository. They were read from the disk again and stored anew.',
+  );
 }
 
 /** Configuration files are stored in full every time: they are small, and a VM backup needs all of them. */

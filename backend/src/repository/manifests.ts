@@ -6,6 +6,7 @@ import type { DocumentStore } from './document-store.ts';
 import { hiddenName, type RepositoryKeys } from './format/keys.ts';
 import type { PointWatch } from './point-watch.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
+import { isUnreadable } from './storage/judging.ts';
 import { damaged, foldersBelow, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
 
@@ -88,7 +89,7 @@ export class ManifestStore {
       await Promise.all(names.map(look));
       return hidden;
     } catch (error) {
-      if (isHvError(error, 'IO_ERROR')) return null;
+      if (isHvError(error, 'IO_ERROR') || isUnreadable(error)) return null;
       throw error;
     }
   }
@@ -274,8 +275,10 @@ export class ManifestStore {
     try {
       return (await this.#tombstones.get(id)) !== null;
     } catch (error) {
-      if (isHvError(error, 'REPOSITORY_DAMAGED')) return false;
-      if (!isHvError(error, 'IO_ERROR')) throw error;
+      if (!isUnreadable(error)) {
+        if (isHvError(error, 'REPOSITORY_DAMAGED')) return false;
+        if (!isHvError(error, 'IO_ERROR')) throw error;
+      }
       // Somebody removed it, or it never counted: it may lack what it needs.
       this.#problems.set(`removed/${id}`, `restore point ${id} is not listed: ${error.message}`);
       return true;
@@ -318,7 +321,7 @@ const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
 /** A tombstone that was not made by us takes nothing off the list. */
 function undecodable(error: unknown): null {
-  if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
+  if (isHvError(error, 'REPOSITORY_DAMAGED') && !isUnreadable(error)) return null;
   throw error;
 }
 

@@ -13,6 +13,7 @@ import { digestOf, type KdfCost } from './format/key-object.ts';
 import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, type Unlocked, unlock } from './key-store.ts';
 import type { Memory } from './memory-port.ts';
 import { StoredRepository } from './repository.ts';
+import { judgingStorage } from './storage/judging.ts';
 import { damaged, type Storage } from './storage/storage.ts';
 
 export interface OpenOptions {
@@ -113,7 +114,8 @@ const repositoryExists = (location: string): HvError =>
  * @throws REPOSITORY_NOT_FOUND, REPOSITORY_VERSION, NOT_SUPPORTED, REPOSITORY_DAMAGED, PASSPHRASE_REQUIRED,
  *   WRONG_PASSPHRASE, REPOSITORY_NOT_ENCRYPTED when it has no use for the passphrase
  */
-export async function openStoredRepository(storage: Storage, options: OpenOptions): Promise<StoredRepository> {
+export async function openStoredRepository(raw: Storage, options: OpenOptions): Promise<StoredRepository> {
+  const storage = judgingStorage(raw);
   const configBytes = await readConfig(storage);
   const config = parseConfig(configBytes, storage.location);
   const memory = options.memory?.(config.id) ?? null;

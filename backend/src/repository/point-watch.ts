@@ -5,6 +5,7 @@
 import { isHvError } from '../support/errors.ts';
 import type { Memory, RememberedPoint } from './memory-port.ts';
 import type { ManifestEnvelope, StrayPoint } from './port.ts';
+import { isUnreadable } from './storage/judging.ts';
 import type { TombstoneStore } from './tombstones.ts';
 
 export class PointWatch {
@@ -146,8 +147,8 @@ export class PointWatch {
     try {
       return (await this.#tombstones.get(id)) === null ? 'none' : 'sound';
     } catch (error) {
-      if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return 'unsound';
-      if (isHvError(error, 'IO_ERROR')) {
+      if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED') && !isUnreadable(error)) return 'unsound';
+      if (isHvError(error, 'IO_ERROR') || isUnreadable(error)) {
         this.problems.set(`removed/${id}`, `whether restore point ${id} was removed cannot be told: ${error.message}`);
         return 'unknown';
       }

@@ -77,7 +77,8 @@ export interface WriteSession {
   readonly maxRun: number;
   /**
    * Blocks of `base` that no sound record holds any more, ascending. An incremental that hands them in too, from the disk
-   * as it is now, has them whole again. Costs nothing unless damage is known.
+   * as it is now, has them whole again. Costs nothing unless damage is known or packs are missing.
+   * @throws REPOSITORY_DAMAGED when the block map cannot be read: nothing can be built on it
    */
   damagedBlocks(base: ContentRef): Promise<number[]>;
   /** @param base content to build over; must have the same size rules as the repository (any size is allowed) */
@@ -86,7 +87,8 @@ export interface WriteSession {
    * blocks durable → index durable → manifest published (put-if-absent). Before: renew the session, re-read indexes and
    * deletion marks, store again what is marked or gone. After it returns, the point is listed and restorable.
    * @returns bytes of the manifest and of the indexes published by this session so far
-   * @throws REPOSITORY_SESSION_EXPIRED, DISK_FULL
+   * @throws REPOSITORY_SESSION_EXPIRED, DISK_FULL; REPOSITORY_DAMAGED with `storesAnew` in its data when packs that were relied on
+   *   turn out to be gone or unreadable: that is recorded, and another session stores anew what was in them
    */
   publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }>;
   /** Ends the session. What was stored without a manifest stays and is found by the next backup (not damage). */

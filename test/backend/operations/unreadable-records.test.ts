@@ -67,7 +67,7 @@ describe('records that cannot be read', () => {
     const result = await run(await connect(broken(/^chains\//)));
     expect(result).toMatchObject({ mode: 'full', disks: [{ mode: 'full' }] });
     expect(result.disks[0]!.reason).toMatch(/reference point .* cannot be read.*bad sector/);
-    expect(result.warnings.join()).toMatch(/chain record.*chains\/.*IO_ERROR/);
+    expect(result.warnings.join()).toMatch(/chain record.*chains\/.*REPOSITORY_DAMAGED.*bad sector/);
     // What nobody can say is ours stays on the host until it can be said again.
     expect(await host.listReferencePoints(vmId)).toHaveLength(2);
     expect(await run(await connect())).toMatchObject({ mode: 'incremental', warnings: [] });
@@ -102,7 +102,7 @@ describe('records that cannot be read', () => {
     const names = () => [...storage.objects.keys()].filter((name) => name.startsWith(`jobs/${vmId}/${open}`));
     const result = await run(await connect(broken(new RegExp(`^jobs/.*(${open}|${ended})`))));
     expect(result.mode).toBe('full');
-    expect(result.warnings.join()).toMatch(new RegExp(`earlier backup.*cannot be read.*${open}.*IO_ERROR`));
+    expect(result.warnings.join()).toMatch(new RegExp(`earlier backup.*cannot be read.*${open}.*bad sector`));
     expect(names()).toHaveLength(1);
     expect((await host.listRecoveryCheckpoints(vmId)).map(({ id }) => id)).toEqual([foreign.id]);
     await host.removeCheckpoint(foreign.id);

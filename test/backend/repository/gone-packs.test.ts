@@ -30,6 +30,7 @@ async function sleeperLeft(disk: Buffer, others: (connect: Connect) => Promise<u
   const slept = backup(sleeper, disk).catch((error) => error as Error);
   await reached;
   const gone = names('packs/');
+  const kept = new Map(gone.map((name) => [name, storage.objects.get(name)!]));
   await others(connect);
   world.time += 26 * HOUR;
   await (await connect()).prune();
@@ -37,7 +38,14 @@ async function sleeperLeft(disk: Buffer, others: (connect: Connect) => Promise<u
   wake();
   expect(await slept).toBeInstanceOf(Killed);
   world.kill(process);
-  return { connect, names, gone };
+  /** Begins a session while the packs are there, and only then they go. */
+  const beginBefore = async () => {
+    for (const [name, bytes] of kept) storage.objects.set(name, bytes);
+    const session = await (await connect()).beginSession();
+    for (const name of gone) storage.objects.delete(name);
+    return session;
+  };
+  return { connect, names, gone, beginBefore };
 }
 
 describe('an index that names packs that are gone', () => {
@@ -57,8 +65,8 @@ describe('a writer that relied on it', () => {
     'stores nothing that lacks anything, and the next one is whole (%s)',
     async (index) => {
       const disk = sampleBytes(20 * BLOCK, 9);
-      const { connect, names } = await sleeperLeft(disk, async () => undefined);
-      const session = await (await connect()).beginSession();
+      const { connect, names, beginBefore } = await sleeperLeft(disk, async () => undefined);
+      const session = await beginBefore();
       const { ref, stats } = await storeDisk(session, disk, BLOCK);
       expect(stats.newBlocks).toBe(0);
       if (index !== 'still there') await (await connect()).prune();
@@ -74,6 +82,16 @@ describe('a writer that relied on it', () => {
       expect(await verifyAll(await connect())).toHaveLength(1);
     },
   );
+});
+
+describe('a writer that comes later', () => {
+  it('sees at once that they are gone, and stores what was in them', async () => {
+    const disk = sampleBytes(20 * BLOCK, 9);
+    const { connect } = await sleeperLeft(disk, async () => undefined);
+    const { stats } = await backup(await connect(), disk);
+    expect(stats.newBlocks).toBe(20);
+    expect(await verifyAll(await connect())).toHaveLength(1);
+  });
 });
 
 describe('a copy that no index names', () => {

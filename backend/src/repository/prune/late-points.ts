@@ -8,6 +8,7 @@ import { RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import { childId } from '../format/node.ts';
 import type { ContentRef } from '../port.ts';
+import { isUnreadable } from '../storage/judging.ts';
 import { LiveSet } from './live-set.ts';
 import { listPacks } from './survey.ts';
 
@@ -17,12 +18,16 @@ export async function settleLatePoint(core: RepositoryCore, name: string, id: st
   const named = new LiveSet();
   named.addKnown(core.index);
   await listPacks(core, named);
-  if (await isComplete(core, name)) await core.tombstones.withdraw(id);
-  else await core.manifests.withdraw(name);
+  const complete = await isComplete(core, name);
+  if (complete) await core.tombstones.withdraw(id);
+  else if (complete === false) await core.manifests.withdraw(name);
 }
 
-/** Whether all it needs is in packs that are there and stay: that are named by indexes, and by no mark. */
-async function isComplete(core: RepositoryCore, name: string): Promise<boolean> {
+/**
+ * Whether all it needs is in packs that are there and stay: that are named by indexes, and by no mark.
+ * @returns null when something of it cannot be read, now: it stays as it is
+ */
+async function isComplete(core: RepositoryCore, name: string): Promise<boolean | null> {
   const seen = new Set<string>();
   const visit = async (id: Buffer, level: number): Promise<boolean> => {
     const kind = level === 0 ? RecordKind.block : RecordKind.node;
@@ -42,6 +47,7 @@ async function isComplete(core: RepositoryCore, name: string): Promise<boolean> 
       if (root !== null && !(await visit(Buffer.from(root, 'hex'), height))) return false;
     return true;
   } catch (error) {
+    if (isUnreadable(error)) return null;
     if (isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) return false;
     throw error;
   }

@@ -108,7 +108,7 @@ export class ReliedContents {
     const message = `${this.#lost} blocks that this backup shares with others are gone with their packs`;
     throw new HvError('REPOSITORY_DAMAGED', message, {
       advice: 'Run the backup again: it stores them anew.',
-      data: { object: 'pack', path: packName(packs[0] ?? ''), packs },
+      data: { object: 'pack', path: packName(packs[0] ?? ''), packs, storesAnew: true },
     });
   }
 
@@ -139,8 +139,9 @@ export class ReliedContents {
           try {
             await this.#core.storage.read(packName(id), 0, Buffer.alloc(1));
           } catch (error) {
-            if (isHvError(error, 'FILE_NOT_FOUND')) absent.push(id);
-            else if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+            // Empty, or not to be read any more: no better than gone.
+            if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED')) throw error;
+            absent.push(id);
           }
         }),
       );

@@ -4,6 +4,8 @@ import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
 import type { ContentRef, ContentWriter, ManifestEnvelope, SessionOptions, WriteSession } from '../port.ts';
+import { noteMissingPacks } from '../records/missing-packs.ts';
+import { isUnreadable } from '../storage/judging.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { SessionContentWriter } from './content-writer.ts';
 import { listFenced } from './fencing.ts';
@@ -37,6 +39,7 @@ export class RepositoryWriteSession implements WriteSession {
     const session = new RepositoryWriteSession(core, handle, options);
     try {
       await core.refresh();
+      await noteMissingPacks(core.storage, core.index);
       session.#relied.begin();
       core.catalog.expectNewIds();
       await session.#goOnWithTheDead();
@@ -73,7 +76,7 @@ export class RepositoryWriteSession implements WriteSession {
 
   async damagedBlocks(base: ContentRef): Promise<number[]> {
     const { index, nodes, config } = this.#core;
-    if (index.damaged.size === 0) return [];
+    if (index.damaged.size + index.missing.size === 0) return [];
     const { blocks } = requireRef(base, config.blockSize);
     const found: number[] = [];
     const load = nodes.load.bind(nodes);
@@ -186,7 +189,7 @@ export class RepositoryWriteSession implements WriteSession {
       return (await this.#core.tombstones.get(id))?.late;
     } catch (error) {
       // It hides nothing.
-      if (isHvError(error, 'REPOSITORY_DAMAGED')) return undefined;
+      if (isHvError(error, 'REPOSITORY_DAMAGED') && !isUnreadable(error)) return undefined;
       throw error;
     }
   }
