@@ -13,26 +13,34 @@ export class World {
   readonly host: string;
   readonly repository: string;
   readonly state: string;
+  /** Of an encrypted repository; also in the file `secret` names. */
+  readonly passphrase: string | undefined;
+  /** Options of the command line that open it. */
+  readonly secret: readonly string[];
   #number = 0;
 
-  private constructor(folder: string, repository = join(folder, 'repository')) {
+  private constructor(folder: string, repository = join(folder, 'repository'), passphrase?: string) {
     this.folder = folder;
+    this.passphrase = passphrase;
+    this.secret = passphrase === undefined ? [] : ['--passphrase-file', join(folder, 'passphrase')];
     this.host = `sim:${join(folder, 'host')}`;
     this.repository = repository;
     this.state = join(folder, 'state');
   }
 
-  static async create(folder: string, options: { blockSize?: number } = {}): Promise<World> {
-    const world = new World(folder);
+  static async create(folder: string, options: { blockSize?: number; passphrase?: string } = {}): Promise<World> {
+    const { blockSize, passphrase } = options;
+    const world = new World(folder, undefined, passphrase);
     await mkdir(folder, { recursive: true });
+    if (passphrase !== undefined) await writeFile(join(folder, 'passphrase'), passphrase);
     await served(world.state, 'host/create', { directory: join(folder, 'host') });
-    await served(world.state, 'repository/create', { location: world.repository, blockSize: options.blockSize });
+    await served(world.state, 'repository/create', { location: world.repository, blockSize, passphrase });
     return world;
   }
 
   /** The same host with another repository. */
   with(repository: string): World {
-    const other = new World(this.folder, repository);
+    const other = new World(this.folder, repository, this.passphrase);
     // Their scratch files lie in one folder.
     other.#number = this.#number + 1000;
     return other;
@@ -58,32 +66,35 @@ export class World {
   }
 
   backup(vm: string, ...more: string[]) {
-    return ok(['backup', '--host', this.host, '--vm', vm, '--repository', this.repository, ...more], this).results[0];
+    const of = ['--host', this.host, '--vm', vm, '--repository', this.repository, ...this.secret];
+    return ok(['backup', ...of, ...more], this).results[0];
   }
 
   tryBackup(vm: string, ...more: string[]) {
-    return cli(['backup', '--host', this.host, '--vm', vm, '--repository', this.repository, ...more], this);
+    const of = ['--host', this.host, '--vm', vm, '--repository', this.repository, ...this.secret];
+    return cli(['backup', ...of, ...more], this);
   }
 
   remove(point: string) {
-    return ok(['remove', '--repository', this.repository, '--point', point], this);
+    return ok(['remove', '--repository', this.repository, '--point', point, ...this.secret], this);
   }
 
   points(): { id: string; vmName: string }[] {
-    return ok(['list', '--repository', this.repository], this).points;
+    return ok(['list', '--repository', this.repository, ...this.secret], this).points;
   }
 
   verify(): boolean {
     return (
-      ok(['verify', '--repository', this.repository], this).ok &&
-      ok(['check', '--repository', this.repository], this).ok
+      ok(['verify', '--repository', this.repository, ...this.secret], this).ok &&
+      ok(['check', '--repository', this.repository, ...this.secret], this).ok
     );
   }
 
   /** SHA-256 of each disk of a restore point, by way of a raw export. */
   async hashes(point: string): Promise<string[]> {
     const to = join(this.folder, `export-${++this.#number}`);
-    const params = { repository: this.repository, point, directory: to, format: 'raw' };
+    const { repository, passphrase } = this;
+    const params = { repository, passphrase, point, directory: to, format: 'raw' };
     const { files } = await served(this.state, 'point/export', params);
     const hashes: string[] = [];
     for (const file of files) hashes[file.disk] = await sha256File(file.path);
