@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Damage } from '../../../backend/src/repository/port.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
-import { PASSPHRASE, CHEAP } from './support/encrypted.ts';
+import { CHEAP, PASSPHRASE } from './support/encrypted.ts';
 import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
 import { BLOCK, backup, createMemoryRepository, openMemory, readAll, sampleBytes, verifyAll } from './support/model.ts';
 
