@@ -1,6 +1,7 @@
 /** The folder storage's file system on a {@link ModelDisk}; reads and writes move as much as they like. */
 import path from 'node:path';
-import type { Files, FolderEntry } from '../../backend/src/repository/storage/files.ts';
+import type { Files } from '../../backend/src/repository/storage/files.ts';
+import type { StorageEntry } from '../../backend/src/repository/storage/storage.ts';
 import { toHvError } from '../../backend/src/support/errors.ts';
 import { type FileHandle, fileOver, type OpenMode, type RandomAccessFile } from '../../backend/src/support/file.ts';
 import { below } from '../fuzz/random.ts';
@@ -93,7 +94,7 @@ export class ModelFiles implements Files {
     });
   }
 
-  entries(folder: string): Promise<FolderEntry[]> {
+  entries(folder: string): Promise<StorageEntry[]> {
     return this.#told(folder, () =>
       this.#run('list', folder, undefined, () => {
         const node = this.#disk.find(folder);

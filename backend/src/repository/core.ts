@@ -10,6 +10,7 @@ import type { RepositoryKeys } from './format/keys.ts';
 import { ManifestStore } from './manifests.ts';
 import { MarkStore } from './marks.ts';
 import type { Memory } from './memory-port.ts';
+import { objectsOnly } from './objects-only.ts';
 import { PointWatch } from './point-watch.ts';
 import { DamageLog } from './records/damage-log.ts';
 import { PackCiphers } from './records/pack-ciphers.ts';
@@ -60,7 +61,7 @@ export class RepositoryCore {
       memory?: Memory | null;
     } = {},
   ) {
-    this.storage = storage;
+    this.storage = objectsOnly(storage);
     this.config = config;
     this.environment = environment;
     this.keys = options.keys ?? null;

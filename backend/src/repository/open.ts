@@ -12,6 +12,7 @@ import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './f
 import { digestOf, type KdfCost } from './format/key-object.ts';
 import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, type Unlocked, unlock } from './key-store.ts';
 import type { Memory } from './memory-port.ts';
+import { objectsOnly } from './objects-only.ts';
 import { StoredRepository } from './repository.ts';
 import { judgingStorage } from './storage/judging.ts';
 import { damaged, type Storage } from './storage/storage.ts';
@@ -115,7 +116,7 @@ const repositoryExists = (location: string): HvError =>
  *   WRONG_PASSPHRASE, REPOSITORY_NOT_ENCRYPTED when it has no use for the passphrase
  */
 export async function openStoredRepository(raw: Storage, options: OpenOptions): Promise<StoredRepository> {
-  const storage = judgingStorage(raw);
+  const storage = objectsOnly(judgingStorage(raw));
   const configBytes = await readConfig(storage);
   const config = parseConfig(configBytes, storage.location);
   const memory = options.memory?.(config.id) ?? null;

@@ -32,18 +32,19 @@ describe('folder storage', () => {
     return { one: openFolder(folder), other: openFolder(folder) };
   });
 
-  it('does not count what begins with a dot', async () => {
+  it('does not count what cannot be an object by its name', async () => {
     const folder = freshFolder();
     const storage = openFolder(folder);
     for (const name of ['m/a/1', 'm/b/1', 'm/c/1']) await storage.put(name, Buffer.from('x'));
-    for (const name of ['a/.nfs01', 'b/!', 'b/.hidden', '.d']) writeFileSync(join(folder, 'm', name), 'beside');
+    for (const name of ['a/.nfs01', 'b/!', 'b/a b', 'b/desktop.ini', 'b/.hidden', '.d'])
+      writeFileSync(join(folder, 'm', name), 'beside');
     await storage.delete('m/c/1');
     writeFileSync(join(folder, 'm', 'c', '.nfs02'), 'beside');
     expect([...(await storage.folders('m/'))].sort()).toEqual([
       ['m/a/', '1'],
-      ['m/b/', '!/1'],
+      ['m/b/', '1'],
     ]);
-    expect((await storage.list('m/')).map(({ name }) => name)).toEqual(['m/a/1', 'm/b/!', 'm/b/1']);
+    expect((await storage.list('m/')).map(({ name }) => name)).toEqual(['m/a/1', 'm/b/1']);
   });
 
   it('leaves no folder of a session or a job that is over, and removes those that were left', async () => {

@@ -17,11 +17,7 @@ import {
   syncDirectory,
 } from '../../support/file.ts';
 import { GatheredWrites } from '../../support/gathered-writes.ts';
-
-export interface FolderEntry {
-  name: string;
-  kind: 'file' | 'folder' | 'other';
-}
+import type { StorageEntry } from './storage.ts';
 
 export interface FileFacts {
   /** Bytes. */
@@ -48,7 +44,7 @@ export interface Files {
   /** Undefined when it is gone or cannot be asked. */
   stat(filePath: string): Promise<FileFacts | undefined>;
   /** Empty when the folder is missing. */
-  entries(folder: string): Promise<FolderEntry[]>;
+  entries(folder: string): Promise<StorageEntry[]>;
   /** The names alone, ascending; empty when the folder is missing. Costs a third of entries(). */
   names(folder: string): Promise<string[]>;
   /** With its missing parents; their names are durable when it returns. */
@@ -101,7 +97,8 @@ export async function presentIn<T>(
       return await read();
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (code === 'ENOENT') return [];
+      // ENOTDIR: a file lies where the folder would; no object is in it.
+      if (code === 'ENOENT' || code === 'ENOTDIR') return [];
       if (platform !== 'win32' || !BEING_REMOVED.has(code) || attempt === 10) throw toHvError(error, folder);
       await delay(20);
     }

@@ -8,6 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { isHvError } from '../../support/errors.ts';
 import type { RandomAccessFile } from '../../support/file.ts';
 import type { GatheredWrites } from '../../support/gathered-writes.ts';
+import { mayBeOurs } from '../foreign-names.ts';
 import { isRandomId } from '../format/ids.ts';
 import { isWriterDead, writerName } from '../process-identity.ts';
 import { FileCache } from './file-cache.ts';
@@ -22,9 +23,12 @@ import {
   type PutStream,
   requireObjectName,
   type Storage,
+  type StorageEntry,
 } from './storage.ts';
 
 const TEMPORARY = 'tmp';
+/** Joined names, none of which can be foreign. */
+const PLAIN = /^[A-Za-z0-9/-]*$/;
 /** Questions to the file system under way at once, while listing. */
 const AT_ONCE = 16;
 /** Small questions: most of them wait for a thread, so that the threads need not be woken for each. */
@@ -127,17 +131,21 @@ export class FolderStorage implements Storage {
   async folders(prefix: string): Promise<Map<string, string>> {
     const root = this.#path(prefix.slice(0, -1));
     const entries = await this.#files.entries(root);
-    const folders = entries.flatMap(({ name, kind }) => (kind === 'folder' && !name.startsWith('.') ? [name] : []));
+    const folders = entries.flatMap(({ name, kind }) => (kind === 'folder' && mayBeOurs(name) ? [name] : []));
     const found = new Map<string, string>();
     const look = async (folder: string): Promise<void> => {
       const names = await this.#files.names(root + path.sep + folder);
       let text = names.join('/');
-      // Rare, so they are not looked for name by name.
-      if (text.startsWith('.') || text.includes('/.')) text = names.filter((name) => !name.startsWith('.')).join('/');
+      // Foreign names are rare, so they are not looked for name by name.
+      if (!PLAIN.test(text)) text = names.filter(mayBeOurs).join('/');
       if (text !== '') found.set(`${prefix}${folder}/`, text);
     };
     await inTurns(folders, look, WAITING);
     return found;
+  }
+
+  entries(folder: string): Promise<StorageEntry[]> {
+    return this.#files.entries(folder === '' ? this.location : this.#path(folder.slice(0, -1)));
   }
 
   async delete(name: string): Promise<void> {
@@ -230,9 +238,9 @@ export class FolderStorage implements Storage {
     const names: string[] = [];
     const folders: string[] = [];
     for (const { name, kind } of await this.#files.entries(folder)) {
-      if ((prefix === '' && name === TEMPORARY) || name.startsWith('.')) continue;
+      if ((prefix === '' && name === TEMPORARY) || kind === 'other' || !mayBeOurs(name)) continue;
       if (kind === 'folder') folders.push(`${prefix}${name}/`);
-      else if (kind === 'file') names.push(name);
+      else names.push(name);
     }
     // Sorted by the names alone: there may be hundreds of thousands, all with the same beginning.
     const files: ObjectInfo[] = names.sort().map((name) => ({ name: prefix + name }));

@@ -11,6 +11,13 @@ export interface ObjectInfo {
   size?: number;
 }
 
+/** What lies in a folder, whatever it is. */
+export interface StorageEntry {
+  /** As the file system has it: any characters. */
+  name: string;
+  kind: 'file' | 'folder' | 'other';
+}
+
 /** An object that is being built. Nothing is visible under its name before commit(). */
 export interface PutStream {
   /**
@@ -39,6 +46,7 @@ export interface Storage {
   /**
    * Objects below the folder `prefix` (ends with `/`, or empty for all), ascending by name: all whose put returned before
    * the listing began and whose delete was not called before it ended. Others being put or deleted may be there or not.
+   * Names that no object of the folder can have (foreign-names.ts) are left out.
    */
   list(prefix: string, options?: { sizes?: boolean }): Promise<ObjectInfo[]>;
   /**
@@ -47,6 +55,8 @@ export interface Storage {
    * again is not asked, so it takes far less than listing. Default: by list().
    */
   folders?(prefix: string): Promise<Map<string, string>>;
+  /** All that lies right in a folder (as for list()), objects or not. Storages without folders have nothing to say here. */
+  entries?(folder: string): Promise<StorageEntry[]>;
   /** Gone for good when it resolves. Not an error when it is gone. @throws ACCESS_DENIED on append-only storage */
   delete(name: string): Promise<void>;
   /**
@@ -89,15 +99,17 @@ const SEGMENT = /^[A-Za-z0-9._-]{1,120}$/;
 /** Names that Windows gives to devices, with or without an extension. */
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
+/** Whether it can be one part of an object's name. */
+export const isSegment = (text: string): boolean =>
+  SEGMENT.test(text) && !text.startsWith('.') && !text.endsWith('.') && !DEVICE.test(text);
+
 /**
  * Refuses what is no plain relative name: nothing from a repository may lead out of its folder.
  * @throws USAGE
  */
 export function requireObjectName(name: string): string {
   const segments = name.split('/');
-  const fine =
-    segments.length <= 8 &&
-    segments.every((s) => SEGMENT.test(s) && !s.startsWith('.') && !s.endsWith('.') && !DEVICE.test(s));
+  const fine = segments.length <= 8 && segments.every(isSegment);
   if (!fine) throw new HvError('USAGE', `Not a name of an object in a repository: ${JSON.stringify(name)}`);
   return name;
 }
