@@ -15,13 +15,12 @@ import { Machines, type ModelProcess } from './machines.ts';
 import { errno, ModelDisk } from './model-disk.ts';
 import { ModelFiles } from './model-files.ts';
 import { BLOCK_SIZE, changed, type ModelContent, type ModelPoint, requireContent, storePoint } from './points.ts';
+import { garbageAmong } from './remains.ts';
 import { Twin } from './twin.ts';
 
 const LOCATION = '/repository';
 /** Of the second one. */
 const COPIES = '/copies';
-/** What stays when all restore points were removed: the configuration, the keys, those of interrupted creations, and tombstones. */
-const REMAINS = /^(repository|copies)\/(hvbackup-repository\.json$|removed\/|keys\/|quarantine\/keys\/)/;
 const BLOCKS = 14;
 const GROUPS = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
 const EXPIRY_MS = 27 * 3600 * 1000;
@@ -352,8 +351,10 @@ export class History {
         for (const { id } of await repository.listManifests()) await repository.removeManifest(id);
         for (const path of await repository.records.list('holds/')) await repository.records.delete(path);
         const { pendingBytes } = await repository.prune();
-        const mine = [...disk.files()].map(([name]) => name).filter((name) => `/${name}`.startsWith(`${location}/`));
-        const left = mine.filter((name) => !REMAINS.test(name));
+        const mine = [...disk.files()].flatMap(([name]) =>
+          `/${name}`.startsWith(`${location}/`) ? [name.slice(location.length)] : [],
+        );
+        const left = garbageAmong(mine);
         if (left.length > 0 || pendingBytes > 0)
           throw new Error(`garbage is left: ${pendingBytes} bytes pending, ${left.join(', ')}`);
       } finally {

@@ -11,14 +11,14 @@ import { below, pick, seeded } from '../fuzz/random.ts';
 import { Machines, type ModelProcess } from './machines.ts';
 import { Oracle } from './oracle.ts';
 import { BLOCK_SIZE, changed, type ModelContent, requireContent, storePoint } from './points.ts';
+import { garbageAmong } from './remains.ts';
 import { isKilled, ScheduledStorage, type StorageWorld } from './scheduled-storage.ts';
 import { Scheduler } from './scheduler.ts';
 
 const HOUR = 3600 * 1000;
 const BLOCKS = 10;
 /** What whoever is at work puts first, and what comes of it last: where being late or dead does most harm. */
-const DELICATE = /^(manifests\/|indexes\/|marks\/|sessions\/.*\/(point-|claim-))/;
-const REMAINS = /^(hvbackup-repository\.json$|removed\/)/;
+const DELICATE = /^(manifests\/|ledger\/|removed\/|indexes\/|marks\/|sessions\/.*\/(point-|claim-))/;
 
 export interface InterleavingFigures {
   runs: number;
@@ -314,13 +314,24 @@ export class Interleaving {
       await verify();
       this.#orphaned = false;
       await this.#check(repository, 'after the last prune');
+      await this.#requireLedger(repository);
       for (const { id } of await repository.listManifests()) await repository.removeManifest(id);
       await repository.prune();
-      const left = [...this.#objects.keys()].filter((name) => !REMAINS.test(name));
+      const left = garbageAmong([...this.#objects.keys()]);
       if (left.length > 0) throw new Error(`garbage is left: ${left.join(', ')}`);
     } finally {
       await repository.close();
     }
+  }
+
+  /** What counts is in the ledger, and what the ledger names is there or was removed. */
+  async #requireLedger({ core }: StoredRepository): Promise<void> {
+    const noted = await core.ledger.names();
+    const listed = new Set(await core.manifests.names());
+    const removed = await core.tombstones.ids();
+    for (const name of listed) if (!noted.has(name)) throw new Error(`not in the ledger: ${name}`);
+    for (const name of noted)
+      if (!listed.has(name) && !removed.has(name.slice(-26))) throw new Error(`gone without a tombstone: ${name}`);
   }
 
   /** Waits for nobody. */

@@ -18,7 +18,7 @@ import { toDamage } from './tree/content-stream.ts';
 const MAX_DAMAGES = 1000;
 /** Times that what looks damaged is looked at, on new listings, while others are at work. */
 const MAX_LOOKS = 3;
-const DOCUMENT_FOLDERS = ['chains/', 'jobs/', 'holds/', 'removed/', 'sessions/', 'marks/', 'damaged/'];
+const DOCUMENT_FOLDERS = ['ledger/', 'chains/', 'jobs/', 'holds/', 'removed/', 'sessions/', 'marks/', 'damaged/'];
 
 /** @returns what is damaged, and how many objects, nodes and block references were looked at */
 export async function checkRepository(

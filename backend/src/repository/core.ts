@@ -7,6 +7,7 @@ import type { Environment } from './environment.ts';
 import { type BlockScheme, schemeOf } from './format/block-scheme.ts';
 import type { RepositoryConfig } from './format/config.ts';
 import type { RepositoryKeys } from './format/keys.ts';
+import { LedgerStore } from './ledger.ts';
 import { ManifestStore } from './manifests.ts';
 import { MarkStore } from './marks.ts';
 import type { Memory } from './memory-port.ts';
@@ -37,6 +38,7 @@ export class RepositoryCore {
   readonly marks: MarkStore;
   readonly sessions: SessionRegistry;
   readonly tombstones: TombstoneStore;
+  readonly ledger: LedgerStore;
   /** What this machine remembers; null when nothing. */
   readonly memory: Memory | null;
   readonly watch: PointWatch;
@@ -73,6 +75,7 @@ export class RepositoryCore {
     this.marks = new MarkStore(storage, this.documents, environment);
     this.sessions = new SessionRegistry(storage, this.documents, environment);
     this.tombstones = new TombstoneStore(storage, this.documents, environment);
+    this.ledger = new LedgerStore(storage, this.documents, environment);
     this.memory = options.memory ?? null;
     this.watch = new PointWatch(this.memory, this.tombstones);
     this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones, this.watch, this.keys);

@@ -3,6 +3,7 @@ import { isHvError } from '../support/errors.ts';
 import type { RepositoryCore } from './core.ts';
 import { SESSION_LIFETIME_MS } from './format/constants.ts';
 import { isRandomId } from './format/ids.ts';
+import { manifestOfEntry } from './ledger.ts';
 
 export class Quarantine {
   /** Old paths of what was put aside. */
@@ -82,6 +83,20 @@ export class Quarantine {
     }
   }
 
+  /** An entry that cannot be read is written again from the manifest that it is about. */
+  async ledger(): Promise<void> {
+    const { storage, manifests, ledger } = this.#core;
+    for (const { name } of await storage.list('ledger/')) {
+      this.objects += 1;
+      if (!(await this.#isUnreadable(name)) || !(await this.keep(name))) continue;
+      await this.drop(name);
+      const about = manifestOfEntry(name);
+      if (this.#dryRun || about === null) continue;
+      const manifest = await manifests.get(about, { fresh: true }).catch(absent);
+      if (manifest !== null) await ledger.put(about, manifest);
+    }
+  }
+
   async #isUnreadable(name: string): Promise<boolean> {
     try {
       await this.#core.documents.get(name);
@@ -91,4 +106,9 @@ export class Quarantine {
       return error.code === 'REPOSITORY_DAMAGED';
     }
   }
+}
+
+function absent(error: unknown): null {
+  if (isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR')) return null;
+  throw error;
 }

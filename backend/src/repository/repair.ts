@@ -86,6 +86,7 @@ class Repair {
     for (const name of kept) await aside.drop(indexName(name));
     await aside.sessions();
     await aside.marks();
+    await aside.ledger();
     this.#result.quarantined = aside.dropped;
     this.#result.objects += aside.objects;
     const damage = await recheckDamage(this.#core, this.#options);

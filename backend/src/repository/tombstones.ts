@@ -75,14 +75,20 @@ export class TombstoneStore {
     await this.#storage.delete(PREFIX + id);
   }
 
-  /** Deletes tombstones older than {@link TOMBSTONE_LIFETIME} whose manifest is gone. @param present ids of all manifests */
-  async dropOld(present: ReadonlySet<string>): Promise<void> {
+  /**
+   * Deletes tombstones older than {@link TOMBSTONE_LIFETIME} whose manifest is gone.
+   * @param present ids of all manifests
+   * @param before called for each before it goes
+   */
+  async dropOld(present: ReadonlySet<string>, before: (id: string) => Promise<void>): Promise<void> {
     const limit = this.#environment.now() - TOMBSTONE_LIFETIME;
     for (const id of await this.ids()) {
       // A point is never removed before it was made: what the id says is young need not be read.
       if (present.has(id) || ulidTime(id) > limit) continue;
       const removedAt = Date.parse((await this.get(id).catch(() => null))?.removedAt ?? '');
-      if (removedAt < limit) await this.#storage.delete(PREFIX + id);
+      if (!(removedAt < limit)) continue;
+      await before(id);
+      await this.#storage.delete(PREFIX + id);
     }
   }
 }

@@ -205,12 +205,12 @@ describe.each([
   it('finds every kind of object there', () => {
     const kinds = new Set([...model.storage.objects.keys()].map((name) => name.split('/')[0]!));
     const keys = passphrase === undefined ? [] : ['keys'];
-    const documents = ['manifests', 'removed', 'holds', 'chains', 'jobs', 'sessions', 'marks', 'damaged'];
+    const documents = ['manifests', 'ledger', 'removed', 'holds', 'chains', 'jobs', 'sessions', 'marks', 'damaged'];
     expect(kinds).toEqual(new Set(['hvbackup-repository.json', 'packs', 'indexes', ...documents, ...keys]));
   });
 
   const kinds = ['hvbackup', 'keys/', 'packs/', 'indexes/', 'manifests/', 'removed/', 'holds/', 'chains/', 'jobs/'];
-  it.each([...kinds, 'sessions/', 'marks/', 'damaged/'])(
+  it.each([...kinds, 'ledger/', 'sessions/', 'marks/', 'damaged/'])(
     'is named, and does no harm beyond its object: %s',
     async (kind) => {
       const random = randomSource(17);

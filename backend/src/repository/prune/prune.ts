@@ -7,6 +7,7 @@ import type { RepositoryCore } from '../core.ts';
 import type { PruneResult, Tombstone } from '../port.ts';
 import { listFenced } from '../sessions/fencing.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
+import { dropOldTombstones, fillLedger } from './fill-ledger.ts';
 import { settleLatePoint } from './late-points.ts';
 import type { PackState } from './live-set.ts';
 import { replaceIndexes } from './reindex.ts';
@@ -47,7 +48,7 @@ async function finishRemovals(core: RepositoryCore, { finish }: PruneOptions): P
     else if (tombstone !== null && (finish?.(tombstone) ?? true)) await core.manifests.withdraw(name);
   }
   const present = (await core.manifests.present()).map((name) => name.slice(name.lastIndexOf('/') + 1));
-  await core.tombstones.dropOld(new Set(present));
+  await dropOldTombstones(core, new Set(present));
 }
 
 function estimate({ dead, thin, listed }: Survey): PruneResult {
@@ -84,6 +85,7 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   await handle.renew();
   const swept = await sweep(core, handle, found);
   for (const state of found.sessions) if (!state.alive) await core.sessions.forget(state);
+  await fillLedger(core);
   const freed = swept.freedBytes + (await core.storage.housekeep()) - writtenBytes - indexBytes - named;
   return {
     freedBytes: Math.max(0, freed),

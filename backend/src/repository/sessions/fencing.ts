@@ -31,7 +31,11 @@ async function hideLate(core: RepositoryCore, points: readonly AnnouncedPoint[],
   for (const point of missing)
     if (await core.tombstones.put(point, 'its backup did not get to an end', session)) hidden.push(point);
   const still = new Set(await notListed(core, hidden));
-  for (const point of hidden) if (!still.has(point)) await core.tombstones.withdraw(point.id);
+  const shown = hidden.filter((point) => !still.has(point));
+  for (const point of shown) await core.tombstones.withdraw(point.id);
+  // Its writer may have seen the tombstone meanwhile and taken the manifest back: that it was there must stay explained.
+  for (const point of await notListed(core, shown))
+    await core.tombstones.put(point, 'its backup was taken back', session);
 }
 
 async function notListed(core: RepositoryCore, points: readonly AnnouncedPoint[]): Promise<AnnouncedPoint[]> {

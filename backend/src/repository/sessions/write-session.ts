@@ -128,7 +128,20 @@ export class RepositoryWriteSession implements WriteSession {
     const manifestBytes = await this.#core.manifests.publish(manifest);
     await this.#requireCounted(manifest, hiddenBefore);
     if (this.#handle.isExpired() || (await this.#relied.isDoubtful())) await this.#withdrawIfBroken(manifest);
+    await this.#note(manifest);
     return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
+  }
+
+  /** It counts from here on, whatever becomes of its manifest. It is there and complete all the same when this fails. */
+  async #note(manifest: ManifestEnvelope): Promise<void> {
+    try {
+      await this.#core.ledger.put(this.#core.manifests.nameOf(manifest.group, manifest.id), manifest);
+    } catch (error) {
+      if (!isHvError(error, 'DISK_FULL', 'IO_ERROR', 'ACCESS_DENIED')) throw error;
+      this.#options.warn?.(
+        `Restore point ${manifest.id} is complete, and could not be entered in the ledger (${error.message}): the next prune does so.`,
+      );
+    }
   }
 
   async close(): Promise<void> {
@@ -169,11 +182,17 @@ export class RepositoryWriteSession implements WriteSession {
   async #requireCounted(manifest: ManifestEnvelope, before: string | undefined): Promise<void> {
     const late = await this.#lateTombstone(manifest.id);
     if (late === undefined) return;
-    if (late === before && late !== this.#handle.id) return this.#core.tombstones.withdraw(manifest.id);
+    if (late === before && late !== this.#handle.id) {
+      // Before the tombstone goes: the ledger may still speak of the attempt that it stands for.
+      await this.#note(manifest);
+      return this.#core.tombstones.withdraw(manifest.id);
+    }
     // Where nothing can be deleted it stays, and is never listed.
     await this.#core.manifests
       .withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id))
       .catch(() => undefined);
+    // Whoever put the tombstone may have seen the manifest, and be about to take it back: then one of the two puts it again.
+    await this.#core.tombstones.put(manifest, 'its backup was taken for over', this.#handle.id).catch(() => undefined);
     throw new HvError(
       'REPOSITORY_SESSION_EXPIRED',
       `The writer session ${this.#handle.id} was taken for over by others`,

@@ -1,0 +1,47 @@
+/**
+ * Keeps the ledger as the restore points are (docs/format.md §6): entries for those that were published by older software or by
+ * a writer that was killed before its own, none for those whose tombstone is past its time.
+ */
+import { isHvError } from '../../support/errors.ts';
+import type { RepositoryCore } from '../core.ts';
+import { pointIdOf } from '../manifests.ts';
+
+/**
+ * Adds what is missing. Best effort: nothing depends on it today, and where there is no room or no permission it must not keep
+ * a prune from its work.
+ */
+export async function fillLedger(core: RepositoryCore): Promise<void> {
+  const listed = await core.manifests.names();
+  const noted = await core.ledger.names();
+  try {
+    for (const name of listed) {
+      if (noted.has(name)) continue;
+      const manifest = await core.manifests.get(name, { fresh: true }).catch(unreadable);
+      if (manifest === null) continue;
+      // Others rely on its being there from now on.
+      await core.storage.settle(name);
+      await core.ledger.put(name, manifest);
+    }
+  } catch (error) {
+    if (!isHvError(error, 'DISK_FULL', 'ACCESS_DENIED', 'IO_ERROR')) throw error;
+  }
+}
+
+/**
+ * Drops tombstones past their time, and what the ledger says of their restore points first: an entry without tombstone would be
+ * a restore point that nobody has removed.
+ * @param present ids of all manifests
+ */
+export async function dropOldTombstones(core: RepositoryCore, present: ReadonlySet<string>): Promise<void> {
+  let noted: Map<string, string[]> | undefined;
+  await core.tombstones.dropOld(present, async (id) => {
+    noted ??= Map.groupBy(await core.ledger.names(), pointIdOf);
+    for (const name of noted.get(id) ?? []) await core.ledger.drop(name);
+  });
+}
+
+/** Gone since, or damaged: then there is nothing to note. */
+function unreadable(error: unknown): null {
+  if (isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED')) return null;
+  throw error;
+}
