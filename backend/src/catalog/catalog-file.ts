@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { makeFolderSync } from '../support/make-folder.ts';
+import { ensurePrivateFile } from '../support/private-file.ts';
 import { SegmentDamage } from './segments/segment-format.ts';
 import { SegmentSet } from './segments/segment-set.ts';
 import type { SegmentWriter } from './segments/segment-writer.ts';
@@ -152,7 +153,7 @@ export class CatalogFile {
     }
     try {
       if (this.#path !== MEMORY) {
-        for (const end of ['', '-wal', '-shm']) rmSync(this.#path + end, { force: true });
+        for (const end of ['', '-wal', '-shm', '-journal']) rmSync(this.#path + end, { force: true });
         rmSync(this.folder!, { recursive: true, force: true });
       }
       this.#open();
@@ -172,8 +173,9 @@ export class CatalogFile {
   }
 
   #open(): void {
-    if (this.#path !== MEMORY) makeFolderSync(dirname(this.#path));
-    if (this.folder !== null) makeFolderSync(this.folder);
+    if (this.#path !== MEMORY) makeFolderSync(dirname(this.#path), 0o700);
+    if (this.folder !== null) makeFolderSync(this.folder, 0o700);
+    if (this.#path !== MEMORY) ensurePrivateFile(this.#path);
     this.#database = openDatabase(this.#path, this.#repositoryId);
     this.#sql = prepareStatements(this.#database);
     this.#segments.close();

@@ -3,12 +3,13 @@
  * is never thrown away. One row a restore point, so a backup adds a row whatever is remembered already.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, renameSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Memory, RememberedPoint } from '../repository/memory-port.ts';
 import type { ManifestEnvelope } from '../repository/port.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
+import { ensurePrivateFile } from '../support/private-file.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -141,9 +142,9 @@ export class PointMemory implements Memory {
 function open(path: string): DatabaseSync {
   // It tells names of VMs: for the account that backs up, as the catalog.
   if (path !== ':memory:') makeFolderSync(dirname(path), 0o700);
+  if (path !== ':memory:') ensurePrivateFile(path);
   const database = new DatabaseSync(path, { timeout: 60_000 });
   try {
-    if (path !== ':memory:') chmodSync(path, 0o600);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     database.exec(SCHEMA);
     return database;

@@ -17,6 +17,7 @@ import { forgetHolds } from './holds.ts';
 import { JobLock, jobLockPath, machineName } from './job-lock.ts';
 import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
 import { cleanUpAfterCrash } from './recover.ts';
+import { ReferenceNotes } from './reference-notes.ts';
 import { type StoredPoint, storePoint } from './store-point.ts';
 import { strayWarnings } from './stray-points.ts';
 import { withContent, withHost } from './with.ts';
@@ -198,9 +199,14 @@ class Backup {
   async #convert(job: JobStarted, checkpoint: RecoveryCheckpoint, stored: StoredPoint): Promise<void> {
     this.#progress('convert');
     try {
+      const notes = new ReferenceNotes(this.#repository, this.#vm.id);
+      await notes.expect(stored.pointId, checkpoint);
       const reference = await this.#host.convertToReferencePoint(checkpoint.id);
+      await notes.made(stored.pointId, reference);
       await appendChain(this.#repository.records, chainRecord(stored.pointId, stored.body, reference));
-      await retireReferencePoints(this.#host, this.#repository.records, this.#vm.id, reference.id);
+      this.#warnings.push(
+        ...(await retireReferencePoints(this.#host, this.#repository, this.#vm.id, notes, reference.id)),
+      );
       await recordEnd(this.#repository.records, job);
     } catch (error) {
       const { code, message } = toHvError(error);

@@ -3,10 +3,11 @@
  * be lost without harm: the next backup is then a full.
  */
 import type { Host, ReferencePoint } from '../hosts/port.ts';
-import type { RecordStore } from '../repository/port.ts';
+import type { RecordStore, Repository } from '../repository/port.ts';
 import { ChainRecord, type ManifestBody } from '../schema/manifest.ts';
 import { isHvError } from '../support/errors.ts';
 import { listRecords, type Problems, readRecord } from './read-record.ts';
+import type { ReferenceNotes } from './reference-notes.ts';
 
 /** Older records than this many are not looked at: one a backup is enough, the rest is what clean-up left. */
 const RECORDS_READ = 64;
@@ -61,19 +62,41 @@ export function chainRecord(pointId: string, body: ManifestBody, reference: Refe
 
 /**
  * Removes the reference points that earlier backups of this VM to this repository left, all but `keep`, then their
- * records where the storage lets us. Others' reference points are never touched, nor is one whose record cannot be read.
+ * records where the storage lets us. Others' reference points are never touched, nor is one whose record cannot be read. In a repository
+ * without encryption anybody could have written the record: there only what this machine noted is removed.
+ * @returns sentences for the result's warnings
  */
 export async function retireReferencePoints(
   host: Host,
-  records: RecordStore,
+  repository: Pick<Repository, 'records' | 'encrypted'>,
   vmId: string,
+  notes: ReferenceNotes,
   keep: string,
-): Promise<void> {
-  const present = new Set((await host.listReferencePoints(vmId)).map((point) => point.id));
+): Promise<string[]> {
+  const { records, encrypted } = repository;
+  const present = new Map((await host.listReferencePoints(vmId)).map((point) => [point.id, point]));
+  const remove = async (id: string): Promise<void> => {
+    await host.removeReferencePoint(id);
+    present.delete(id);
+  };
+  const unproven: string[] = [];
+  let allRead = true;
   for (const path of await records.list(folder(vmId))) {
     const record = ChainRecord.safeParse(await readRecord(records, path));
+    allRead &&= record.success;
     if (!record.success || record.data.referencePointId === keep) continue;
-    if (present.has(record.data.referencePointId)) await host.removeReferencePoint(record.data.referencePointId);
+    const reference = present.get(record.data.referencePointId);
+    if (reference !== undefined && !encrypted && !notes.isOurs(reference)) unproven.push(reference.id);
+    else if (reference !== undefined) await remove(reference.id);
     await records.delete(path);
   }
+  // Ours without a record: it was lost, or another machine removed it.
+  const unnamed = [...present.values()].filter((reference) => reference.id !== keep && notes.isOurs(reference));
+  if (allRead) for (const { id } of unnamed) await remove(id);
+  notes.keepOnly([...present.values()]);
+  return unproven.map(
+    (id) =>
+      `The reference point ${id} stays on the host: a record of the repository names it, but this machine has no note of having made it ` +
+      '(its state folder was lost, another machine made it, or the record was forged).',
+  );
 }

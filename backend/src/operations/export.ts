@@ -7,6 +7,7 @@ import type { ContentRef, Repository } from '../repository/port.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../schema/export.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
 import { HvError, isHvError } from '../support/errors.ts';
+import { PRIVATE_FOLDER } from '../support/file.ts';
 import { makeFolder } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
@@ -73,7 +74,7 @@ async function planTargets(
       data: { format: params.format },
     });
   }
-  await makeFolder(directory);
+  await makeFolder(directory, PRIVATE_FOLDER);
   const targets: Target[] = [];
   for (const disk of disks) {
     const path = join(directory, imageName(point, disk, base ? 'avhdx' : params.format));

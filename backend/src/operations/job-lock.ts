@@ -8,7 +8,8 @@ import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { toHvError } from '../support/errors.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
-import { stateDirectory } from '../support/state-directory.ts';
+import { ensurePrivateFile } from '../support/private-file.ts';
+import { stateFolder } from '../support/state-directory.ts';
 
 export class JobLock {
   readonly path: string;
@@ -21,7 +22,8 @@ export class JobLock {
 
   /** @returns null when another process (or another job of this one) holds it */
   static tryAcquire(path: string): JobLock | null {
-    makeFolderSync(dirname(path));
+    makeFolderSync(dirname(path), 0o700);
+    ensurePrivateFile(path);
     const database = new DatabaseSync(path);
     try {
       database.exec('PRAGMA busy_timeout = 0');
@@ -46,7 +48,7 @@ function isBusy(error: unknown): boolean {
 
 /** Lock file of the jobs of one VM in one repository. */
 export const jobLockPath = (repositoryId: string, vmId: string): string =>
-  resolve(join(stateDirectory(), 'locks', `${repositoryId}-${vmId}.lock`));
+  resolve(join(stateFolder('locks'), `${repositoryId}-${vmId}.lock`));
 
 /**
  * Names this machine for the crash journal. The host name alone can repeat (clones, containers), so the system's own

@@ -1,5 +1,5 @@
 /** Opens and creates repositories by their location: storage and catalog are chosen and put together here. */
-import { chmodSync, promises as fs } from 'node:fs';
+import { promises as fs } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PointMemory } from '../catalog/point-memory.ts';
 import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
@@ -8,11 +8,10 @@ import type { ManifestEnvelope, Repository } from '../repository/port.ts';
 import { FolderStorage, isVacant } from '../repository/storage/folder.ts';
 import { throttledStorage } from '../repository/storage/throttled.ts';
 import { ManifestBody } from '../schema/manifest.ts';
-import { HvError, toHvError } from '../support/errors.ts';
-import { createDirectoryDurably, exists, syncDirectory } from '../support/file.ts';
-import { makeFolderSync } from '../support/make-folder.ts';
+import { HvError, isHvError, toHvError } from '../support/errors.ts';
+import { createDirectoryDurably, exists, PRIVATE_FOLDER, syncDirectory } from '../support/file.ts';
 import type { RateLimiter } from '../support/rate-limiter.ts';
-import { stateDirectory } from '../support/state-directory.ts';
+import { type StateFolder, stateFolder, stateLocation } from '../support/state-directory.ts';
 
 export interface OpenRepositoryOptions {
   /** Where the catalog lies; default: this machine's state directory. */
@@ -34,12 +33,11 @@ export interface OpenRepositoryOptions {
  */
 export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
   await requireFolder(location);
-  const folder = options.stateDirectory ?? stateDirectory();
   const { limiter, signal, passphrase, forContent } = options;
   const storage = new FolderStorage(location);
   return openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
-    catalog: (id) => new SqliteCatalog(join(ownFolder(folder, 'catalogs'), `${id}.sqlite`), id),
-    memory: (id) => new PointMemory(join(ownFolder(folder, 'seen'), `${id}.sqlite`), vmNameOf),
+    catalog: (id) => new SqliteCatalog(join(ownFolder('catalogs', options.stateDirectory), `${id}.sqlite`), id),
+    memory: (id) => new PointMemory(join(ownFolder('seen', options.stateDirectory), `${id}.sqlite`), vmNameOf),
     passphrase,
     forContent,
   });
@@ -63,7 +61,7 @@ export async function createRepository(
       advice: 'Choose an empty folder, or one that does not exist yet.',
       data: { path: storage.location },
     });
-  if (!isRepository) await createDirectoryDurably(storage.location);
+  if (!isRepository) await createDirectoryDurably(storage.location, PRIVATE_FOLDER);
   await settleFolder(storage.location);
   await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
   await storage.close();
@@ -81,16 +79,15 @@ async function settleFolder(folder: string): Promise<void> {
   }
 }
 
-/** What lies there tells names of VMs, also of encrypted repositories: for this account only, where the system knows modes. */
-function ownFolder(parent: string, name: string): string {
-  const path = join(parent, name);
+/** What lies there tells names of VMs, also of encrypted repositories. @throws STATE_FOLDER_UNSAFE */
+function ownFolder(name: StateFolder, state: string | undefined): string {
   try {
-    makeFolderSync(path, 0o700);
-    chmodSync(path, 0o700);
-  } catch {
+    return stateFolder(name, state);
+  } catch (error) {
+    if (isHvError(error, 'STATE_FOLDER_UNSAFE')) throw error;
     // Whoever writes there meets the same obstacle, and knows what to do without.
+    return join(state ?? stateLocation(), name);
   }
-  return path;
 }
 
 const vmNameOf = ({ body }: ManifestEnvelope): string | null => {

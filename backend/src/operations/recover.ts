@@ -9,6 +9,7 @@ import { isHvError } from '../support/errors.ts';
 import { appendChain, chainRecord, readChain } from './chain.ts';
 import { isOwnerDead } from './job-lock.ts';
 import { type OpenJob, openJobs, recordEnd } from './journal.ts';
+import { ReferenceNotes } from './reference-notes.ts';
 
 /**
  * @param heldLock path of the job lock the caller holds
@@ -110,6 +111,8 @@ async function convertOrRemove(
   pointId: string,
 ): Promise<string> {
   let reference: ReferencePoint;
+  const notes = new ReferenceNotes(repository, body.vm.id);
+  await notes.expect(pointId, checkpoint);
   try {
     reference = await host.convertToReferencePoint(checkpoint.id);
   } catch (error) {
@@ -120,11 +123,15 @@ async function convertOrRemove(
       `(${error.code}: ${error.message}); the checkpoint was removed`
     );
   }
+  await notes.made(pointId, reference);
   await appendChain(repository.records, chainRecord(pointId, body, reference));
   return 'its restore point was complete, its checkpoint became the reference point';
 }
 
-/** Ours by recorded id or by label; never one that was there before the job. */
+/**
+ * Ours by recorded id or by label, and never one without our kind of label or that was there before the job: whoever can write to a
+ * repository can write any id, and any label, into its journal.
+ */
 async function findCheckpoint(host: Host, job: OpenJob): Promise<RecoveryCheckpoint | null> {
   const before = new Set(job.started.checkpointsBefore);
   const checkpoints = await host.listRecoveryCheckpoints(job.started.vmId);
@@ -132,6 +139,7 @@ async function findCheckpoint(host: Host, job: OpenJob): Promise<RecoveryCheckpo
     checkpoints.find(
       (checkpoint) =>
         !before.has(checkpoint.id) &&
+        checkpoint.label.startsWith(OUR_LABEL) &&
         (checkpoint.id === job.checkpointId || checkpoint.label === job.started.checkpointLabel),
     ) ?? null
   );

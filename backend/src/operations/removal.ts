@@ -9,14 +9,14 @@ import { isDead, type ProcessIdentity, processIdentity } from '../repository/pro
 import { isHvError, toHvError } from '../support/errors.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
-import { stateDirectory } from '../support/state-directory.ts';
+import { stateFolder } from '../support/state-directory.ts';
 import { isUlid } from '../support/ulid.ts';
 import { forgetHolds, heldPoints, requireNotHeld } from './holds.ts';
 
 /** What a note says when the removal failed; before, it says which process is at work. */
 const ABANDONED = 'abandoned';
 
-const folder = (repository: Repository): string => join(stateDirectory(), 'removals', repository.id);
+const folder = (repository: Repository): string => join(stateFolder('removals'), repository.id);
 
 /**
  * Tombstone, manifest deleted. Its space comes back by {@link prune}.
@@ -26,8 +26,8 @@ export async function unpublish(repository: Repository, pointId: string, reason:
   await requireNotHeld(repository, pointId);
   const note = join(folder(repository), pointId);
   try {
-    makeFolderSync(folder(repository));
-    writeFileSync(note, JSON.stringify(processIdentity()));
+    makeFolderSync(folder(repository), 0o700);
+    writeFileSync(note, JSON.stringify(processIdentity()), { mode: 0o600 });
   } catch (error) {
     throw toHvError(error, note);
   }

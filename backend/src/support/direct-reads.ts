@@ -14,7 +14,8 @@ import { type FileOpener, openFile, type RandomAccessFile } from './file.ts';
  * aligned memory that lies to a page as the offset in the file does. Everything else is read as usual.
  */
 export const openUncached: FileOpener = async (filePath, mode) => {
-  const file = await openFile(filePath, mode);
+  // Objects of a repository: several accounts may share it, as the mode of its folder says.
+  const file = await openFile(filePath, mode, 0o666);
   return mode === 'read' && process.platform === 'linux' ? new DirectFile(file) : file;
 };
 

@@ -20,6 +20,7 @@ const CODES = {
   ACCESS_DENIED: 'failed',
   DISK_FULL: 'failed',
   IO_ERROR: 'failed',
+  STATE_FOLDER_UNSAFE: 'failed',
   // virtual disks
   DISK_FORMAT_UNKNOWN: 'failed',
   DISK_CORRUPT: 'failed',

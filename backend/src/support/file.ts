@@ -36,19 +36,24 @@ export type FileOpener = (filePath: string, mode: OpenMode) => Promise<RandomAcc
 /** One read or write call moves at most this much: Node and some network file systems fail above 2^31-1. */
 const LARGEST_TRANSFER = 1 << 30;
 
+/** What we write is the content of disks, or speaks of them: for this account alone, where the system knows modes. */
+const PRIVATE_FILE = 0o600;
+export const PRIVATE_FOLDER = 0o700;
+
 /**
+ * @param rights of a file that is created, cut by the process's umask
  * @throws FILE_NOT_FOUND, FILE_EXISTS (create), ACCESS_DENIED, NOT_A_FILE for a folder, pipe, socket or device
  */
-export const openFile: FileOpener = async (filePath, mode) => {
+export async function openFile(filePath: string, mode: OpenMode, rights = PRIVATE_FILE): Promise<RandomAccessFile> {
   try {
     // Before open(): opening a pipe would wait for its other end for ever.
     if (mode !== 'create') requireRegular(filePath, await fs.stat(filePath));
-    const handle = await fs.open(filePath, mode === 'read' ? 'r' : mode === 'write' ? 'r+' : 'wx+');
+    const handle = await fs.open(filePath, mode === 'read' ? 'r' : mode === 'write' ? 'r+' : 'wx+', rights);
     return fileOver(filePath, handle);
   } catch (error) {
     throw toHvError(error, filePath);
   }
-};
+}
 
 function requireRegular(filePath: string, stat: { isFile(): boolean }): void {
   if (stat.isFile()) return;
@@ -165,9 +170,10 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /**
  * Creates `directory` and its missing parents, and makes the new names durable. @throws as makeFolder()
+ * @param rights of those that are created, cut by the process's umask
  */
-export async function createDirectoryDurably(directory: string): Promise<void> {
-  const made = await makeFolder(directory);
+export async function createDirectoryDurably(directory: string, rights?: number): Promise<void> {
+  const made = await makeFolder(directory, rights);
   // From the deepest up: each parent holds the name of what was made in it.
   for (const folder of made.reverse()) await syncDirectory(path.dirname(folder));
 }

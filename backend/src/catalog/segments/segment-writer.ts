@@ -39,7 +39,7 @@ export class SegmentWriter {
   constructor(folder: string | null, expected: number) {
     this.#filter = folder !== null && expected >= FILTER_FROM ? IdFilter.for(expected) : null;
     this.#path = folder === null ? null : join(folder, this.name);
-    this.#file = this.#path === null ? -1 : openSync(this.#path, 'wx');
+    this.#file = this.#path === null ? -1 : openSync(this.#path, 'wx', 0o600);
   }
 
   /**

@@ -2,7 +2,14 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
-import { createDirectoryDurably, exists, publishFile, removeFile, syncDirectory } from '../../support/file.ts';
+import {
+  createDirectoryDurably,
+  exists,
+  PRIVATE_FOLDER,
+  publishFile,
+  removeFile,
+  syncDirectory,
+} from '../../support/file.ts';
 import { makeFolder } from '../../support/make-folder.ts';
 import type { HostContext } from './context.ts';
 import { SimulatedHost } from './host.ts';
@@ -24,7 +31,7 @@ export interface OpenOptions {
  */
 export async function createSimulatedHost(directory: string, options: OpenOptions = {}): Promise<SimulatedHost> {
   const root = path.resolve(directory);
-  await createDirectoryDurably(root);
+  await createDirectoryDurably(root, PRIVATE_FOLDER);
   try {
     await requireEmpty(root);
     for (const folder of FOLDERS) await makeFolder(path.join(root, folder));

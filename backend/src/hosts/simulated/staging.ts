@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { HvError, toHvError } from '../../support/errors.ts';
-import { syncDirectory } from '../../support/file.ts';
+import { PRIVATE_FOLDER, syncDirectory } from '../../support/file.ts';
 import type { HostContext } from './context.ts';
 import { addGarbage, collectGarbage } from './garbage.ts';
 import { absolute, PLANNED } from './layout.ts';
@@ -32,7 +32,7 @@ export class Staging {
       const folder = absolute(ctx.root, planFolder(id));
       const lock = new HostLock(planLock(ctx, id));
       try {
-        await mkdir(folder);
+        await mkdir(folder, PRIVATE_FOLDER);
         await syncDirectory(absolute(ctx.root, PLANNED));
         if (!lock.tryHold()) throw new HvError('HOST_BUSY', `Somebody else works in ${folder}`);
       } catch (error) {

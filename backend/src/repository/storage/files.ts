@@ -78,7 +78,7 @@ export const systemFiles: Files = {
       kind: entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other',
     })),
   names: async (folder) => (await presentIn(folder, () => readNames(folder))).sort(),
-  createFolder: createDirectoryDurably,
+  createFolder: (folder) => createDirectoryDurably(folder),
   removeFolder: (folder) => fs.rmdir(folder).catch(() => undefined),
   syncFolder: syncDirectory,
 };
