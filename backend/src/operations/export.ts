@@ -14,6 +14,7 @@ import { rateLimiter } from '../support/rate-limiter.ts';
 import { baseContent, findImage, imageIdentity, writeDifference } from './export-difference.ts';
 import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
+import { whileReading } from './reading.ts';
 import { selectDisks } from './restore.ts';
 import { type Image, requireRoom } from './target-room.ts';
 import { withContent } from './with.ts';
@@ -39,10 +40,13 @@ export async function exportPoint(params: ExportPointParams, context: OperationC
     async (repository) => {
       const point = await readPoint(repository, params.point);
       const directory = resolve(params.directory);
-      const targets = await planTargets(repository, point, directory, params);
+      const base = params.base === undefined ? undefined : await readPoint(repository, params.base);
       const files: ExportedFile[] = [];
       const holes = new HoleReport();
-      for (const target of targets) files.push(await exportDisk(repository, point, target, params, context, holes));
+      await whileReading(repository, base ? [point, base] : [point], 'export', context, async () => {
+        const targets = await planTargets(repository, point, base, directory, params);
+        for (const target of targets) files.push(await exportDisk(repository, point, target, params, context, holes));
+      });
       const warnings = point.body.disks
         .filter((disk) => disk.content === null)
         .map((disk) => `Disk ${disk.index} is not in the restore point: ${disk.skipped}.`);
@@ -63,11 +67,11 @@ export async function exportPoint(params: ExportPointParams, context: OperationC
 async function planTargets(
   repository: Repository,
   point: Point,
+  base: Point | undefined,
   directory: string,
   params: ExportPointParams,
 ): Promise<Target[]> {
   const disks = selectDisks(point, params.disks);
-  const base = params.base === undefined ? undefined : await readPoint(repository, params.base);
   if (base && params.format !== 'vhdx') {
     throw new HvError('NOT_SUPPORTED', `A difference cannot be exported as ${params.format}.`, {
       advice: 'Export it as vhdx, or without a base.',

@@ -11,6 +11,7 @@ import { rateLimiter } from '../support/rate-limiter.ts';
 import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { readWhole } from './read-whole.ts';
+import { whileReading } from './reading.ts';
 import { withContent, withHost } from './with.ts';
 import { writeDisk } from './write-disk.ts';
 
@@ -26,7 +27,9 @@ export async function restorePoint(params: RestorePointParams, context: Operatio
     async (repository) => {
       const point = await readPoint(repository, params.point);
       return withHost(params, async (host) => {
-        const result = await restore(repository, point, host, params, context);
+        const result = await whileReading(repository, [point], 'restore', context, () =>
+          restore(repository, point, host, params, context),
+        );
         return { ...result, durationMs: Math.round(performance.now() - clock) };
       });
     },

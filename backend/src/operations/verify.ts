@@ -1,5 +1,5 @@
 /** Check looks at structure, verify reads content, repair mends. Damage is the result, named down to VM, disk and offset. */
-import type { Repository } from '../repository/port.ts';
+import type { Damage, Repository } from '../repository/port.ts';
 import type {
   AffectedPoint,
   CheckRepositoryParams,
@@ -15,6 +15,7 @@ import type { OperationContext } from '../support/progress.ts';
 import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { checkedPoint, type Point, readPoint } from './points.ts';
+import { goneMeanwhile, pinPoints, removedSentence } from './reading.ts';
 import { strayDamage, strayWarnings } from './stray-points.ts';
 import { withContent, withRepository } from './with.ts';
 
@@ -77,23 +78,8 @@ export async function verifyRepository(
       if (damages.length < MAX_DAMAGES) damages.push(damage);
       else moreDamages += 1;
     };
-    const points = await pointsToVerify(repository, params.point, add);
-    const uses = points.flatMap(usesOf);
-    const report = new LossReport(uses);
-    const { verifiedBytes, readBytes } = await repository.verify(
-      uses.map((use) => use.content),
-      {
-        ...context,
-        samplePercent: params.sample,
-        onDamage: (damage, places, more) =>
-          add({
-            ...damage,
-            affects: places.map((place) => affected(uses[place.content]!, place)),
-            ...(more > 0 ? { moreAffects: more } : {}),
-          }),
-        onLoss: report.add,
-      },
-    );
+    const listed = await pointsToVerify(repository, params.point, add);
+    const { points, report, verifiedBytes, readBytes } = await verifyPinned(repository, listed, params, context, add);
     return {
       ok: damages.length === 0,
       points: points.map((point) => point.manifest.id),
@@ -101,10 +87,50 @@ export async function verifyRepository(
       readBytes,
       damages,
       moreDamages,
-      ...report.result,
+      ...report,
       durationMs: Math.round(performance.now() - clock),
     };
   });
+}
+
+/** What was removed before it could be pinned, or where it could not be, is nobody's loss: it is left out, and a warning says so. */
+async function verifyPinned(
+  repository: Repository,
+  listed: readonly Point[],
+  params: VerifyRepositoryParams,
+  context: OperationContext,
+  add: (damage: DamageReport) => void,
+) {
+  const pin = await pinPoints(repository, listed, 'verify', context);
+  try {
+    const there = listed.filter(({ manifest }) => !pin.gone.has(manifest.id));
+    if (params.point !== undefined && there.length === 0) throw await goneMeanwhile(listed[0]!, pin);
+    const uses = there.flatMap(usesOf);
+    const losses = new LossReport(uses);
+    const found: { damage: Damage; affects: AffectedPoint[]; more: number }[] = [];
+    const { verifiedBytes, readBytes } = await repository.verify(
+      uses.map((use) => use.content),
+      {
+        ...context,
+        samplePercent: params.sample,
+        onDamage: (damage, places, more) =>
+          void found.push({ damage, affects: places.map((place) => affected(uses[place.content]!, place)), more }),
+        onLoss: losses.add,
+      },
+    );
+    const removed = await pin.removed();
+    for (const tombstone of removed) context.warn?.(`${removedSentence(listed, tombstone)}.`);
+    const isGone = new Set(removed.map(({ point }) => point));
+    for (const { damage, affects, more } of found) {
+      const still = affects.filter(({ pointId }) => !isGone.has(pointId));
+      if (still.length > 0 || more > 0 || affects.length === 0)
+        add({ ...damage, affects: still, ...(more > 0 ? { moreAffects: more } : {}) });
+    }
+    const report = { ...losses.result, losses: losses.result.losses.filter(({ pointId }) => !isGone.has(pointId)) };
+    return { points: there, report, verifiedBytes, readBytes };
+  } finally {
+    await pin.end();
+  }
 }
 
 /** Manifests that cannot be read are damage too; the others are verified all the same. */

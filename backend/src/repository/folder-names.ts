@@ -68,7 +68,7 @@ const vm: NameForm[] = [
 /** `claim-<id>`: the word in lower case, the id as it is. */
 function wordedId(word: string, id: string): NameForm {
   const isUpper = id === ULID;
-  const whole = new RegExp(`^${word}-${id}$`);
+  const whole = new RegExp(`^(?:${word})-${id}$`);
   const inside = new RegExp(`(${word})-(${id})`, 'i');
   return {
     kind: 'file',
@@ -139,7 +139,16 @@ const FOLDERS: ReadonlyMap<string, FolderNames> = new Map([
   ['sessions/', { forms: [idForm('folder', ID, HEX)], matters: true }],
   [
     'sessions/*/',
-    { forms: [number, wordForm('file', 'end'), wordedId('[a-z]+', ID), wordedId('[a-z]+', ULID)], matters: true },
+    {
+      forms: [
+        number,
+        wordForm('file', 'end'),
+        wordedId('[a-z]+', ID),
+        wordedId('[a-z]+', ULID),
+        wordedId('read|seen', '\\d{8}'),
+      ],
+      matters: true,
+    },
   ],
   ['marks/', { forms: [point('folder')], matters: true }],
   ['marks/*/', { forms: [wordForm('file', 'packs|waiting'), wordedId('[a-z]+', ULID)], matters: true }],

@@ -203,10 +203,36 @@ export interface Tombstone {
   late?: string;
 }
 
+/** What a reader names of a restore point so that it stays. */
+export type PinnablePoint = Pick<ManifestEnvelope, 'id' | 'group' | 'contents'>;
+
+export interface PinOptions {
+  /** For people on other machines: who reads, and what for. */
+  owner: string;
+  warn?: (message: string) => void;
+}
+
+/**
+ * Restore points in use by a reader. What their contents need stays in the repository until end(), also when they are removed
+ * meanwhile. Renewed in the background; ends with the process.
+ */
+export interface ReaderPin {
+  /** Ids of those that were not listed any more when the others were protected: nothing of them may be relied on. */
+  readonly gone: ReadonlySet<string>;
+  /** False on storage that cannot be written: nothing keeps others from deleting what is read. */
+  readonly protects: boolean;
+  /** Extends it when half of its life is over; after a long sleep it begins anew, and `gone` may grow. */
+  renew(): Promise<void>;
+  /** Who removed which of them by now. */
+  removed(): Promise<Tombstone[]>;
+  /** Idempotent. */
+  end(): Promise<void>;
+}
+
 export interface PruneResult {
   /** Bytes given back now. */
   freedBytes: number;
-  /** Bytes that will be given back by a later prune, because a writer session is active or marks are young. */
+  /** Bytes that will be given back by a later prune, because a writer or reader is at work or marks are young. */
   pendingBytes: number;
   packsDeleted: number;
   packsRewritten: number;
@@ -293,6 +319,11 @@ export interface Repository {
   /** @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
   readManifest(id: string): Promise<ManifestEnvelope>;
   beginSession(options?: SessionOptions): Promise<WriteSession>;
+  /**
+   * Protects what is about to be read against removal and prune. To be called before the first byte is read, with the
+   * manifests as they were listed.
+   */
+  pin(points: readonly PinnablePoint[], options: PinOptions): Promise<ReaderPin>;
   openContent(ref: ContentRef): Promise<ContentReader>;
   /**
    * Ranges (bytes, block-aligned but for the end, ascending, coalesced) in which `content` differs from `base`. Reads only

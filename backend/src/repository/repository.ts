@@ -16,7 +16,10 @@ import type {
   ManifestDigest,
   ManifestEnvelope,
   OnLoss,
+  PinnablePoint,
+  PinOptions,
   PruneResult,
+  ReaderPin,
   RecordStore,
   RepairResult,
   Repository,
@@ -30,6 +33,7 @@ import type {
 import { type PruneOptions, prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
 import { repairRepository } from './repair.ts';
+import { RepositoryReaderPin } from './sessions/reader-pin.ts';
 import { RepositoryWriteSession } from './sessions/write-session.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
 import { differingBlocks } from './tree/tree-diff.ts';
@@ -99,6 +103,10 @@ export class StoredRepository implements Repository {
 
   beginSession(options: SessionOptions = {}): Promise<WriteSession> {
     return RepositoryWriteSession.begin(this.core, options);
+  }
+
+  pin(points: readonly PinnablePoint[], options: PinOptions): Promise<ReaderPin> {
+    return RepositoryReaderPin.begin(this.core, points, options);
   }
 
   async openContent(ref: ContentRef): Promise<ContentReader> {

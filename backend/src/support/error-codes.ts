@@ -70,6 +70,7 @@ const CODES = {
   KEY_IN_USE: 'failed',
   POINT_NOT_FOUND: 'failed',
   POINT_AMBIGUOUS: 'failed',
+  POINT_REMOVED: 'failed',
   POINT_HELD: 'failed',
   POINT_INCOMPLETE: 'failed',
   BACKUP_IN_PROGRESS: 'failed',

@@ -6,6 +6,7 @@ import { isHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { Point } from '../points.ts';
 import { readWhole } from '../read-whole.ts';
+import { goneMeanwhile, pinPoints, pointRemoved } from '../reading.ts';
 import { writeWhole } from '../write-whole.ts';
 import { copyContent, type SharedContent } from './copy-content.ts';
 
@@ -31,7 +32,41 @@ export async function copyPoint(
   copier: PointCopier,
   point: Point,
   bases: readonly CopiedPoint[],
-): Promise<{ copied: Point; basePointId: string | null; readBytes: number; newBytes: number }> {
+): Promise<CopiedPointFigures> {
+  const chosen = chosenBases(point, bases);
+  const sources = [point, ...chosen.map(({ source }) => source)];
+  const pin = await pinPoints(copier.from, sources, 'copy', copier.context);
+  try {
+    const there = chosen.filter(({ source }) => !pin.gone.has(source.manifest.id));
+    if (pin.gone.has(point.manifest.id)) throw await goneMeanwhile(point, pin);
+    return await copyPinned(copier, point, there);
+  } catch (error) {
+    if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) throw error;
+    const removed = (await pin.removed()).find((tombstone) => tombstone.point === point.manifest.id);
+    throw removed === undefined ? error : pointRemoved([point], removed, error);
+  } finally {
+    await pin.end();
+  }
+}
+
+/** The first of `bases` that serves, for each disk. */
+function chosenBases({ body }: Point, bases: readonly CopiedPoint[]): CopiedPoint[] {
+  const chosen = body.disks.map((disk) => disk.content && bases.find((candidate) => sharedDisk(candidate, disk)));
+  return bases.filter((base) => chosen.includes(base));
+}
+
+interface CopiedPointFigures {
+  copied: Point;
+  basePointId: string | null;
+  readBytes: number;
+  newBytes: number;
+}
+
+async function copyPinned(
+  copier: PointCopier,
+  point: Point,
+  bases: readonly CopiedPoint[],
+): Promise<CopiedPointFigures> {
   const { from, to, context } = copier;
   const { body, manifest } = point;
   const session = await to.beginSession({

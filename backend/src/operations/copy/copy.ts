@@ -114,6 +114,8 @@ async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints):
     return { ...about, ...done, basePointId: done.basePointId ?? undefined, action: 'copied' };
   } catch (caught) {
     if (isHvError(caught, 'FILE_EXISTS')) return skipAsThere(copier, about);
+    if (isHvError(caught, 'POINT_REMOVED'))
+      return { ...about, action: 'skipped', reason: `${caught.message.slice(0, -1)}` };
     if (isHvError(caught, ...FATAL)) throw caught;
     const error = toHvError(caught);
     copier.context.warn?.(`Restore point ${id} of ${body.vm.name} was not copied: ${error.message}`);

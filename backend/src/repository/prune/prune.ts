@@ -5,14 +5,13 @@
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { PruneResult, Tombstone } from '../port.ts';
-import { listFenced } from '../sessions/fencing.ts';
+import { isWaitedFor, listFenced } from '../sessions/fencing.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
 import { dropOldTombstones, fillLedger } from './fill-ledger.ts';
 import { settleLatePoint } from './late-points.ts';
-import type { PackState } from './live-set.ts';
 import { replaceIndexes } from './reindex.ts';
 import { rewritePacks } from './rewrite.ts';
-import { type Survey, survey } from './survey.ts';
+import { reclaimable, type Survey, survey } from './survey.ts';
 import { sweep } from './sweep.ts';
 
 export type PruneOptions = OperationContext & {
@@ -51,13 +50,11 @@ async function finishRemovals(core: RepositoryCore, { finish }: PruneOptions): P
   await dropOldTombstones(core, new Set(present));
 }
 
-function estimate({ dead, thin, listed }: Survey): PruneResult {
-  const size = (pack: PackState): number => listed.get(pack.id) ?? 0;
-  const freed = dead.reduce((sum, pack) => sum + size(pack), 0);
-  const shrunk = thin.reduce((sum, pack) => sum + Math.max(0, size(pack) - pack.liveBytes), 0);
+function estimate(found: Survey): PruneResult {
+  const { dead, thin, listed, pinnedBytes } = found;
   return {
-    freedBytes: freed + shrunk,
-    pendingBytes: 0,
+    freedBytes: reclaimable(found, listed),
+    pendingBytes: pinnedBytes,
     packsDeleted: dead.length + thin.length,
     packsRewritten: thin.length,
   };
@@ -76,7 +73,7 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable);
   const mark = leaving.length > 0 ? await core.marks.create(leaving) : null;
   if (mark !== null) {
-    const alive = (await listFenced(core, handle.id)).filter((state) => state.alive);
+    const alive = (await listFenced(core, handle.id)).filter(isWaitedFor);
     await core.marks.recordWaiting(
       mark,
       alive.map((state) => state.document.id),
@@ -89,7 +86,7 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   const freed = swept.freedBytes + (await core.storage.housekeep()) - writtenBytes - indexBytes - named;
   return {
     freedBytes: Math.max(0, freed),
-    pendingBytes: swept.pendingBytes,
+    pendingBytes: swept.pendingBytes + found.pinnedBytes,
     packsDeleted: swept.packsDeleted,
     packsRewritten: rewritten.length,
   };

@@ -9,11 +9,13 @@ import {
   TOC_ENTRY_LENGTH,
 } from '../format/constants.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import { pointIdOf } from '../manifests.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
 import { listFenced } from '../sessions/fencing.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import { LiveSet, type PackState } from './live-set.ts';
 import { LiveMarker } from './mark-live.ts';
+import { PinWarnings, pinnedPoints } from './reader-pins.ts';
 
 /** Every small incremental leaves two packs of this kind; from so many on they are put together. */
 const TINY_PACK = PACK_TARGET_LENGTH / 16;
@@ -33,6 +35,9 @@ export interface Survey {
   listed: PackSizes;
   /** Damaged indexes that no session at work may need. */
   unreadable: string[];
+  /** Bytes that stay only because readers at work need them. */
+  pinnedBytes: number;
+  pinWarnings: PinWarnings;
 }
 
 /**
@@ -70,6 +75,15 @@ export async function survey(
   const loose = [...core.index.loosePacks.keys()].flatMap((id) => live.get(id) ?? []);
   const looseBusy = loose.some((pack) => busy.has(pack.sessionId));
   const isIdle = (pack: PackState): boolean => !busy.has(pack.sessionId) && !core.index.doomed.has(pack.id);
+  const pinWarnings = new PinWarnings(options.warn);
+  // For what it costs; that nothing pinned is deleted is up to the sweep, which lists the sessions again.
+  const ids = new Set(names.map(pointIdOf));
+  const pins = ((await pinnedPoints(core, sessions)) ?? []).filter(({ point }) => !ids.has(point));
+  pinWarnings.removed(pins);
+  const free = (): number => reclaimable(deadAndThin(live.states(candidates), isIdle), listed);
+  const before = pins.length > 0 ? free() : 0;
+  await marker.markPinned(pins.flatMap(({ contents }) => contents));
+  const pinnedBytes = pins.length > 0 ? Math.max(0, before - free()) : 0;
   return {
     live,
     marker,
@@ -81,6 +95,8 @@ export async function survey(
       .filter((pack) => pack.loose && pack.liveRecords > 0)
       .map((pack) => core.index.loosePacks.get(pack.id)!),
     listed,
+    pinnedBytes,
+    pinWarnings,
     // An unreadable index may be the only one to name packs of a session at work.
     unreadable: looseBusy ? [] : unreadable.map((one) => one.name),
   };
@@ -119,6 +135,15 @@ function deadAndThin(
     }
   }
   return { dead: dead, thin: tiny.length >= MANY_TINY_PACKS ? [...wasted, ...tiny] : wasted };
+}
+
+/** Bytes that the deletion of the dead and the copying of the thin ones give back. */
+export function reclaimable({ dead, thin }: Pick<Survey, 'dead' | 'thin'>, listed: PackSizes): number {
+  const size = (pack: PackState): number => listed.get(pack.id) ?? 0;
+  return (
+    dead.reduce((sum, pack) => sum + size(pack), 0) +
+    thin.reduce((sum, pack) => sum + Math.max(0, size(pack) - pack.liveBytes), 0)
+  );
 }
 
 /** Bytes of a pack's records, without its header, table of contents and trailer. */

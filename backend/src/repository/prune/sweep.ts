@@ -1,10 +1,12 @@
 /** The second phase of prune: deletes what is marked once nobody can need it (docs/format.md §6, step 6). */
 import type { RepositoryCore } from '../core.ts';
 import { indexName, packName } from '../format/ids.ts';
+import { pointIdOf } from '../manifests.ts';
 import type { Mark } from '../marks.ts';
 import type { ContentRef } from '../port.ts';
-import { listFenced } from '../sessions/fencing.ts';
+import { isWaitedFor, listFenced } from '../sessions/fencing.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
+import { pinnedPoints } from './reader-pins.ts';
 import { replaceIndexes } from './reindex.ts';
 import type { Survey } from './survey.ts';
 
@@ -18,7 +20,7 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
   const result: SweepResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0 };
   const sizeOf = (mark: Mark): number => mark.packs.reduce((sum, id) => sum + (found.listed.get(id) ?? 0), 0);
   // Sessions first, then manifests: who is no longer listed has published what it will ever publish.
-  const sessions = (await listFenced(core, handle.id)).filter((state) => state.alive);
+  const sessions = (await listFenced(core, handle.id)).filter(isWaitedFor);
   const alive = new Set(sessions.map((state) => state.document.id));
   const over: Mark[] = [];
   for (const mark of await core.marks.list()) {
@@ -26,7 +28,7 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
     if (mark.waiting!.some((id) => alive.has(id))) result.pendingBytes += sizeOf(mark);
     else over.push(mark);
   }
-  const due = await walkNew(core, found, over);
+  const due = await keepNeeded(core, handle, found, over, result);
   for (const mark of over) if (!due.includes(mark)) result.pendingBytes += sizeOf(mark);
   for (const mark of due) {
     await handle.renew();
@@ -53,27 +55,44 @@ export async function sweep(core: RepositoryCore, handle: SessionHandle, found: 
 }
 
 /**
- * Restore points published since the survey keep what they need, and so do those that writers built on who saw the marks. These are
- * listed last: whoever pins later finds its base listed later, and the base has kept what it needs (docs/format.md §5, rule 7).
+ * Restore points published since the survey keep what they need; so does what readers at work have pinned, and what writers built on
+ * who saw the marks. The order matters: restore points, then readers (rule 11), then the bases (rule 7): whoever pins later finds
+ * what he pins listed later, and it has kept what it needs.
+ * @param result told what only readers keep
  * @returns the marks whose packs may go
  */
-async function walkNew(core: RepositoryCore, found: Survey, over: readonly Mark[]): Promise<Mark[]> {
-  const fresh = (await core.manifests.present()).filter((name) => !found.manifests.has(name));
+async function keepNeeded(
+  core: RepositoryCore,
+  handle: SessionHandle,
+  found: Survey,
+  over: readonly Mark[],
+  result: SweepResult,
+): Promise<Mark[]> {
+  const present = await core.manifests.present();
+  const fresh = present.filter((name) => !found.manifests.has(name));
+  const readers = over.length > 0 ? await pinnedPoints(core, await listFenced(core, handle.id)) : [];
+  if (readers === null) found.pinWarnings.unreadable();
   const due: Mark[] = [];
-  const pinned: ContentRef[] = [];
-  for (const mark of over) {
+  const bases: ContentRef[] = [];
+  for (const mark of readers === null ? [] : over) {
     const contents = await core.marks.pinned(mark);
     if (contents === null) continue;
     due.push(mark);
-    pinned.push(...contents);
+    bases.push(...contents);
   }
   await core.refresh();
-  if (fresh.length === 0 && pinned.length === 0) return due;
+  if (fresh.length === 0 && bases.length === 0 && !readers?.length) return due;
   await core.findLoose();
   found.live.addKnown(core.index);
   await found.marker.markAll(fresh);
   for (const name of fresh) found.manifests.add(name);
-  await found.marker.markPinned(pinned);
+  await found.marker.markPinned(bases);
+  if (!readers?.length) return due;
+  const ids = new Set(present.map(pointIdOf));
+  found.pinWarnings.removed(readers.filter(({ point }) => !ids.has(point)));
+  const dead = due.flatMap(({ packs }) => packs).filter((id) => !found.live.get(id)?.liveRecords);
+  await found.marker.markPinned(readers.flatMap(({ contents }) => contents));
+  for (const id of new Set(dead)) if (found.live.get(id)?.liveRecords) result.pendingBytes += found.listed.get(id) ?? 0;
   return due;
 }
 

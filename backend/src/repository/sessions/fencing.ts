@@ -21,6 +21,9 @@ export async function listFenced(core: RepositoryCore, self: string): Promise<Se
   return states;
 }
 
+/** Whether a deletion waits for its end. What a reader needs is kept by its pins. */
+export const isWaitedFor = ({ alive, document }: SessionState): boolean => alive && document.kind !== 'read';
+
 /**
  * The tombstone is durable before the second look, and the writer looks for it after its manifest is: one of the two sees the
  * other. Only whoever wrote a tombstone takes it back: an older one may stand before a manifest that came too late.

@@ -1,5 +1,6 @@
 /** This process's own session: registered, renewed, ended (docs/format.md §6). */
 import { HvError } from '../../support/errors.ts';
+import { machineLabel } from '../../support/machine-label.ts';
 import type { DocumentStore } from '../document-store.ts';
 import type { Environment } from '../environment.ts';
 import { SESSION_LIFETIME_MS } from '../format/constants.ts';
@@ -8,6 +9,44 @@ import type { AnnouncedPoint, SessionDocument } from './session-registry.ts';
 
 export const nameOf = (id: string, part: string): string => `sessions/${id}/${part}`;
 export const renewal = (number: number): string => String(number).padStart(8, '0');
+export const isRenewal = (name: string): boolean => /\/\d{8}$/.test(name);
+
+/** How often a session that lives long looks whether it is to be renewed; milliseconds. */
+const RENEWAL_INTERVAL_MS = SESSION_LIFETIME_MS / 24;
+
+/** Calls `renew` every hour until the function it returns is called. Keeps no process alive. */
+export function renewing(renew: () => Promise<void>): () => void {
+  const timer = setInterval(() => void renew().catch(() => undefined), RENEWAL_INTERVAL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/**
+ * The error of a session that others treat as expired: who, since when, and by which clocks, so that a wrong clock is found.
+ * @param fence what they published; undefined when it is gone already
+ * @param now by the clock of this machine
+ */
+export function takenForOver(session: SessionDocument, fence: SessionDocument | undefined, now: number): HvError {
+  const shown = new Date(now).toISOString();
+  const by = fence?.fencedBy === undefined ? 'another machine' : machineLabel(fence.fencedBy);
+  const at = fence?.fencedAt === undefined ? '' : ` at ${fence.fencedAt} by the clock there`;
+  const storage = fence?.fencedStorageTime === undefined ? '' : ` (${fence.fencedStorageTime} by that of the storage)`;
+  const why = fence?.fencedByHand
+    ? `was ended by hand on ${by}${at}`
+    : `was treated as expired by ${by}${at}${storage}; it was valid until ${session.expiresAt}, and the clock of this machine shows ${shown}`;
+  return new HvError('REPOSITORY_SESSION_EXPIRED', `The session ${session.id} in the repository ${why}`, {
+    advice: fence?.fencedByHand
+      ? 'Run the command again.'
+      : 'Compare the clocks of the two machines; if they agree, this one was suspended or paused for long. Run the command again.',
+    data: {
+      sessionId: session.id,
+      expiresAt: session.expiresAt,
+      now: shown,
+      ...(fence?.fencedBy === undefined ? {} : { treatedAsExpiredBy: fence.fencedBy }),
+      ...(fence?.fencedAt === undefined ? {} : { treatedAsExpiredAt: fence.fencedAt }),
+    },
+  });
+}
 
 export class SessionHandle {
   readonly #storage: Storage;
@@ -18,6 +57,9 @@ export class SessionHandle {
   #names: string[] = [];
   /** Others have taken it for over: it never lives again. */
   #isFenced = false;
+  #fence: SessionDocument | undefined;
+  /** Renewals take their numbers one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(storage: Storage, documents: DocumentStore, environment: Environment, document: SessionDocument) {
     this.#storage = storage;
@@ -40,14 +82,18 @@ export class SessionHandle {
 
   /** @throws REPOSITORY_SESSION_EXPIRED: others may have deleted what it relies on */
   requireAlive(): void {
-    if (this.isExpired()) this.#refuse(`expired at ${this.#document.expiresAt}`);
-  }
-
-  #refuse(why: string): never {
-    throw new HvError('REPOSITORY_SESSION_EXPIRED', `The writer session ${this.id} ${why}`, {
-      advice: 'The machine was suspended or paused for long. Run the backup again.',
-      data: { sessionId: this.id, expiresAt: this.#document.expiresAt },
-    });
+    if (this.#isFenced) this.#giveUp();
+    if (!this.isExpired()) return;
+    const { expiresAt } = this.#document;
+    const now = new Date(this.#environment.now()).toISOString();
+    throw new HvError(
+      'REPOSITORY_SESSION_EXPIRED',
+      `The session ${this.id} in the repository expired at ${expiresAt}; the clock of this machine shows ${now}`,
+      {
+        advice: 'The machine was suspended or paused for long, or its clock was set forward. Run the command again.',
+        data: { sessionId: this.id, expiresAt, now },
+      },
+    );
   }
 
   async register(): Promise<void> {
@@ -67,24 +113,36 @@ export class SessionHandle {
    */
   async announce(point: AnnouncedPoint): Promise<void> {
     this.requireAlive();
-    const name = nameOf(this.id, `point-${point.id}`);
-    if (!this.#names.includes(name)) this.#names.push(name);
-    await this.#documents.put(name, { point: point.id, group: point.group });
+    await this.put(`point-${point.id}`, { point: point.id, group: point.group });
     await this.#extend();
-    // A fence that was forgotten leaves its number free; then none of the earlier ones is there any more.
-    const there = new Set((await this.#storage.list(nameOf(this.id, ''))).map((object) => object.name));
-    const renewals = this.#names.filter((own) => /\/\d{8}$/.test(own)).slice(0, -1);
-    if (!renewals.some((own) => there.has(own))) this.#giveUp('was taken for over by others');
+  }
+
+  /** Publishes an object of the session. A name that is taken is our own, of a put that failed and was done. */
+  async put(part: string, value: unknown): Promise<void> {
+    const name = nameOf(this.id, part);
+    if (!this.#names.includes(name)) this.#names.push(name);
+    await this.#documents.put(name, value);
   }
 
   /** Becomes durable before the session would have been over: else others may have taken it for that. */
-  async #extend(): Promise<void> {
-    const before = this.#document;
-    const expiresAt = new Date(this.#environment.now() + SESSION_LIFETIME_MS).toISOString();
-    const next = { ...before, expiresAt };
-    await this.#write(next);
-    this.requireAlive();
-    this.#document = next;
+  #extend(): Promise<void> {
+    const extended = this.#turn.then(async () => {
+      const expiresAt = new Date(this.#environment.now() + SESSION_LIFETIME_MS).toISOString();
+      const next = { ...this.#document, expiresAt };
+      await this.#write(next);
+      this.requireAlive();
+      await this.#requireRemembered();
+      this.#document = next;
+    });
+    this.#turn = extended.catch(() => undefined);
+    return extended;
+  }
+
+  /** A fence that was forgotten leaves its number free; then none of the earlier renewals is there any more. */
+  async #requireRemembered(): Promise<void> {
+    const there = new Set((await this.#storage.list(nameOf(this.id, ''))).map((object) => object.name));
+    const renewals = this.#names.filter(isRenewal).slice(0, -1);
+    if (!renewals.some((own) => there.has(own))) this.#giveUp();
   }
 
   /** Publishes `document` under the next number that is free. @throws REPOSITORY_SESSION_EXPIRED when somebody has fenced the session */
@@ -96,7 +154,7 @@ export class SessionHandle {
       if (!isOurs) {
         // A fence; or our own, of a put that failed and was done; or of a repair that could not read the one before.
         const found = (await this.#documents.find(name)) as SessionDocument | null;
-        if (found?.fencedBy !== undefined) this.#giveUp(`was taken for over by ${found.fencedBy.split('/')[0]}`);
+        if (found?.fencedBy !== undefined) this.#giveUp(found);
       }
       // Only now: a number must not be left out, it could be that of a fence.
       this.#number += 1;
@@ -104,9 +162,11 @@ export class SessionHandle {
     }
   }
 
-  #giveUp(why: string): never {
+  /** @param fence where it was found, what it says */
+  #giveUp(fence?: SessionDocument): never {
     this.#isFenced = true;
-    this.#refuse(why);
+    this.#fence ??= fence;
+    throw takenForOver(this.#document, this.#fence, this.#environment.now());
   }
 
   /** Whether it has expired or others have taken it for over, whatever its own clock says. */
@@ -119,21 +179,23 @@ export class SessionHandle {
     const last = numbers.at(-1)!;
     if (last < this.#number) return false;
     const found = (await this.#documents.find(folder + renewal(last))) as SessionDocument | null;
-    if (found?.fencedBy !== undefined) this.#isFenced = true;
+    if (found?.fencedBy !== undefined) {
+      this.#isFenced = true;
+      this.#fence = found;
+    }
     return this.#isFenced;
   }
 
   async claim(deadSession: string): Promise<void> {
-    const name = nameOf(this.id, `claim-${deadSession}`);
-    this.#names.push(name);
-    await this.#documents.put(name, { session: deadSession });
+    await this.put(`claim-${deadSession}`, { session: deadSession });
   }
 
   /** Ends it: its objects go, or where delete is refused an end object comes. */
   async end(): Promise<void> {
     try {
-      // The newest last, so that a crash in between leaves a session that can still be judged.
-      for (const name of this.#names) await this.#storage.delete(name);
+      // The newest renewal last, so that a crash in between leaves a session that can still be judged.
+      for (const name of this.#names) if (!isRenewal(name)) await this.#storage.delete(name);
+      for (const name of this.#names) if (isRenewal(name)) await this.#storage.delete(name);
     } catch {
       await this.#documents.put(nameOf(this.id, 'end'), { id: this.id }).catch(() => undefined);
     }

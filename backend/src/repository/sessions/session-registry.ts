@@ -5,11 +5,12 @@ import type { Environment } from '../environment.ts';
 import { CLOCK_TOLERANCE_MS, SESSION_LIFETIME_MS } from '../format/constants.ts';
 import { isRandomId, randomId } from '../format/ids.ts';
 import type { Storage } from '../storage/storage.ts';
-import { nameOf, renewal, SessionHandle } from './session-handle.ts';
+import { isRenewal, nameOf, renewal, SessionHandle } from './session-handle.ts';
 
 export interface SessionDocument {
   id: string;
-  kind: 'backup' | 'prune' | 'keys';
+  /** `read` only protects what it reads. */
+  kind: 'backup' | 'prune' | 'keys' | 'read';
   owner: string;
   machine: string;
   process: { pid: number; start: string };
@@ -17,6 +18,11 @@ export interface SessionDocument {
   expiresAt: string;
   /** The machine that fenced it: its writer can neither renew it nor publish any more. */
   fencedBy?: string;
+  /** When, by its clock, and by that of the storage where it has one. */
+  fencedAt?: string;
+  fencedStorageTime?: string;
+  /** A person ended it. */
+  fencedByHand?: boolean;
 }
 
 export interface SessionState {
@@ -29,8 +35,6 @@ export interface SessionState {
   /** All objects of the session. */
   objects: string[];
 }
-
-const RENEWAL = /\/\d{8}$/;
 
 /** A restore point that a session was about to publish. */
 export interface AnnouncedPoint {
@@ -87,7 +91,7 @@ export class SessionRegistry {
    * (docs/format.md §5, rule 6). Best effort. One that is over by time alone must be fenced.
    */
   async forget(state: SessionState): Promise<void> {
-    const last = state.objects.filter((name) => RENEWAL.test(name)).at(-1);
+    const last = state.objects.filter(isRenewal).at(-1);
     try {
       for (const name of state.objects) if (name !== last) await this.#storage.delete(name);
       if (last !== undefined) await this.#storage.delete(last);
@@ -104,13 +108,17 @@ export class SessionRegistry {
     const folder = nameOf(state.document.id, '');
     for (;;) {
       const names = (await this.#storage.list(folder)).map(({ name }) => name);
-      const last = names.filter((name) => RENEWAL.test(name)).at(-1);
+      const last = names.filter(isRenewal).at(-1);
       const document = last && ((await this.#documents.find(last)) as SessionDocument | null);
       // Gone meanwhile: it has ended, or somebody else has fenced and forgotten it.
       if (!last || !document) return [];
       if (document.fencedBy === undefined) {
         if (this.#overBy(document) === null) return null;
-        const fence = { ...document, fencedBy: this.#environment.identity().machine };
+        const fence = {
+          ...document,
+          fencedBy: this.#environment.identity().machine,
+          fencedAt: new Date(this.#environment.now()).toISOString(),
+        };
         await this.#documents.put(nameOf(document.id, renewal(Number(last.slice(-8)) + 1)), fence);
         continue;
       }
@@ -138,7 +146,7 @@ export class SessionRegistry {
 
   async #judge(id: string, names: string[]): Promise<SessionState | null> {
     const claims = names.flatMap((name) => /\/claim-([0-9a-f]{32})$/.exec(name)?.[1] ?? []);
-    const last = names.filter((name) => RENEWAL.test(name)).at(-1);
+    const last = names.filter(isRenewal).at(-1);
     const ended = names.includes(nameOf(id, 'end'));
     let document: SessionDocument | null = null;
     if (last !== undefined) {

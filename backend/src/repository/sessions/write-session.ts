@@ -10,7 +10,8 @@ import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { SessionContentWriter } from './content-writer.ts';
 import { listFenced } from './fencing.ts';
 import { ReliedContents } from './relied-contents.ts';
-import type { SessionHandle } from './session-handle.ts';
+import { renewing, type SessionHandle, takenForOver } from './session-handle.ts';
+import type { SessionDocument } from './session-registry.ts';
 import { SessionStore } from './session-store.ts';
 
 /** Every round is caused by a prune that began meanwhile; more than a few cannot be right. */
@@ -23,6 +24,8 @@ export class RepositoryWriteSession implements WriteSession {
   readonly #options: SessionOptions;
   readonly #writers = new Set<SessionContentWriter>();
   readonly #relied: ReliedContents;
+  /** Ends the renewals. */
+  readonly #rest: () => void;
   #closed = false;
 
   private constructor(core: RepositoryCore, handle: SessionHandle, options: SessionOptions) {
@@ -31,6 +34,7 @@ export class RepositoryWriteSession implements WriteSession {
     this.#options = options;
     this.#store = new SessionStore(core, handle, options.compression ?? 'default');
     this.#relied = new ReliedContents(core, this.#store);
+    this.#rest = renewing(() => handle.renew());
   }
 
   /** Registers the session, and only then looks at what is stored. */
@@ -60,6 +64,7 @@ export class RepositoryWriteSession implements WriteSession {
 
   async openContent(size: number, base?: ContentRef): Promise<ContentWriter> {
     this.#requireOpen();
+    await this.#handle.renew();
     if (!Number.isSafeInteger(size) || size < 0)
       throw new HvError('INTERNAL', `A content of ${size} bytes is not possible.`);
     if (base?.root) await this.#relied.requireListed(base);
@@ -147,6 +152,7 @@ export class RepositoryWriteSession implements WriteSession {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#rest();
     for (const writer of this.#writers) await writer.drain();
     await this.#store.close();
     await this.#handle.end().catch(() => undefined);
@@ -155,6 +161,8 @@ export class RepositoryWriteSession implements WriteSession {
   /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
   async #goOnWithTheDead(): Promise<void> {
     const sessions = await listFenced(this.#core, this.#handle.id);
+    for (const state of sessions)
+      if (!state.alive && state.document.kind === 'read') await this.#core.sessions.forget(state);
     const dead = sessions.filter((state) => !state.alive && state.document.kind === 'backup');
     if (dead.length === 0) return;
     await this.#core.findLoose();
@@ -192,15 +200,15 @@ export class RepositoryWriteSession implements WriteSession {
       .withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id))
       .catch(() => undefined);
     // Whoever put the tombstone may have seen the manifest, and be about to take it back: then one of the two puts it again.
+    const error = takenForOver(this.#handle.document, await this.#fence(manifest.id), this.#core.environment.now());
     await this.#core.tombstones.put(manifest, 'its backup was taken for over', this.#handle.id).catch(() => undefined);
-    throw new HvError(
-      'REPOSITORY_SESSION_EXPIRED',
-      `The writer session ${this.#handle.id} was taken for over by others`,
-      {
-        advice: 'The machine was suspended or paused for long. Run the backup again.',
-        data: { pointId: manifest.id },
-      },
-    );
+    throw error;
+  }
+
+  /** The tombstone says of those who treated this session as expired what a fence would. */
+  async #fence(pointId: string): Promise<SessionDocument> {
+    const tombstone = await this.#core.tombstones.get(pointId).catch(() => null);
+    return { ...this.#handle.document, fencedBy: tombstone?.by, fencedAt: tombstone?.removedAt };
   }
 
   async #lateTombstone(id: string): Promise<string | undefined> {
