@@ -3,15 +3,17 @@ import { promises as fs } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PointMemory } from '../catalog/point-memory.ts';
 import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
+import { CONFIG_NAME } from '../repository/format/constants.ts';
 import { initRepository, openStoredRepository } from '../repository/open.ts';
 import type { ManifestEnvelope, Repository } from '../repository/port.ts';
-import { FolderStorage, isVacant } from '../repository/storage/folder.ts';
+import { isVacant } from '../repository/storage/folder.ts';
 import { throttledStorage } from '../repository/storage/throttled.ts';
 import { ManifestBody } from '../schema/manifest.ts';
 import { HvError, isHvError, toHvError } from '../support/errors.ts';
-import { createDirectoryDurably, exists, PRIVATE_FOLDER, syncDirectory } from '../support/file.ts';
+import { createDirectoryDurably, PRIVATE_FOLDER, syncDirectory } from '../support/file.ts';
 import type { RateLimiter } from '../support/rate-limiter.ts';
 import { type StateFolder, stateFolder, stateLocation } from '../support/state-directory.ts';
+import { patientStorage } from './patient-storage.ts';
 
 export interface OpenRepositoryOptions {
   /** Where the catalog lies; default: this machine's state directory. */
@@ -20,8 +22,10 @@ export interface OpenRepositoryOptions {
   passphrase?: string;
   /** Keeps what is read from it within a rate. */
   limiter?: RateLimiter;
-  /** Ends waiting for the rate. */
+  /** Ends waiting for the rate, and for a storage that does not answer. */
   signal?: AbortSignal;
+  /** Hears of a storage that does not answer. */
+  warn?: (message: string) => void;
   /** Says that much of its content will be read or written at once. */
   forContent?: boolean;
 }
@@ -32,9 +36,9 @@ export interface OpenRepositoryOptions {
  *   PASSPHRASE_REQUIRED, WRONG_PASSPHRASE, REPOSITORY_NOT_ENCRYPTED
  */
 export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
-  await requireFolder(location);
+  const { storage, patience } = patientStorage(location, options);
+  await patience.run('', () => requireFolder(location));
   const { limiter, signal, passphrase, forContent } = options;
-  const storage = new FolderStorage(location);
   return openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
     catalog: (id) => new SqliteCatalog(join(ownFolder('catalogs', options.stateDirectory), `${id}.sqlite`), id),
     memory: (id) => new PointMemory(join(ownFolder('seen', options.stateDirectory), `${id}.sqlite`), vmNameOf),
@@ -53,15 +57,15 @@ export async function createRepository(
   location: string,
   options: OpenRepositoryOptions & { blockSize?: number } = {},
 ): Promise<Repository> {
-  if (await exists(location)) await requireFolder(location);
-  const storage = new FolderStorage(location);
-  const isRepository = await exists(join(storage.location, 'hvbackup-repository.json'));
-  if (!isRepository && !(await isVacant(storage.location)))
+  const { storage, files, patience } = patientStorage(location, options);
+  if (await files.exists(location)) await patience.run('', () => requireFolder(location));
+  const isRepository = await files.exists(join(storage.location, CONFIG_NAME));
+  if (!isRepository && !(await isVacant(storage.location, files)))
     throw new HvError('FILE_EXISTS', `The folder is not empty: ${storage.location}`, {
       advice: 'Choose an empty folder, or one that does not exist yet.',
       data: { path: storage.location },
     });
-  if (!isRepository) await createDirectoryDurably(storage.location, PRIVATE_FOLDER);
+  if (!isRepository) await patience.quick(() => createDirectoryDurably(storage.location, PRIVATE_FOLDER));
   await settleFolder(storage.location);
   await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
   await storage.close();

@@ -15,9 +15,9 @@ import { withRepository } from './with.ts';
 /** @throws REPOSITORY_EXISTS, FILE_EXISTS for a folder with other things in it, ACCESS_DENIED */
 export async function createRepository(
   params: CreateRepositoryParams,
-  _context: OperationContext,
+  { signal, warn }: OperationContext,
 ): Promise<CreateRepositoryResult> {
-  const repository = await create(params.location, params);
+  const repository = await create(params.location, { ...params, signal, warn });
   try {
     return { repository: info(repository) };
   } finally {

@@ -20,7 +20,12 @@ export async function withRepository<T>(
   work: (repository: Repository) => Promise<T>,
   options: OpenRepositoryOptions = {},
 ): Promise<T> {
-  const repository = await openRepository(location, { passphrase, ...options });
+  const repository = await openRepository(location, {
+    passphrase,
+    signal: context.signal,
+    warn: context.warn,
+    ...options,
+  });
   try {
     return await work(repository);
   } finally {

@@ -20,6 +20,9 @@ function takeBuffer(): Buffer {
   return idle.pop()!;
 }
 
+/** Runs a write, again where that may help. */
+export type WriteGuard = <T>(write: () => Promise<T>) => Promise<T>;
+
 /** Memory: at most two buffers of 1 MiB, taken when needed and given back by end(). */
 export class GatheredWrites {
   readonly #file: RandomAccessFile;
@@ -41,10 +44,16 @@ export class GatheredWrites {
     this.#direct = direct;
   }
 
-  /** @param file empty, and the caller's to flush and close. @returns null where there are no direct writes */
-  static async open(file: RandomAccessFile): Promise<GatheredWrites | null> {
+  /**
+   * @param file empty, and the caller's to flush and close
+   * @param guard runs each write, and may run it again
+   * @returns null where there are no direct writes
+   */
+  static async open(file: RandomAccessFile, guard: WriteGuard = (write) => write()): Promise<GatheredWrites | null> {
     const direct = await DirectWrites.open(file.path);
-    return direct && new GatheredWrites(file, direct);
+    if (direct === null) return null;
+    const write = (offset: number, data: Uint8Array) => guard(() => direct.write(offset, data));
+    return new GatheredWrites(file, { write, close: () => direct.close() });
   }
 
   /**

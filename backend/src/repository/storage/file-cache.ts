@@ -1,4 +1,5 @@
 /** Keeps files open between ranged reads: opening costs more than reading a block. */
+import { isHvError } from '../../support/errors.ts';
 import type { FileOpener, RandomAccessFile } from '../../support/file.ts';
 
 interface Entry {
@@ -32,7 +33,11 @@ export class FileCache {
         if (this.#entries.get(filePath) === entry) this.#entries.delete(filePath);
         throw error;
       });
-      return await action(file);
+      return await action(file).catch(async (error) => {
+        // The handle may be what is at fault: a share that was remounted knows it no more. The next one opens the file again.
+        if (isHvError(error, 'IO_ERROR') && this.#entries.get(filePath) === entry) await this.#drop(filePath, entry);
+        throw error;
+      });
     } finally {
       entry.users -= 1;
       if (entry.dropped && entry.users === 0) await closeQuietly(entry);

@@ -16,7 +16,7 @@ import {
   removeFile,
   syncDirectory,
 } from '../../support/file.ts';
-import { GatheredWrites } from '../../support/gathered-writes.ts';
+import { GatheredWrites, type WriteGuard } from '../../support/gathered-writes.ts';
 import type { StorageEntry } from './storage.ts';
 
 export interface FileFacts {
@@ -34,14 +34,14 @@ export interface Files {
   /** Bytes: what Storage says of it. */
   grain?: number;
   /** Another way to append to a file that was just created; null where it does not work. Default: there is none. */
-  gather?(file: RandomAccessFile): Promise<GatheredWrites | null>;
+  gather?(file: RandomAccessFile, guard?: WriteGuard): Promise<GatheredWrites | null>;
   /** Gives a file a second name. @throws the system's own error, EEXIST when the name is taken */
   link(existing: string, created: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Not an error when it is gone. */
   remove(filePath: string): Promise<void>;
   exists(filePath: string): Promise<boolean>;
-  /** Undefined when it is gone or cannot be asked. */
+  /** Undefined when it is gone. @throws IO_ERROR, ACCESS_DENIED */
   stat(filePath: string): Promise<FileFacts | undefined>;
   /** Empty when the folder is missing. */
   entries(folder: string): Promise<StorageEntry[]>;
@@ -63,13 +63,16 @@ export const systemFiles: Files = {
   open: openUncached,
   // See direct-reads.ts.
   grain: process.platform === 'linux' ? DIRECT_GRAIN : 1,
-  gather: (file) => GatheredWrites.open(file),
+  gather: (file, guard) => GatheredWrites.open(file, guard),
   link: fs.link,
   rename: fs.rename,
   remove: removeFile,
   exists,
   stat: async (filePath) => {
-    const stat = await fs.stat(filePath).catch(() => undefined);
+    const stat = await fs.stat(filePath).catch((error) => {
+      if (isGone(error)) return undefined;
+      throw toHvError(error, filePath);
+    });
     return stat && { size: stat.size, mtimeMs: stat.mtimeMs, links: stat.nlink };
   },
   entries: async (folder) =>
@@ -85,6 +88,11 @@ export const systemFiles: Files = {
 
 /** What Windows says of a folder that was removed while somebody had it open, until that is over. */
 const BEING_REMOVED = new Set(['EPERM', 'EACCES', 'EBUSY']);
+
+function isGone(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return code === 'ENOENT' || code === 'ENOTDIR' || (process.platform === 'win32' && BEING_REMOVED.has(code));
+}
 
 /** @param read of the folder. @param platform for tests. @returns nothing when the folder is missing */
 export async function presentIn<T>(

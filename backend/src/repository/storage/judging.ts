@@ -5,6 +5,7 @@
 import { type HvError, isHvError } from '../../support/errors.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
 import { damaged, type Storage } from './storage.ts';
+import { isOutage } from './stumble.ts';
 
 /** What reading one object may fail with while all others can be read. */
 const OF_ONE_OBJECT = ['IO_ERROR', 'ACCESS_DENIED', 'NOT_A_FILE', 'NOT_A_DIRECTORY'] as const;
@@ -20,7 +21,7 @@ const KINDS: Record<string, string> = {
 /** @returns the same storage; get() and read() throw REPOSITORY_DAMAGED, with `unreadable` in its data, where only the object fails */
 export function judgingStorage(storage: Storage): Storage {
   const judge = async (error: unknown, name: string): Promise<never> => {
-    if (!isHvError(error, ...OF_ONE_OBJECT) || name === CONFIG_NAME) throw error;
+    if (!isHvError(error, ...OF_ONE_OBJECT) || isOutage(error) || name === CONFIG_NAME) throw error;
     const answers = await storage.get(CONFIG_NAME).then(
       () => true,
       () => false,

@@ -1,0 +1,71 @@
+/**
+ * A storage whose calls are repeated when they fail for the moment ({@link Patience}; docs/storage.md). Every call may be
+ * repeated: reads and listings change nothing, deleting what is gone is no error, and a put that finds its name taken after an
+ * attempt of its own looks whether what is there is its own object.
+ */
+import { HeldPut } from './held-put.ts';
+import { isOwn } from './own-object.ts';
+import type { Patience } from './patience.ts';
+import type { ObjectInfo, PutStream, Storage, StorageEntry } from './storage.ts';
+
+export class RetryingStorage implements Storage {
+  readonly location: string;
+  readonly grain?: number;
+  readonly folders?: (prefix: string) => Promise<Map<string, string>>;
+  readonly entries?: (folder: string) => Promise<StorageEntry[]>;
+  readonly #inner: Storage;
+  readonly #patience: Patience;
+  readonly #closed: () => void;
+
+  /** @param closed called once when the storage is closed */
+  constructor(inner: Storage, patience: Patience, closed: () => void = () => undefined) {
+    this.#inner = inner;
+    this.#patience = patience;
+    this.#closed = closed;
+    this.location = inner.location;
+    this.grain = inner.grain;
+    if (inner.folders !== undefined) this.folders = (prefix) => patience.run(prefix, () => inner.folders!(prefix));
+    if (inner.entries !== undefined) this.entries = (folder) => patience.run(folder, () => inner.entries!(folder));
+  }
+
+  put(name: string, data: Uint8Array): Promise<boolean> {
+    return this.#patience.run(name, async (failed) => {
+      if (await this.#inner.put(name, data)) return true;
+      return failed > 0 && isOwn(this.#inner, name, [data]);
+    });
+  }
+
+  async createPut(name: string): Promise<PutStream> {
+    const first = await this.#patience.run(name, () => this.#inner.createPut(name));
+    return new HeldPut(name, this.#inner, first, this.#patience);
+  }
+
+  get(name: string, limit?: number): Promise<Buffer> {
+    return this.#patience.run(name, () => this.#inner.get(name, limit));
+  }
+
+  read(name: string, offset: number, target: Uint8Array): Promise<void> {
+    return this.#patience.run(name, () => this.#inner.read(name, offset, target));
+  }
+
+  list(prefix: string, options?: { sizes?: boolean }): Promise<ObjectInfo[]> {
+    return this.#patience.run(prefix, () => this.#inner.list(prefix, options));
+  }
+
+  delete(name: string): Promise<void> {
+    return this.#patience.run(name, () => this.#inner.delete(name));
+  }
+
+  settle(name: string): Promise<void> {
+    return this.#patience.run(name, () => this.#inner.settle(name));
+  }
+
+  housekeep(): Promise<number> {
+    return this.#patience.run('tmp/', () => this.#inner.housekeep());
+  }
+
+  async close(): Promise<void> {
+    await this.#inner.close();
+    this.#closed();
+  }
+}
