@@ -51,6 +51,7 @@ function Repair-VMBackupRepository {
                 PSTypeName   = 'HyperVBackup.RepairResult'
                 Healthy      = [bool]$result.ok
                 PacksIndexed = [int]$result.packsIndexed
+                Restored     = @(foreach ($path in $result.restored) { [string]$path })
                 Quarantined  = @(foreach ($path in $result.quarantined) { [string]$path })
                 Healed       = [int]$result.healed
                 Damage       = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })

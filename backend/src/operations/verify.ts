@@ -28,7 +28,9 @@ export async function checkRepository(
     const found = await repository.check(context);
     const { moreDamages, objects } = found;
     const lost = await lossesOf(repository, found.damages.length > 0, context);
-    const damages: DamageReport[] = [...strayDamage(repository), ...(await keyDamage(repository)), ...found.damages];
+    const named = new Set(found.damages.map(({ path }) => path));
+    const keys = (await keyDamage(repository)).filter(({ path }) => !named.has(path));
+    const damages: DamageReport[] = [...strayDamage(repository), ...keys, ...found.damages];
     strayWarnings(repository);
     const durationMs = Math.round(performance.now() - clock);
     return { ok: damages.length === 0, objects, damages, moreDamages, ...lost, durationMs };

@@ -12,6 +12,8 @@ import type { Damage } from './port.ts';
 import { LiveSet } from './prune/live-set.ts';
 import { noteMissing } from './prune/survey.ts';
 import { eachListedPack, PackSizes } from './records/pack-sizes.ts';
+import { MAX_CONFIG_LENGTH, spareDamage } from './spares.ts';
+import { damaged } from './storage/storage.ts';
 import { toDamage } from './tree/content-stream.ts';
 
 /** More say nothing new. */
@@ -54,8 +56,13 @@ class Check {
   async run(): Promise<{ damages: Damage[]; moreDamages: number; objects: number }> {
     const { storage } = this.#core;
     await this.#try(CONFIG_NAME, async () => {
-      parseConfig(await storage.get(CONFIG_NAME), storage.location);
+      const bytes = await storage.get(CONFIG_NAME, MAX_CONFIG_LENGTH).catch((error) => {
+        if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
+        throw damaged('config', CONFIG_NAME, 'it is gone; its second copy was used');
+      });
+      parseConfig(bytes, storage.location);
     });
+    for (const damage of await spareDamage(storage)) this.#add(damage);
     // First: whatever these need is in the listings that follow.
     const manifests = await this.#core.manifests.names();
     await this.#list();

@@ -13,6 +13,7 @@ import { MarkStore } from './marks.ts';
 import type { Memory } from './memory-port.ts';
 import { objectsOnly } from './objects-only.ts';
 import { PointWatch } from './point-watch.ts';
+import type { Damage } from './port.ts';
 import { DamageLog } from './records/damage-log.ts';
 import { PackCiphers } from './records/pack-ciphers.ts';
 import type { PackOwner } from './records/pack-writer.ts';
@@ -48,6 +49,8 @@ export class RepositoryCore {
   readonly reader: RecordReader;
   readonly nodes: NodeCache;
   readonly pool: WorkerPool;
+  /** What was found wrong while the repository was opened, by a copy of something that cannot be read. */
+  readonly problems: readonly Damage[];
   readonly #refresh: RecordRefresh;
   #running: Promise<RefreshResult> | undefined;
 
@@ -61,12 +64,14 @@ export class RepositoryCore {
       pool?: WorkerPool;
       keys?: RepositoryKeys | null;
       memory?: Memory | null;
+      problems?: readonly Damage[];
     } = {},
   ) {
     this.storage = objectsOnly(storage);
     this.config = config;
     this.environment = environment;
     this.keys = options.keys ?? null;
+    this.problems = options.problems ?? [];
     this.scheme = schemeOf(config, this.keys);
     this.ciphers = new PackCiphers(storage, config.id, this.keys);
     this.catalog = catalog;

@@ -88,6 +88,7 @@ function packsOf(folder: string): FolderNames {
 }
 
 const TOP = [
+  'spare',
   'features',
   'keys',
   'packs',
@@ -120,6 +121,9 @@ const FOLDERS: ReadonlyMap<string, FolderNames> = new Map([
   ],
   ['features/', { forms: [wordForm('file', '[a-z0-9][a-z0-9-]{0,63}')], matters: false }],
   ['keys/', { forms: [idForm('file', ID, HEX)], matters: true }],
+  // A second copy that is lost is made again.
+  ['spare/', { forms: [wordForm('file', 'hvbackup-repository\\.json'), wordForm('folder', 'keys')], matters: false }],
+  ['spare/*/', { forms: [idForm('file', ID, HEX)], matters: false }],
   // A folder of packs that is a file holds none: what is missed is missed as packs.
   ['packs/', { forms: [wordForm('folder', '[0-9a-f]{2}')], matters: false }],
   ['indexes/', { forms: [idForm('file', HASH, HEX)], matters: true }],

@@ -118,6 +118,7 @@ function foreignReason(name: string): string | undefined {
 /** Folders that are looked at with all that lies below them. */
 const TREES = [
   '',
+  'spare/',
   'features/',
   'keys/',
   'packs/',

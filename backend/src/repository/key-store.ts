@@ -20,7 +20,8 @@ import {
   wrapKeys,
 } from './format/key-object.ts';
 import { KEY_LENGTH, type RepositoryKeys } from './format/keys.ts';
-import type { KeyInfo } from './port.ts';
+import type { Damage, KeyInfo } from './port.ts';
+import { keepSpares, readSpareKey, spareKeyIds, spareOf, spareUsed } from './spares.ts';
 import { damaged, type Storage } from './storage/storage.ts';
 
 const PREFIX = 'keys/';
@@ -77,6 +78,7 @@ export async function putStrayKeysAside(storage: Storage, names: readonly string
 /**
  * Finds the key object that the passphrase opens.
  * @param configBytes hvbackup-repository.json as it lies there
+ * @param told gets what a second copy stood in for
  * @throws WRONG_PASSPHRASE when all key objects are intact; REPOSITORY_DAMAGED when one is not, or the configuration was
  *   altered
  */
@@ -85,27 +87,64 @@ export async function unlock(
   config: RepositoryConfig,
   configBytes: Buffer,
   passphrase: string,
+  told: Damage[] = [],
 ): Promise<Unlocked> {
   const problems: HvError[] = [];
+  const unusable = new Map<string, unknown>();
+  const intact = new Set<string>();
   let found: Unlocked | null = null;
   const names = await keyNames(storage);
   for (const name of names) {
     try {
       const bytes = await storage.get(name, MAX_KEY_OBJECT_LENGTH);
       const object = parseKeyObject(bytes, name);
+      intact.add(name);
       found = await tryKey(object, config, passphrase, digestOf(Buffer.concat([bytes, configBytes])));
     } catch (error) {
       // Removed since the listing.
       if (isHvError(error, 'FILE_NOT_FOUND')) continue;
       if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;
+      unusable.set(name, error);
       problems.push(toHvError(error));
     }
     if (found !== null) break;
   }
+  found ??= await unlockBySpare(storage, { config, configBytes, passphrase, intact, unusable, told });
   if (found === null) throw noneOpens(storage.location, names.length, problems);
   if (!found.configDigest.equals(digestOf(configBytes)))
     throw damaged('config', CONFIG_NAME, `the configuration of ${storage.location} was altered since it was written`);
   return found;
+}
+
+/** Tries the second copies of key objects that are gone or cannot be read. */
+async function unlockBySpare(
+  storage: Storage,
+  given: {
+    config: RepositoryConfig;
+    configBytes: Buffer;
+    passphrase: string;
+    intact: ReadonlySet<string>;
+    unusable: ReadonlyMap<string, unknown>;
+    told: Damage[];
+  },
+): Promise<Unlocked | null> {
+  const { config, configBytes, passphrase } = given;
+  for (const id of await spareKeyIds(storage)) {
+    const name = keyObjectName(id);
+    if (given.intact.has(name)) continue;
+    const bytes = await readSpareKey(storage, id);
+    if (bytes === null) continue;
+    const digest = digestOf(Buffer.concat([bytes, configBytes]));
+    const found = await tryKey(parseKeyObject(bytes, name), config, passphrase, digest).catch((error) => {
+      if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
+      throw error;
+    });
+    if (found === null) continue;
+    const gone = new HvError('FILE_NOT_FOUND', `${name} is gone`);
+    given.told.push(spareUsed(name, given.unusable.get(name) ?? gone));
+    return found;
+  }
+  return null;
 }
 
 async function tryKey(
@@ -146,6 +185,11 @@ function noneOpens(location: string, count: number, problems: readonly HvError[]
 const keyNames = async (storage: Storage): Promise<string[]> =>
   (await storage.list(PREFIX)).map(({ name }) => name).filter((name) => isRandomId(name.slice(PREFIX.length)));
 
+/** Also those of which only the second copy is left. */
+async function namesWithSpares(storage: Storage): Promise<string[]> {
+  return [...new Set([...(await keyNames(storage)), ...(await spareKeyIds(storage)).map(keyObjectName)])];
+}
+
 /** Passphrases of an open repository. */
 export class KeyStore {
   readonly #core: RepositoryCore;
@@ -159,11 +203,16 @@ export class KeyStore {
     this.#cost = cost;
   }
 
+  /** Id of the key object that the repository was opened with. */
+  get currentId(): string {
+    return this.#unlocked.keyId;
+  }
+
   /** Oldest first. */
   async list(): Promise<KeyInfo[]> {
     const { storage, config } = this.#core;
     const infos: KeyInfo[] = [];
-    for (const name of await keyNames(storage)) {
+    for (const name of await namesWithSpares(storage)) {
       const id = name.slice(PREFIX.length);
       const current = id === this.#unlocked.keyId;
       try {
@@ -172,8 +221,10 @@ export class KeyStore {
         if (label === null) throw damaged('key', name, 'it was not written by somebody who could open this repository');
         infos.push({ id, createdAt: object.createdAt, label, current });
       } catch (error) {
-        if (isHvError(error, 'FILE_NOT_FOUND')) continue;
-        if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;
+        // Removed meanwhile, unless its copy is still there.
+        const isGone = isHvError(error, 'FILE_NOT_FOUND');
+        if (isGone && (await readSpareKey(storage, id)) === null) continue;
+        if (!isGone && !isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;
         infos.push({ id, createdAt: null, label: '', current, problem: toHvError(error).message });
       }
     }
@@ -187,6 +238,7 @@ export class KeyStore {
     const wanted = { keys, configDigest, id: randomId(), createdAt: new Date(environment.now()).toISOString(), label };
     const object = await wrapKeys(wanted, config, passphrase, this.#cost);
     await storage.put(keyObjectName(object.id), renderKeyObject(object));
+    await keepSpares(storage);
     return { id: object.id, createdAt: object.createdAt, label: openLabel(object, config, keys) ?? '', current: false };
   }
 
@@ -212,12 +264,15 @@ export class KeyStore {
         throw new HvError('REPOSITORY_BUSY', `Another removal of a key is at work in ${storage.location}`, {
           advice: 'Run the command again when it has ended.',
         });
-      if (!(await keyNames(storage)).includes(keyObjectName(this.#unlocked.keyId)))
+      if (!(await namesWithSpares(storage)).includes(keyObjectName(this.#unlocked.keyId)))
         throw new HvError('KEY_IN_USE', 'The key of the passphrase that was given has been removed meanwhile', {
           advice: 'Give another passphrase of the repository.',
         });
       await storage.settle(keyObjectName(this.#unlocked.keyId));
+      // First, so that a copy whose original is gone tells of a loss; and again, for who copied it in between.
+      await storage.delete(spareOf(name));
       await storage.delete(name);
+      await storage.delete(spareOf(name));
     } finally {
       await session.end().catch(() => undefined);
     }
@@ -226,7 +281,7 @@ export class KeyStore {
 
   async #find(id: string): Promise<string> {
     const wanted = id.toLowerCase();
-    const names = wanted.length < 4 ? [] : await keyNames(this.#core.storage);
+    const names = wanted.length < 4 ? [] : await namesWithSpares(this.#core.storage);
     const found = names.filter((name) => name.startsWith(PREFIX + wanted));
     if (found.length === 1) return found[0]!;
     throw new HvError(

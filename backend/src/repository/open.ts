@@ -13,7 +13,9 @@ import { digestOf, type KdfCost } from './format/key-object.ts';
 import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, type Unlocked, unlock } from './key-store.ts';
 import type { Memory } from './memory-port.ts';
 import { objectsOnly } from './objects-only.ts';
+import type { Damage } from './port.ts';
 import { StoredRepository } from './repository.ts';
+import { keepSpares, MAX_CONFIG_LENGTH, readSpareConfig, spareUsed, UNUSABLE } from './spares.ts';
 import { judgingStorage } from './storage/judging.ts';
 import { damaged, type Storage } from './storage/storage.ts';
 
@@ -32,8 +34,6 @@ export interface OpenOptions {
   /** Says that the threads will be needed at once: they start while the key is derived. */
   forContent?: boolean;
 }
-
-const MAX_CONFIG_LENGTH = 64 * 1024;
 
 export interface InitOptions {
   /** Bytes; default DEFAULT_BLOCK_SIZE. */
@@ -85,6 +85,8 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
   if (await storage.put(CONFIG_NAME, bytes)) {
     // Not before: somebody may be creating it as well, and his key must be there when he is the one who gets to put it.
     await putStrayKeysAside(storage, stray);
+    // Not those of others who are creating it as well: they take them away again.
+    await keepSpares(storage, key === null ? [CONFIG_NAME] : [CONFIG_NAME, key]);
     return config;
   }
   // Somebody was quicker; his repository has keys of its own.
@@ -117,8 +119,8 @@ const repositoryExists = (location: string): HvError =>
  */
 export async function openStoredRepository(raw: Storage, options: OpenOptions): Promise<StoredRepository> {
   const storage = objectsOnly(judgingStorage(raw));
-  const configBytes = await readConfig(storage);
-  const config = parseConfig(configBytes, storage.location);
+  const problems: Damage[] = [];
+  const { config, configBytes } = await readConfig(storage, problems);
   const memory = options.memory?.(config.id) ?? null;
   try {
     requireKnownEncryption(config, memory, storage.location);
@@ -126,14 +128,14 @@ export async function openStoredRepository(raw: Storage, options: OpenOptions): 
     if (options.forContent && options.passphrase !== undefined && options.workers === undefined)
       prepareCodecWorkers(defaultWorkers());
     const [unlocked] = await Promise.all([
-      unlockWith(storage, config, configBytes, options.passphrase),
+      unlockWith(storage, config, configBytes, options.passphrase, problems),
       requireNoFeatures(storage),
     ]);
     if (memory?.encrypted === null) memory.rememberEncryption(config.encryption !== null);
     const environment = options.environment ?? systemEnvironment;
     const keys = unlocked?.keys ?? null;
     const open = (remembered: Memory | null, pool?: WorkerPool): StoredRepository => {
-      const parts = { workers: options.workers, pool, keys, memory: remembered };
+      const parts = { workers: options.workers, pool, keys, memory: remembered, problems };
       const core = new RepositoryCore(storage, config, options.catalog(config.id), environment, parts);
       const keyStore = unlocked && new KeyStore(core, unlocked, options.kdfCost);
       const another = () => open(options.memory?.(config.id) ?? null, core.pool);
@@ -161,6 +163,7 @@ async function unlockWith(
   config: RepositoryConfig,
   configBytes: Buffer,
   passphrase: string | undefined,
+  problems: Damage[],
 ): Promise<Unlocked | null> {
   const { location } = storage;
   if (config.encryption === null) {
@@ -175,18 +178,29 @@ async function unlockWith(
       },
     );
   }
-  if (passphrase !== undefined) return unlock(storage, config, configBytes, passphrase);
+  if (passphrase !== undefined) return unlock(storage, config, configBytes, passphrase, problems);
   throw new HvError('PASSPHRASE_REQUIRED', `The repository ${location} is encrypted`, {
     advice: 'Give its passphrase with --passphrase-file (-Passphrase in PowerShell).',
     data: { location },
   });
 }
 
-async function readConfig(storage: Storage): Promise<Buffer> {
+/** The configuration, or where it cannot be read its second copy. @param problems gets what the copy stands in for */
+async function readConfig(
+  storage: Storage,
+  problems: Damage[],
+): Promise<{ config: RepositoryConfig; configBytes: Buffer }> {
   try {
-    return await storage.get(CONFIG_NAME, MAX_CONFIG_LENGTH);
+    const configBytes = await storage.get(CONFIG_NAME, MAX_CONFIG_LENGTH);
+    return { config: parseConfig(configBytes, storage.location), configBytes };
   } catch (error) {
-    if (!isHvError(error, 'FILE_NOT_FOUND', 'NOT_A_DIRECTORY', 'NOT_A_FILE')) throw error;
+    if (!isHvError(error, ...UNUSABLE)) throw error;
+    const spare = await readSpareConfig(storage);
+    if (spare !== null) {
+      problems.push(spareUsed(CONFIG_NAME, error));
+      return { config: parseConfig(spare, storage.location), configBytes: spare };
+    }
+    if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
     throw new HvError('REPOSITORY_NOT_FOUND', `There is no repository: ${storage.location}`, {
       advice: 'Check the location, or create one with "hvbackup repository create".',
       data: { location: storage.location },

@@ -278,6 +278,8 @@ export interface RepairResult {
   packsIndexed: number;
   /** Unreadable objects that were put aside, by their old paths; their bytes are kept below `quarantine/`. */
   quarantined: string[];
+  /** Objects that were written back from a second copy, or copied to one, by their paths. */
+  restored: string[];
   /** Records that were called damaged and read fine again. */
   healed: number;
   /** What stays damaged and this could not mend. */

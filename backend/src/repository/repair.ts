@@ -14,8 +14,13 @@ import { Quarantine } from './quarantine.ts';
 import { recheckDamage } from './recheck-damage.ts';
 import { publishIndex } from './records/pack-sink.ts';
 import { readPackContents } from './records/pack-tail.ts';
+import { restoreFromSpares } from './spares.ts';
 
-export type RepairOptions = OperationContext & { dryRun?: boolean };
+export type RepairOptions = OperationContext & {
+  dryRun?: boolean;
+  /** Of the key object that the repository was opened with; null without encryption. */
+  keyId?: string | null;
+};
 
 /** Packs of one index: as many as a backup puts into one. */
 const INDEX_BATCH = 64;
@@ -53,6 +58,7 @@ class Repair {
     indexesWritten: 0,
     packsIndexed: 0,
     quarantined: [],
+    restored: [],
     healed: 0,
     damages: [],
     moreDamages: 0,
@@ -78,6 +84,8 @@ class Repair {
     this.#result.objects += listed.size;
     const indexes = unreadable.map(({ name }) => name);
     const aside = new Quarantine(this.#core, { dryRun: this.#options.dryRun });
+    const { keyId = null, dryRun } = this.#options;
+    this.#result.restored = await restoreFromSpares(this.#core.storage, aside, { current: keyId, dryRun });
     // Kept before anything counts as replaced.
     const kept: string[] = [];
     for (const name of indexes) if (await aside.keep(indexName(name))) kept.push(name);

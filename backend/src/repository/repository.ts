@@ -154,7 +154,7 @@ export class StoredRepository implements Repository {
   }
 
   repair(options: OperationContext & { dryRun?: boolean } = {}): Promise<RepairResult> {
-    return repairRepository(this.core, options);
+    return repairRepository(this.core, { ...options, keyId: this.#keyStore?.currentId ?? null });
   }
 
   async verify(
@@ -208,7 +208,7 @@ export class StoredRepository implements Repository {
   }
 
   listingProblems(): Damage[] {
-    return this.core.manifests.problems();
+    return [...this.core.problems, ...this.core.manifests.problems()];
   }
 
   strayPoints(): StrayPoint[] {

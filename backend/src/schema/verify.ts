@@ -98,6 +98,9 @@ export const RepairRepositoryResult = z.object({
   quarantined: z
     .array(z.string())
     .describe('Paths of unreadable objects that were put aside; their bytes are kept below `quarantine/`.'),
+  restored: z
+    .array(z.string())
+    .describe('Paths of objects that were written back from their second copy, or copied to one.'),
   healed: z.number().int().nonnegative().describe('Records that were found damaged once and read fine again.'),
   dryRun: z.boolean().describe('Whether nothing was changed.'),
 });

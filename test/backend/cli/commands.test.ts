@@ -312,7 +312,14 @@ describe('repositories and restore points', () => {
     expect(verified.stdout).toContain(
       `web01, restore point ${POINT.id}, disk 0: 256 KiB (256 KiB from 0x10000, 2 more)`,
     );
-    const mended = { indexesWritten: 1, packsIndexed: 3, quarantined: ['indexes/ab'], healed: 1, objects: 9 };
+    const mended = {
+      indexesWritten: 1,
+      packsIndexed: 3,
+      restored: ['hvbackup-repository.json'],
+      quarantined: ['indexes/ab'],
+      healed: 1,
+      objects: 9,
+    };
     const repairRepository = recorder({ ...common, ...mended, dryRun: true });
     const repaired = await run(['repair', '--repository', 'backups', '--dry-run'], { repairRepository });
     expect([repaired.code, repairRepository.calls]).toEqual([4, [{ repository, dryRun: true }]]);

@@ -64,6 +64,7 @@ export const repair = command({
             'Packs indexed',
             `${result.packsIndexed} ${would}named by ${counted(result.indexesWritten, 'new index object')}`,
           ],
+          ['Written back', `${result.restored.length} objects ${would}written from or to their second copy`],
           ['Put aside', `${result.quarantined.length} unreadable ${would}kept below quarantine/`],
           ['Healed', `${result.healed} found damaged before, read fine again`],
         ]),

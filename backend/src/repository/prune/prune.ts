@@ -7,6 +7,7 @@ import type { RepositoryCore } from '../core.ts';
 import type { PruneResult, Tombstone } from '../port.ts';
 import { isWaitedFor, listFenced } from '../sessions/fencing.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
+import { keepSpares } from '../spares.ts';
 import { dropOldTombstones, fillLedger } from './fill-ledger.ts';
 import { settleLatePoint } from './late-points.ts';
 import { replaceIndexes } from './reindex.ts';
@@ -32,6 +33,8 @@ export async function prune(core: RepositoryCore, options: PruneOptions = {}): P
       options.warn?.('Another prune is at work in this repository; this one gives way.');
       return NOTHING;
     }
+    // Repositories of before there were copies get them here.
+    await keepSpares(core.storage);
     await finishRemovals(core, options);
     return await run(core, handle, options);
   } finally {

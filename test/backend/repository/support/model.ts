@@ -40,11 +40,11 @@ export async function createMemoryRepository(storage: Storage, options: InitOpti
   return openMemory(storage, options.environment, { passphrase: options.passphrase, kdfCost: options.kdfCost });
 }
 
-/** Names of all objects but the tombstones, which outlive what they speak of, and what the ledger says of their restore points. */
+/** Names of all objects but the tombstones, which outlive what they speak of, and what the ledger says of their restore points; and second copies. */
 export const withoutTombstones = ({ objects }: { objects: Map<string, unknown> }): string[] =>
   [...objects.keys()].filter((name) => {
     const [folder, , id] = name.split('/');
-    return folder !== 'removed' && !(folder === 'ledger' && objects.has(`removed/${id}`));
+    return !['removed', 'spare'].includes(folder!) && !(folder === 'ledger' && objects.has(`removed/${id}`));
   });
 
 /** A new process on the same storage, with an empty catalog. */
