@@ -114,7 +114,7 @@ describe('an encrypted repository', () => {
     // What names there are.
     for (const name of storage.objects.keys())
       expect(name).toMatch(
-        /^((spare\/)?(hvbackup-repository\.json|keys\/[0-9a-f]{32})|packs\/..\/[0-9a-f]{32}|indexes\/[0-9a-f]{64}|(manifests|chains|jobs)\/[0-9a-f]{32}\/.*|removed\/[0-9A-Z]{26})$/,
+        /^((spare\/)?(hvbackup-repository\.json|keys\/[0-9a-f]{32})|packs\/..\/[0-9a-f]{32}|indexes\/[0-9a-f]{64}|(manifests|ledger|chains|jobs)\/[0-9a-f]{32}\/.*|removed\/[0-9A-Z]{26})$/,
       );
   });
 
