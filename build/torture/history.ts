@@ -115,6 +115,12 @@ export class History {
     this.disk.now = Date.UTC(2020, 0, 1);
   }
 
+  /** Time passes, for the machines and for the disk, whose clock is years behind. */
+  #pass(ms: number): void {
+    this.machines.time += ms;
+    this.disk.now += ms;
+  }
+
   /** @throws when a listed restore point is wrong, one is missing, or garbage cannot be collected */
   async run(steps: number): Promise<void> {
     this.figures.histories += 1;
@@ -179,7 +185,7 @@ export class History {
       this.random,
     );
     this.#contents[which] = content;
-    this.machines.time += 1000;
+    this.#pass(1000);
     const now = this.machines.time;
     const plan = { group, content, now, base: base?.ref, indices: base && indices, described: true };
     const attempt: ModelPoint = { id: '', group, content, ref: { size: 0, height: 0, root: null } };
@@ -255,7 +261,7 @@ export class History {
     this.disk.powerCut(this.random);
     this.machines.reboot('one');
     if (this.random() < 0.3) this.machines.forgetCatalog('one');
-    if (this.random() < 0.7) this.machines.time += EXPIRY_MS;
+    if (this.random() < 0.7) this.#pass(EXPIRY_MS);
   }
 
   #count(action: string, kind: FaultKind | null, { fired, operations }: FaultyProcess): void {
@@ -336,7 +342,7 @@ export class History {
   /** With everything removed nothing is left; looked at on a copy of the disk. */
   async #collectGarbage(): Promise<void> {
     const disk = this.disk.clone();
-    this.machines.time += EXPIRY_MS;
+    this.#pass(EXPIRY_MS);
     for (const location of [LOCATION, COPIES]) {
       const verify = async (repository: StoredRepository): Promise<void> => {
         if (location === LOCATION) await this.#verifyListed(repository);

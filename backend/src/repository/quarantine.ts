@@ -4,6 +4,7 @@ import type { RepositoryCore } from './core.ts';
 import { SESSION_LIFETIME_MS } from './format/constants.ts';
 import { isRandomId } from './format/ids.ts';
 import { manifestOfEntry } from './ledger.ts';
+import { UNKNOWN_MACHINE } from './sessions/session-judge.ts';
 
 export class Quarantine {
   /** Old paths of what was put aside. */
@@ -66,7 +67,7 @@ export class Quarantine {
         id,
         kind: 'backup',
         owner: 'unknown: its session could not be read',
-        machine: 'unknown',
+        machine: UNKNOWN_MACHINE,
         process: { pid: 0, start: '' },
         createdAt: new Date(now).toISOString(),
         expiresAt: new Date(now + 2 * SESSION_LIFETIME_MS).toISOString(),

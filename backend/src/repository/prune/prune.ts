@@ -29,6 +29,7 @@ export async function prune(core: RepositoryCore, options: PruneOptions = {}): P
   const handle = await core.sessions.register('prune', core.environment.identity().machine);
   try {
     const others = (await core.sessions.list()).filter((state) => state.document.id !== handle.id);
+    for (const { doubt, alive } of others) if (doubt !== undefined && alive) options.warn?.(doubt);
     if (others.some((state) => state.alive && state.document.kind === 'prune')) {
       options.warn?.('Another prune is at work in this repository; this one gives way.');
       return NOTHING;

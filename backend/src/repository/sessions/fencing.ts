@@ -13,6 +13,7 @@ import type { AnnouncedPoint, SessionState } from './session-registry.ts';
 export async function listFenced(core: RepositoryCore, self: string): Promise<SessionState[]> {
   const states = (await core.sessions.list()).filter((state) => state.document.id !== self);
   for (const state of states) {
+    if (state.unsure) await core.sessions.sight(state);
     if (!state.expired) continue;
     const points = await core.sessions.fence(state);
     if (points === null) Object.assign(state, { alive: true, expired: false });

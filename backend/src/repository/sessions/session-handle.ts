@@ -103,7 +103,9 @@ export class SessionHandle {
   /** Extends the session when half of its life is over. @throws REPOSITORY_SESSION_EXPIRED */
   async renew(): Promise<void> {
     this.requireAlive();
-    if (Date.parse(this.#document.expiresAt) - this.#environment.now() <= SESSION_LIFETIME_MS / 2) await this.#extend();
+    const left = Date.parse(this.#document.expiresAt) - this.#environment.now();
+    // More than a whole life: the clock was set back, and others see no renewal.
+    if (left <= SESSION_LIFETIME_MS / 2 || left > SESSION_LIFETIME_MS) await this.#extend();
   }
 
   /**

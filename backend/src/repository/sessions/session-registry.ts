@@ -2,10 +2,11 @@
 import { isHvError } from '../../support/errors.ts';
 import type { DocumentStore } from '../document-store.ts';
 import type { Environment } from '../environment.ts';
-import { CLOCK_TOLERANCE_MS, SESSION_LIFETIME_MS } from '../format/constants.ts';
+import { SESSION_LIFETIME_MS } from '../format/constants.ts';
 import { isRandomId, randomId } from '../format/ids.ts';
 import type { Storage } from '../storage/storage.ts';
 import { isRenewal, nameOf, renewal, SessionHandle } from './session-handle.ts';
+import { SessionJudge } from './session-judge.ts';
 
 export interface SessionDocument {
   id: string;
@@ -34,6 +35,10 @@ export interface SessionState {
   claims: string[];
   /** All objects of the session. */
   objects: string[];
+  /** For people: the clocks disagree about it. */
+  doubt?: string;
+  /** Its end cannot be told before somebody has noted that it was seen: {@link SessionRegistry.sight}. */
+  unsure?: boolean;
 }
 
 /** A restore point that a session was about to publish. */
@@ -46,11 +51,13 @@ export class SessionRegistry {
   readonly #storage: Storage;
   readonly #documents: DocumentStore;
   readonly #environment: Environment;
+  readonly #judgement: SessionJudge;
 
   constructor(storage: Storage, documents: DocumentStore, environment: Environment) {
     this.#storage = storage;
     this.#documents = documents;
     this.#environment = environment;
+    this.#judgement = new SessionJudge(storage, documents, environment);
   }
 
   async register(kind: SessionDocument['kind'], owner: string): Promise<SessionHandle> {
@@ -102,9 +109,11 @@ export class SessionRegistry {
 
   /**
    * Takes the number of its next renewal from a session that is over by time alone: whether its writer wakes up or not, nothing
-   * that it has not announced by now is published. @returns the restore points it has announced, or null when it was quicker and lives
+   * that it has not announced by now is published.
+   * @param byHand a person ends it, over or not
+   * @returns the restore points it has announced, or null when it was quicker and lives
    */
-  async fence(state: SessionState): Promise<AnnouncedPoint[] | null> {
+  async fence(state: SessionState, byHand = false): Promise<AnnouncedPoint[] | null> {
     const folder = nameOf(state.document.id, '');
     for (;;) {
       const names = (await this.#storage.list(folder)).map(({ name }) => name);
@@ -113,11 +122,14 @@ export class SessionRegistry {
       // Gone meanwhile: it has ended, or somebody else has fenced and forgotten it.
       if (!last || !document) return [];
       if (document.fencedBy === undefined) {
-        if (this.#overBy(document) === null) return null;
+        if (!byHand && (await this.#judgement.verdict(document, last)).over === null) return null;
+        const storageTime = await this.#judgement.storageTime();
         const fence = {
           ...document,
           fencedBy: this.#environment.identity().machine,
           fencedAt: new Date(this.#environment.now()).toISOString(),
+          ...(storageTime === undefined ? {} : { fencedStorageTime: new Date(storageTime).toISOString() }),
+          ...(byHand ? { fencedByHand: true } : {}),
         };
         await this.#documents.put(nameOf(document.id, renewal(Number(last.slice(-8)) + 1)), fence);
         continue;
@@ -163,14 +175,15 @@ export class SessionRegistry {
       return last === undefined
         ? { document: unreadable(id), alive: false, expired: false, claims, objects: names }
         : null;
-    const over = this.#overBy(document);
-    return { document, alive: !ended && over === null, expired: !ended && over === 'time', claims, objects: names };
+    if (ended) return { document, alive: false, expired: false, claims, objects: names };
+    const { over, ...clocks } = await this.#judgement.verdict(document, last!);
+    return { document, alive: over === null, expired: over === 'time', claims, objects: names, ...clocks };
   }
 
-  #overBy(document: SessionDocument): 'death' | 'time' | null {
-    if (this.#environment.isDead({ machine: document.machine, ...document.process })) return 'death';
-    if (document.fencedBy !== undefined) return 'time';
-    return this.#environment.now() > Date.parse(document.expiresAt) + CLOCK_TOLERANCE_MS ? 'time' : null;
+  /** Notes of a session whose end cannot be told that it is there now. Its end counts from this. */
+  async sight({ document, objects }: SessionState): Promise<void> {
+    const last = objects.filter(isRenewal).at(-1);
+    if (last !== undefined) await this.#judgement.sight(document.id, last);
   }
 }
 

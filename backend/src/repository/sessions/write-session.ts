@@ -161,6 +161,7 @@ export class RepositoryWriteSession implements WriteSession {
   /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
   async #goOnWithTheDead(): Promise<void> {
     const sessions = await listFenced(this.#core, this.#handle.id);
+    for (const { doubt, alive } of sessions) if (doubt !== undefined && alive) this.#options.warn?.(doubt);
     for (const state of sessions)
       if (!state.alive && state.document.kind === 'read') await this.#core.sessions.forget(state);
     const dead = sessions.filter((state) => !state.alive && state.document.kind === 'backup');

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { isHvError } from '../../support/errors.ts';
+import { HvError, isHvError } from '../../support/errors.ts';
 import type { RandomAccessFile } from '../../support/file.ts';
 import type { GatheredWrites } from '../../support/gathered-writes.ts';
 import { mayBeOurs } from '../foreign-names.ts';
@@ -148,6 +148,20 @@ export class FolderStorage implements Storage {
     return this.#files.entries(folder === '' ? this.location : this.#path(folder.slice(0, -1)));
   }
 
+  /** The time of a file that was created just now, by the file server's clock. */
+  async clock(): Promise<number> {
+    const file = this.#temporaryPath();
+    await this.#ensureFolder(path.dirname(file));
+    await (await this.#files.open(file, 'create')).close();
+    try {
+      const facts = await this.#files.stat(file);
+      if (facts === undefined) throw new HvError('IO_ERROR', `The time of a new file cannot be told: ${file}`);
+      return facts.mtimeMs;
+    } finally {
+      await this.#files.remove(file).catch(() => undefined);
+    }
+  }
+
   async delete(name: string): Promise<void> {
     const target = this.#path(requireObjectName(name));
     await this.#open.forget(target);
@@ -246,7 +260,9 @@ export class FolderStorage implements Storage {
     const files: ObjectInfo[] = names.sort().map((name) => ({ name: prefix + name }));
     if (sizes)
       await inTurns(files, async (object) => {
-        object.size = (await this.#files.stat(this.#path(object.name)))?.size;
+        const facts = await this.#files.stat(this.#path(object.name));
+        object.size = facts?.size;
+        object.modifiedAt = facts?.mtimeMs;
       });
     if (depth >= 8 || folders.length === 0) return files;
     const below: ObjectInfo[][] = [];

@@ -9,6 +9,8 @@ export interface ObjectInfo {
   name: string;
   /** Bytes; only when sizes were asked for, and not of an object that was deleted while the listing lasted. */
   size?: number;
+  /** When it was put by the storage's own clock, milliseconds since 1970; with sizes, where the storage can tell. */
+  modifiedAt?: number;
 }
 
 /** What lies in a folder, whatever it is. */
@@ -57,6 +59,11 @@ export interface Storage {
   folders?(prefix: string): Promise<Map<string, string>>;
   /** All that lies right in a folder (as for list()), objects or not. Storages without folders have nothing to say here. */
   entries?(folder: string): Promise<StorageEntry[]>;
+  /**
+   * What time it is by the clock that `modifiedAt` is taken from, milliseconds since 1970: that of a file server, not of this machine.
+   * @throws ACCESS_DENIED, DISK_FULL, … where it takes a write
+   */
+  clock?(): Promise<number>;
   /** Gone for good when it resolves. Not an error when it is gone. @throws ACCESS_DENIED on append-only storage */
   delete(name: string): Promise<void>;
   /**
