@@ -341,8 +341,8 @@ export class History {
 
   /** With everything removed nothing is left; looked at on a copy of the disk. */
   async #collectGarbage(): Promise<void> {
-    const disk = this.disk.clone();
     this.#pass(EXPIRY_MS);
+    const disk = this.disk.clone();
     for (const location of [LOCATION, COPIES]) {
       const verify = async (repository: StoredRepository): Promise<void> => {
         if (location === LOCATION) await this.#verifyListed(repository);
