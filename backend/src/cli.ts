@@ -1,10 +1,15 @@
 /** The `hvbackup` command in a process: standard streams, signals, exit code. */
-import { runCli } from './cli/run.ts';
+import type { Writable } from 'node:stream';
+import { errorLines, runCli } from './cli/run.ts';
+import { allWritten, standardOutput } from './cli/standard-output.ts';
+import { Terminal } from './cli/terminal.ts';
 import type { Operations } from './protocol/methods.ts';
 import { endAtOnce } from './support/end-process.ts';
+import { EXIT_CODE } from './support/error-codes.ts';
 import { HvError } from './support/errors.ts';
+import { printable } from './support/printable.ts';
 
-const CANCELLED = 5;
+const CANCELLED = EXIT_CODE.cancelled;
 /** How long a command may clean up after the first signal; the variable overrides it. Seconds. */
 const CLEANUP_SECONDS = 60;
 const CLEANUP_VARIABLE = 'HVBACKUP_CANCEL_SECONDS';
@@ -12,24 +17,26 @@ const CLEANUP_VARIABLE = 'HVBACKUP_CANCEL_SECONDS';
 /** Runs the process's command line and ends the process. */
 export async function main(operations: Operations): Promise<never> {
   const args = process.argv.slice(2);
-  return args[0] === 'serve' ? await runServer(operations) : await runCommand(operations, args);
+  const alone = args.length === 1 && args[0] === 'serve';
+  return alone ? await runServer(operations) : await runCommand(operations, args);
 }
 
 async function runCommand(operations: Operations, args: string[]): Promise<never> {
   const stop = cancelOnSignals('Cancelling and cleaning up; press Ctrl-C again to stop at once.');
-  const { stdout, stderr } = process;
-  // Whoever reads may stop at any time (`hvbackup list | head`); the work still goes on to its end.
-  for (const stream of [stdout, stderr]) stream.on('error', () => {});
+  const { stderr } = process;
+  const stdout = standardOutput();
   let at = '';
   const watch = ({ phase, vmName }: { phase: string; vmName?: string }): void => {
     at = vmName === undefined ? phase : `${phase} of VM ${vmName}`;
   };
+  // The reader of stdout may go away at any time (`hvbackup list | head`); the work still goes on to its end.
   const code = await Promise.race([
     runCli({ args, operations, stdout, stderr, signal: stop.signal, watch }),
     stop.overdue.then(() => {
       const error = overdueError(at);
-      if (args.includes('--json')) stdout.write(`${JSON.stringify({ error: error.toJSON() })}\n`);
-      stderr.write(`hvbackup: ${error.message}\n  ${error.advice}\n`);
+      const terminal = new Terminal(stdout, stderr);
+      if (args.includes('--json')) terminal.document({ error: error.toJSON() });
+      for (const line of errorLines(error)) terminal.note(line);
       return CANCELLED;
     }),
   ]);
@@ -41,14 +48,18 @@ async function runServer(operations: Operations): Promise<never> {
   const stop = cancelOnSignals('Cancelling every job and cleaning up.');
   process.stderr.on('error', () => {});
   const log = (message: string): void => {
-    process.stderr.write(`${message}\n`);
+    process.stderr.write(`${printable(message)}\n`);
   };
   // Stdout belongs to the protocol: what a library prints must not end up in it.
   console.log = console.info = console.debug = (...words: unknown[]) => log(words.map(String).join(' '));
   const { serve } = await import('./protocol/serve.ts');
-  const served = serve({ operations, input: process.stdin, output: process.stdout, log, signal: stop.signal });
+  const output = standardOutput();
+  const served = serve({ operations, input: process.stdin, output, log, signal: stop.signal });
   const code = await Promise.race([
-    served.then(() => 0),
+    served.then(async (failure) => {
+      const last = output === process.stdout ? null : await allWritten(output);
+      return (failure ?? last) === null ? 0 : EXIT_CODE.failed;
+    }),
     stop.overdue.then(() => {
       log(overdueError('').message);
       return CANCELLED;
@@ -99,7 +110,7 @@ const overdueError = (at: string): HvError =>
     },
   );
 
-const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
+const flushed = (stream: Writable): Promise<void> =>
   new Promise((resolve) => {
     if (!stream.writable) resolve();
     else stream.write('', () => resolve());

@@ -6,7 +6,8 @@ function Get-VMBackup {
         Lists restore points, oldest first: all of a repository, those of some virtual machines, or one by its id. One that is
         asked for by its id also tells its disks, its configuration files and the virtual machine as it was.
     .PARAMETER Name
-        Names of virtual machines, with wildcards if you like, or their ids.
+        Names of virtual machines, with wildcards if you like, or their ids. An exact name without any restore point is an error,
+        a pattern that matches none is not.
     .PARAMETER Id
         Ids of restore points, or beginnings of them that no other restore point has.
     .PARAMETER Repository
@@ -73,7 +74,7 @@ function Get-VMBackup {
                     $parameters = @{ repository = $location; passphrase = $secret; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
                     do {
                         $page = Invoke-BackendMethod -Backend $backend -Method 'point/list' -Parameters $parameters -TargetObject $location
-                        if (-not $page) { return }
+                        if (-not $page) { break }
                         foreach ($point in $page.points) {
                             if ($wildcard -and $point.vmName -notlike $pattern -and $point.vmName -ne $pattern) { continue }
                             ConvertTo-RestorePoint -Point $point -Repository $location | Add-Passphrase @carried

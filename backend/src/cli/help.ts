@@ -2,11 +2,22 @@
 import { VERSION } from '../support/version.ts';
 import type { Command } from './command.ts';
 import type { Option } from './options.ts';
+import { findCommand, leadingWords } from './parse.ts';
 
 const WIDTH = 100;
 
+/** Help of what the words name: everything, a group of commands, or one command. @throws USAGE when there is no such command */
+export function helpFor(commands: readonly Command[], words: readonly string[]): string[] {
+  const named = leadingWords(words);
+  if (named.length === 0) return overview(commands);
+  const group = commands.filter(
+    (entry) => entry.words.length > named.length && named.every((word, index) => entry.words[index] === word),
+  );
+  return group.length > 0 ? overview(group) : commandHelp(findCommand(commands, named));
+}
+
 /** Help of `hvbackup` itself: every command in a line. */
-export function overview(commands: readonly Command[]): string[] {
+function overview(commands: readonly Command[]): string[] {
   const names = commands.map((entry) => entry.words.join(' '));
   const width = Math.max(...names.map((name) => name.length));
   return [
@@ -15,7 +26,6 @@ export function overview(commands: readonly Command[]): string[] {
     'Usage: hvbackup COMMAND [OPTIONS]',
     '',
     ...commands.map((entry, index) => `  ${names[index]!.padEnd(width)}  ${entry.summary}`),
-    `  ${'serve'.padEnd(width)}  Serve JSON-RPC 2.0 on stdin and stdout (for the PowerShell module).`,
     '',
     'Every command takes --json (one JSON document on stdout) and --help.',
     'Exit codes: 0 done, 1 failed, 2 usage, 3 some VMs failed, 4 damage found, 5 cancelled.',
@@ -23,7 +33,7 @@ export function overview(commands: readonly Command[]): string[] {
 }
 
 /** Help of one command. */
-export function commandHelp(entry: Command): string[] {
+function commandHelp(entry: Command): string[] {
   const name = `hvbackup ${entry.words.join(' ')}`;
   const options = Object.entries(entry.options);
   const parts = [

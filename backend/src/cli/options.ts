@@ -68,6 +68,13 @@ export const number: Parser<number> = (value, name) => {
   throw new HvError('USAGE', `${name}: "${value}" is not a number.`, { data: { option: name, value } });
 };
 
+/** A share: above 0, at most 100. */
+export const percent: Parser<number> = (value, name) => {
+  const parsed = number(value, name);
+  if (parsed > 0 && parsed <= 100) return parsed;
+  throw new HvError('USAGE', `${name} must be above 0 and at most 100.`, { data: { option: name, value } });
+};
+
 /** `NAME`, or `OLD=NEW`: the first sign of equality divides. */
 export const switchMapping: Parser<{ from?: string; to: string }> = (value, name) => {
   const at = value.indexOf('=');

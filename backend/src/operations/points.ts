@@ -15,6 +15,7 @@ import type { OperationContext } from '../support/progress.ts';
 import { diskResult } from './disk-result.ts';
 import { heldPoints, isHeld } from './holds.ts';
 import { findToRemove, prune, unpublish } from './removal.ts';
+import { noPointsOf } from './select-vms.ts';
 import { strayWarnings } from './stray-points.ts';
 import { withRepository } from './with.ts';
 
@@ -40,7 +41,10 @@ export function checkedPoint(manifest: ManifestEnvelope): Point {
   );
 }
 
-/** Pages of restore points, oldest first; the cursor is the last id of the page before. */
+/**
+ * Pages of restore points, oldest first; the cursor is the last id of the page before.
+ * @throws VM_NOT_FOUND when a VM is asked for that has none: a name that was mistyped is no VM without backups
+ */
 export async function listPoints(params: ListPointsParams, context: OperationContext): Promise<ListPointsResult> {
   return withRepository(params, context, async (repository) => {
     const wanted = params.vm?.toLowerCase();
@@ -55,6 +59,12 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
       unreadable.push(`A restore point cannot be read and is not listed (${what}): run "hvbackup check".`);
     };
     const found = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, key, onDamage });
+    if (params.vm !== undefined && params.cursor === undefined && found.length === 0) {
+      // They may have been its points.
+      for (const warning of [...unreadable, ...strayWarnings(repository)]) context.warn?.(warning);
+      const names = (await repository.listDigests(SUMMARY, { onDamage: () => undefined })).map(({ vmName }) => vmName);
+      throw noPointsOf(params.vm, names, repository.location);
+    }
     const points = found.slice(0, params.limit).map((point) => ({ ...point, held: held.has(point.id) }));
     const stray = strayWarnings(repository);
     // Once is enough: on the first page.

@@ -1,5 +1,6 @@
 /** Choosing restore points by their VM, as retention and copying do: a VM is taken whole, whatever names it has had. */
 import { HvError } from '../support/errors.ts';
+import { didYouMean } from '../support/suggest.ts';
 import type { Point } from './points.ts';
 
 /**
@@ -16,10 +17,20 @@ export function selectVms(points: readonly Point[], selector: string | undefined
       .map(({ manifest }) => manifest.group),
   );
   if (groups.size > 0) return points.filter(({ manifest }) => groups.has(manifest.group));
-  const names = [...new Set(points.map(({ body }) => body.vm.name))].sort();
-  const known = names.slice(0, 20).join(', ') + (names.length > 20 ? ', …' : '');
-  throw new HvError('VM_NOT_FOUND', `${location} has no restore point of a VM '${selector}'.`, {
-    advice: names.length > 0 ? `It has restore points of ${known}.` : 'It has no restore points at all.',
-    data: { vm: selector, known: names },
+  throw noPointsOf(
+    selector,
+    points.map(({ body }) => body.vm.name),
+    location,
+  );
+}
+
+/** @param names of the VMs that have restore points, in any number */
+export function noPointsOf(selector: string, names: readonly string[], location: string): HvError {
+  const known = [...new Set(names)].sort();
+  const shown = known.slice(0, 20).join(', ') + (known.length > 20 ? ', …' : '');
+  const advice = known.length > 0 ? `It has restore points of ${shown}.` : 'It has no restore points at all.';
+  return new HvError('VM_NOT_FOUND', `${location} has no restore point of a VM '${selector}'.`, {
+    advice: didYouMean(selector, known, advice),
+    data: { vm: selector, known },
   });
 }

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { HvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { issueSentence, issueText } from './issue-text.ts';
 import {
   METHODS,
   type Method,
@@ -44,23 +45,17 @@ export function createInvoke(operations: Operations, onDefect: (message: string)
     }
     const checked = schemas.result.safeParse(result);
     if (checked.success) return checked.data as MethodResult<typeof name>;
-    onDefect(`${name}: the result does not match its schema: ${sentence(checked.error)}`);
+    onDefect(`${name}: the result does not match its schema: ${issueSentence(checked.error.issues)}`);
     return result as MethodResult<typeof name>;
   };
 }
 
 function invalidParams(method: string, error: z.ZodError): HvError {
-  return new HvError('PROTOCOL_INVALID', `${method}: ${sentence(error)}`, {
+  return new HvError('PROTOCOL_INVALID', `${method}: ${issueSentence(error.issues)}`, {
     advice: 'Correct the parameters; docs/protocol.md describes them.',
     data: {
       method,
-      issues: error.issues.map((issue) => ({ path: issue.path.map(String).join('.'), message: issue.message })),
+      issues: error.issues.map((issue) => ({ path: issue.path.map(String).join('.'), message: issueText(issue) })),
     },
   });
 }
-
-const sentence = (error: z.ZodError): string =>
-  error.issues
-    .slice(0, 5)
-    .map((issue) => (issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ${issue.message}` : issue.message))
-    .join('; ');

@@ -19,8 +19,12 @@ export interface ServeOptions {
   signal?: AbortSignal;
 }
 
-/** Resolves when the session is over and everything was flushed. */
-export async function serve({ operations, input, output, log, signal }: ServeOptions): Promise<void> {
+/**
+ * Resolves when the session is over and everything was flushed.
+ * @returns what writing to `output` failed with; null when nothing did, or when the client has just gone away
+ */
+export async function serve({ operations, input, output, log, signal }: ServeOptions): Promise<Error | null> {
+  let failure: Error | null = null;
   const session = new Session({
     invoke: createInvoke(operations, log),
     log,
@@ -33,8 +37,9 @@ export async function serve({ operations, input, output, log, signal }: ServeOpt
   const stop = (): void => {
     input.destroy();
   };
-  output.on('error', (error) => {
+  output.on('error', (error: NodeJS.ErrnoException) => {
     log(`stdout: ${error.message}`);
+    if (error.code !== 'EPIPE') failure ??= error;
     stop();
   });
   signal?.addEventListener('abort', stop, { once: true });
@@ -54,4 +59,5 @@ export async function serve({ operations, input, output, log, signal }: ServeOpt
   session.cancelAll();
   await session.idle();
   if (output.writable) await new Promise<void>((resolve) => output.write('', () => resolve()));
+  return failure;
 }

@@ -36,6 +36,21 @@ describe('wrong input', () => {
 
   it('an unknown VM', () => expectError(world.tryBackup('gast'), 1, 'VM_NOT_FOUND', /gast/));
 
+  it('a VM without restore points: list, copy and prune name what there is, and say what was meant', () => {
+    const nothing = cli(['list', '--repository', world.repository, '--vm', 'guest'], world);
+    expectError(nothing, 1, 'VM_NOT_FOUND', /no restore points at all/);
+    world.backup('guest');
+    const from = ['--repository', world.repository];
+    for (const command of [['list'], ['copy', '--to', join(world.folder, 'other')], ['prune', '--keep-last', '1']]) {
+      if (command[0] === 'copy') ok(['repository', 'create', command[2]!], world);
+      const answer = cli([...command, ...from, '--vm', 'gust'], world);
+      expectError(answer, 1, 'VM_NOT_FOUND', /Did you mean "guest"\?/);
+      expect(answer.json.error.data).toEqual({ vm: 'gust', known: ['guest'] });
+    }
+    expect(ok(['list', ...from, '--vm', 'GUEST'], world).points).toHaveLength(1);
+    expect(world.tryBackup('gues').stderr).toContain('Did you mean "guest"?');
+  });
+
   it('a missing repository, and a folder that is none', async () => {
     const args = ['backup', '--host', world.host, '--vm', 'guest', '--repository'];
     expectError(cli([...args, join(world.folder, 'none')], world), 1, 'REPOSITORY_NOT_FOUND', /none/);

@@ -48,6 +48,20 @@ describe('command lines', () => {
     [['prune', '--repository', 'r', '--keep-daily', '-1'], '--keep-daily: "-1" is not a whole number', ''],
     [['prune', '--keep-last', 'all'], '--keep-last: "all" is not a whole number', ''],
     [['verify', '--sample', 'some'], '--sample: "some" is not a number.', ''],
+    ...['0', '-1', '100.1', '1e400', '0%'].map((share): [string[], string, string] => [
+      ['verify', '--repository', 'r', '--sample', share],
+      share === '1e400' ? '--sample: "1e400" is not a number.' : '--sample must be above 0 and at most 100.',
+      '',
+    ]),
+    [['--quiet', 'list'], 'The option --quiet stands before the command.', 'Write: hvbackup list --quiet'],
+    [
+      ['--vm', 'web01', 'repository', 'key', 'list', '--repository', 'r'],
+      'The option --vm stands before the command.',
+      'Write: hvbackup repository key list --vm web01 --repository r',
+    ],
+    [['--quiet'], 'The option --quiet stands before the command.', 'see "hvbackup --help"'],
+    [['serve', 'more'], '"more" is one word too many.', 'See "hvbackup serve --help".'],
+    [['srve'], 'There is no command "srve".', 'Did you mean "hvbackup serve"?'],
   ])('%j is a usage error: exit code 2', async (args, message, advice) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -62,6 +76,12 @@ describe('help', () => {
     async (name) => {
       const { code, stdout, stderr } = await run([...name.split(' '), '--help']);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      for (const args of [
+        [...name.split(' '), '-h'],
+        ['help', ...name.split(' ')],
+        [...name.split(' '), '--json', '-h'],
+      ])
+        expect(await run(args)).toMatchObject({ code: 0, stdout, stderr: '' });
       const command = COMMANDS.find((entry) => entry.words.join(' ') === name)!;
       for (const option of Object.keys(command.options)) expect(stdout).toContain(`--${option}`);
       for (const line of stdout.split('\n').filter((text) => !text.includes('hvbackup ')))
@@ -80,11 +100,24 @@ describe('help', () => {
     for (const command of COMMANDS) expect(stdout).toContain(`  ${command.words.join(' ')} `);
   });
 
-  it('of a group lists the group', async () => {
-    const { stdout } = await run(['vm', '--help']);
-    expect(stdout).toContain('vm write');
-    expect(stdout).not.toContain('repository create');
-  });
+  it.each(['vm', 'repository', 'repository key', 'host', 'disk'])(
+    'of the group "%s" lists the group',
+    async (group) => {
+      for (const args of [
+        [...group.split(' '), '--help'],
+        [...group.split(' '), '-h'],
+        ['help', ...group.split(' ')],
+      ]) {
+        const { code, stdout } = await run(args);
+        expect(code).toBe(0);
+        for (const command of COMMANDS) {
+          const name = command.words.join(' ');
+          if (name.startsWith(`${group} `)) expect(stdout).toContain(`  ${name} `);
+          else expect(stdout).not.toContain(`  ${name} `);
+        }
+      }
+    },
+  );
 
   it('of a command that does not exist is a usage error', async () => {
     expect((await run(['exprot', '--help'])).stderr).toContain('Did you mean "hvbackup export"?');

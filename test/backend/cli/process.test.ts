@@ -1,7 +1,7 @@
 /** `hvbackup` as a process: signals, closed pipes, the server on stdio. On the bundle and a simulated host. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -175,8 +175,63 @@ describe.skipIf(!existsSync(BUNDLE))('the process (needs npm run build)', () => 
     child.stdout.destroy();
     child.stderr.destroy();
     const status = await new Promise((resolve) => child.on('exit', resolve));
-    expect(status).toBe(0);
+    // What a shell reports of a program that SIGPIPE ended: not all that it said was read.
+    expect(status).toBe(141);
     expect(ok(['list', '--repository', repository], options).points).toHaveLength(1);
+  });
+
+  const shell = (line: string) => {
+    const quoted = `'${process.execPath}' '${BUNDLE}'`;
+    return spawnSync('bash', ['-c', line.replaceAll('hvbackup', quoted)], { encoding: 'utf8', cwd: folder });
+  };
+
+  describe.skipIf(!existsSync('/dev/full'))('a result that cannot be written', () => {
+    it.each([
+      'vm list --host HOST --json',
+      'vm list --host HOST',
+      'help',
+      '--version',
+      'list --repository none --json',
+    ])('%s: exit code 1 and a sentence', (command) => {
+      const { status, stderr } = shell(`hvbackup ${command.replace('HOST', `'${host}'`)} > /dev/full`);
+      expect(status).toBe(1);
+      expect(stderr).toContain('could not be written to standard output: There is no space left (write: ENOSPC)');
+    });
+
+    it('a file that takes a part only: what a limit, a quota or the last blocks of a disk do', async () => {
+      const { status, stderr } = shell(`trap '' XFSZ; ulimit -f 1; hvbackup help > cut.txt`);
+      expect(stderr).toContain('could not be written to standard output');
+      expect(status).toBe(1);
+      expect(shell('hvbackup help > whole.txt').status).toBe(0);
+      const [cut, whole] = [await stat(join(folder, 'cut.txt')), await stat(join(folder, 'whole.txt'))];
+      expect(cut.size).toBeLessThan(whole.size);
+      expect((await readFile(join(folder, 'whole.txt'), 'utf8')).trimEnd().split('\n').at(-1)).toMatch(/^Exit codes/);
+    });
+
+    it('usage errors keep their code', () => expect(shell('hvbackup lsit --json > /dev/full').status).toBe(2));
+
+    it('serve: exit code 1', () => {
+      const line = '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"1.0"}}';
+      const { status, stderr } = shell(`echo '${line}' | hvbackup serve > /dev/full`);
+      expect(stderr).toContain('ENOSPC');
+      expect(status).toBe(1);
+    });
+  });
+
+  it.skipIf(process.platform === 'win32')('a reader that has seen enough ends it quietly', () => {
+    const { stdout, stderr } = shell(`hvbackup help | head -1; echo \${PIPESTATUS[1]}`);
+    expect(stdout).toMatch(/^hvbackup .*\n0\n$/);
+    expect(stderr).toBe('');
+  });
+
+  it.each([
+    ['serve', '--help'],
+    ['serve', '-h'],
+    ['help', 'serve'],
+    ['serve', '--json', '--help'],
+  ])('%s %s: help, not a session', (...args) => {
+    const { status, stdout } = spawnSync(process.execPath, [BUNDLE, ...args], { encoding: 'utf8', timeout: 20_000 });
+    expect({ status, usage: stdout.includes('Usage: hvbackup serve') }).toEqual({ status: 0, usage: true });
   });
 
   function server() {

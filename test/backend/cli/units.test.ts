@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { nearest } from '../../../backend/src/cli/suggest.ts';
 import { properties, table } from '../../../backend/src/cli/table.ts';
 import { formatBytes, formatDuration, parseInteger, parseSize } from '../../../backend/src/cli/units.ts';
+import { printable } from '../../../backend/src/support/printable.ts';
+import { nearest } from '../../../backend/src/support/suggest.ts';
 
 describe('sizes', () => {
   it.each([
@@ -52,7 +53,7 @@ describe('whole numbers', () => {
 });
 
 describe('tables', () => {
-  it('align, and keep control characters from the terminal', () => {
+  it('align, also what the terminal replaces', () => {
     const rows = [
       { name: 'a', n: 5 },
       { name: 'über\u001b[31m', n: 1234 },
@@ -61,7 +62,7 @@ describe('tables', () => {
       table(rows, [
         { title: 'NAME', value: (row) => row.name },
         { title: 'N', value: (row) => String(row.n), align: 'right' },
-      ]),
+      ]).map(printable),
     ).toEqual(['NAME          N', 'a             5', 'über\ufffd[31m  1234']);
   });
 

@@ -20,7 +20,7 @@ export class Client {
   readonly messages: Message[] = [];
   readonly logs: string[] = [];
   /** Resolves when serve() has ended. */
-  readonly ended: Promise<void>;
+  readonly ended: Promise<Error | null>;
   #waiting: { matches: (message: Message) => boolean; resolve: (message: Message) => void }[] = [];
   #text = '';
 

@@ -18,7 +18,7 @@ import {
   repositoryOption,
   text,
 } from '../options.ts';
-import { printable, table } from '../table.ts';
+import { table } from '../table.ts';
 import { formatBytes, formatDuration } from '../units.ts';
 
 export const backup = command({
@@ -86,9 +86,9 @@ export const backup = command({
 function noteLines(result: BackupVmResult | FailedVm, several: boolean): string[] {
   const { vmName } = result;
   if ('restorePointId' in result)
-    return result.warnings.map((warning) => printable(`Warning: ${several ? `${vmName}: ` : ''}${warning}`));
+    return result.warnings.map((warning) => `Warning: ${several ? `${vmName}: ` : ''}${warning}`);
   const { message, advice } = result.error;
-  return [printable(`${vmName}: ${message}`), ...(advice ? [printable(`  ${advice}`)] : [])];
+  return [`${vmName}: ${message}`, ...(advice ? [`  ${advice}`] : [])];
 }
 
 /** All failed: the code they share, or 1. Some failed: 3. Cancelled before all were done: 5. */

@@ -2,7 +2,7 @@
 import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
-import { printable, properties } from '../table.ts';
+import { properties } from '../table.ts';
 import { formatBytes } from '../units.ts';
 
 export const diskInfo = command({
@@ -29,7 +29,7 @@ export const diskInfo = command({
           ['Log', result.logState],
           ['Parent', result.parents?.join(', ')],
         ]),
-        ...(result.notes ?? []).map(printable),
+        ...(result.notes ?? []),
       ],
     };
   },
@@ -47,9 +47,9 @@ export const diskCheck = command({
     return {
       json: result,
       lines: [
-        `${printable(result.file)} (${result.format}): ${verdict}`,
-        ...result.problems.map((problem) =>
-          printable(`  ${problem.offset === undefined ? '' : `${hex(problem.offset)}: `}${problem.message}`),
+        `${result.file} (${result.format}): ${verdict}`,
+        ...result.problems.map(
+          (problem) => `  ${problem.offset === undefined ? '' : `${hex(problem.offset)}: `}${problem.message}`,
         ),
       ],
       exitCode: result.ok ? 0 : EXIT_CODE.damage,

@@ -9,6 +9,7 @@ import { hold, listCommand, remove, show } from './points.ts';
 import { prune } from './prune.ts';
 import { repositoryCreate, stats } from './repositories.ts';
 import { exportCommand, restore } from './restore.ts';
+import { serveCommand } from './serve.ts';
 import { check, repair, verify } from './verify.ts';
 import { vmChanges } from './vm-changes.ts';
 import { vmCreate, vmList, vmShow, vmWrite } from './vms.ts';
@@ -41,4 +42,5 @@ export const COMMANDS: readonly Command[] = [
   stats,
   diskInfo,
   diskCheck,
+  serveCommand,
 ];

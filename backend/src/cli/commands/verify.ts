@@ -3,8 +3,8 @@ import type { DamageReport, PointLoss } from '../../schema/verify.ts';
 import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
-import { flag, number, optional, passphraseOption, repositoryOption, text } from '../options.ts';
-import { printable, properties } from '../table.ts';
+import { flag, optional, passphraseOption, percent, repositoryOption, text } from '../options.ts';
+import { properties } from '../table.ts';
 import { counted, formatBytes, formatDuration } from '../units.ts';
 
 export const check = command({
@@ -25,7 +25,7 @@ export const verify = command({
   options: {
     repository: repositoryOption,
     point: optional('ID', 'Only this restore point: its id, or the beginning of it; all when absent.', text),
-    sample: optional('PERCENT', 'Read only this share of the blocks.', number),
+    sample: optional('PERCENT', 'Read only this share of the blocks.', percent),
     'passphrase-file': passphraseOption,
   },
   examples: ['verify --repository D:\\Backups', 'verify --repository D:\\Backups --point 01JD9Q --sample 10'],
@@ -101,11 +101,11 @@ function damageLines({ damages, moreDamages, losses, moreLosses }: Findings): st
     const shown = affects.slice(0, MAX_AFFECTS).map((point) => {
       const disk = point.disk === undefined ? '' : ` disk ${point.disk}`;
       const range = point.offset === undefined ? '' : ` from ${hex(point.offset)}, ${formatBytes(point.length ?? 0)}`;
-      return printable(`    concerns ${point.vmName}, restore point ${point.pointId}${disk}${range}`);
+      return `    concerns ${point.vmName}, restore point ${point.pointId}${disk}${range}`;
     });
     const rest = affects.length - shown.length + (damage.moreAffects ?? 0);
     const more = rest > 0 ? [`    … and ${rest} more places`] : [];
-    return [printable(`  ${damage.object} ${where}: ${damage.message}`), ...shown, ...more];
+    return [`  ${damage.object} ${where}: ${damage.message}`, ...shown, ...more];
   });
   return [
     ...bounded(objects, moreDamages),
@@ -119,7 +119,7 @@ function lossLines({ pointId, vmName, disk, configuration, lostBytes, ranges, mo
   const shown = ranges.slice(0, 5).map(({ offset, length }) => `${formatBytes(length)} from ${hex(offset)}`);
   const more = ranges.length - shown.length + moreRanges;
   const places = [...shown, ...(more > 0 ? [`${more} more`] : [])].join(', ');
-  return [printable(`  ${vmName}, restore point ${pointId}, ${what}: ${formatBytes(lostBytes)} (${places})`)];
+  return [`  ${vmName}, restore point ${pointId}, ${what}: ${formatBytes(lostBytes)} (${places})`];
 }
 
 function bounded(lines: string[], more: number): string[] {

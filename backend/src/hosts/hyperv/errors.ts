@@ -1,9 +1,12 @@
 /** Errors of the adapter itself; the helper brings its own. */
 import { HvError } from '../../support/errors.ts';
+import { didYouMean } from '../../support/suggest.ts';
+
+const LIST = 'List the VMs to see their names and ids.';
 
 export const vmNotFound = (nameOrId: string, known: string[]): HvError =>
   new HvError('VM_NOT_FOUND', `There is no VM "${nameOrId}" on the host`, {
-    advice: known.length > 0 ? 'List the VMs to see their names and ids.' : 'The host has no VMs.',
+    advice: known.length > 0 ? didYouMean(nameOrId, known, LIST) : 'The host has no VMs.',
     data: { vm: nameOrId, known },
   });
 

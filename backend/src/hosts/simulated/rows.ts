@@ -3,6 +3,7 @@
 import type { Consistency, VmDescription } from '../../schema/vm.ts';
 import { HvError } from '../../support/errors.ts';
 import { parseGuid } from '../../support/guid.ts';
+import { didYouMean } from '../../support/suggest.ts';
 import type { JournalMark } from './rct-journal.ts';
 import type { State } from './state.ts';
 
@@ -103,7 +104,10 @@ export function findVm(state: State, nameOrId: string): VmDefinition {
 function vmNotFound(state: State, nameOrId: string): HvError {
   const known = vmDefinitions(state).map((vm) => vm.name);
   return new HvError('VM_NOT_FOUND', `There is no VM "${nameOrId}" on the host`, {
-    advice: known.length > 0 ? 'List the VMs to see their names and ids.' : 'The host has no VMs; create one first.',
+    advice:
+      known.length > 0
+        ? didYouMean(nameOrId, known, 'List the VMs to see their names and ids.')
+        : 'The host has no VMs; create one first.',
     data: { vm: nameOrId, known },
   });
 }

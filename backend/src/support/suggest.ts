@@ -14,6 +14,13 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best;
 }
 
+/** What to do about a name that is not known: the nearest one, else what the caller says. */
+export function didYouMean(name: string, known: readonly string[], otherwise: string): string {
+  const lower = known.map((each) => each.toLowerCase());
+  const near = nearest(name.toLowerCase(), lower);
+  return near === null ? otherwise : `Did you mean "${known[lower.indexOf(near)]}"? ${otherwise}`;
+}
+
 /** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
