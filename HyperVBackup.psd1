@@ -36,7 +36,7 @@
     PrivateData          = @{
         PSData = @{
             Tags         = @('Hyper-V', 'Backup', 'Restore', 'RCT', 'VHDX', 'VirtualMachine', 'PSEdition_Desktop', 'PSEdition_Core', 'Windows')
-            ReleaseNotes = 'First version: backup, list, verify, restore and export on the simulated host.'
+            ReleaseNotes = 'Backup, verification, restore, export, retention, copies and encryption, on the simulated host and on doubles of Hyper-V; no real host has seen it yet.'
         }
     }
 }

@@ -14,8 +14,14 @@ function ConvertTo-BackendErrorRecord {
     )
 
     $code = "$(Get-Field -InputObject $ErrorObject -Name 'code')"
-    $message = "$(Get-Field -InputObject $ErrorObject -Name 'message')"
-    $advice = "$(Get-Field -InputObject $ErrorObject -Name 'advice')"
+    $lines = $code -eq 'BACKEND_FAILED'
+    $message = ConvertTo-PrintableText -Text (ConvertTo-CmdletText -Text "$(Get-Field -InputObject $ErrorObject -Name 'message')") -AllowLines:$lines
+    $advice = ConvertTo-PrintableText -Text (ConvertTo-CmdletText -Text "$(Get-Field -InputObject $ErrorObject -Name 'advice')")
+    # What is refused are parameters, by their names in the protocol.
+    if ($code -eq 'PROTOCOL_INVALID') {
+        $message = [regex]::Replace($message, '(?<=^|; )([a-z])(\w*)(?=[ .])', { param($found) '-' + $found.Groups[1].Value.ToUpperInvariant() + $found.Groups[2].Value })
+        if ($advice -match 'docs/protocol') { $advice = 'See the help of the command for what its parameters take.' }
+    }
     $kind = switch -Regex ($code) {
         '^(USAGE|PROTOCOL_INVALID)$' { 'InvalidArgument', 'System.ArgumentException'; break }
         '^CANCELLED$' { 'OperationStopped', 'System.OperationCanceledException'; break }

@@ -50,7 +50,7 @@ function Invoke-BackendMethod {
             $message = ConvertFrom-BackendJson -Json $line
             switch (Get-Field -InputObject $message -Name 'method') {
                 '$/progress' { if ($Activity) { Write-BackendProgress -Notification $message.params -Activity $Activity -Meter $meter } }
-                '$/warning' { Write-Warning -Message $message.params.message }
+                '$/warning' { Write-Warning -Message (ConvertTo-PrintableText -Text (ConvertTo-CmdletText -Text $message.params.message)) }
                 default { if ((Get-Field -InputObject $message -Name 'id') -eq $id) { $answered = $true } }
             }
         }
@@ -62,7 +62,7 @@ function Invoke-BackendMethod {
                 Write-Debug -Message "stdin: $_"
             }
         }
-        if ($meter.Shown) { Write-Progress -Activity $Activity -Completed }
+        if ($meter.Shown) { Write-Progress -Activity (ConvertTo-PrintableText -Text $Activity) -Completed }
     }
     $failure = Get-Field -InputObject $message -Name 'error'
     if ($null -ne $failure) {
@@ -72,7 +72,7 @@ function Invoke-BackendMethod {
         return
     }
     foreach ($warning in @(Get-Field -InputObject $message.result -Name 'warnings')) {
-        if ($warning) { Write-Warning -Message $warning }
+        if ($warning) { Write-Warning -Message (ConvertTo-PrintableText -Text (ConvertTo-CmdletText -Text $warning)) }
     }
     return $message.result
 }

@@ -23,7 +23,7 @@ function Write-BackendProgress {
     $status = $Notification.phase
     $disk = Get-Field -InputObject $Notification -Name 'disk'
     if ($null -ne $disk) { $status += " disk $disk" }
-    $progress = @{ Activity = $Activity }
+    $progress = @{ Activity = ConvertTo-PrintableText -Text $Activity }
     $done = Get-Field -InputObject $Notification -Name 'doneBytes'
     $total = Get-Field -InputObject $Notification -Name 'totalBytes'
     if ($null -ne $done) { $status += ', ' + (Format-ByteCount -Bytes $done) }
@@ -37,5 +37,5 @@ function Write-BackendProgress {
     if ($text) { $status += ", $text" }
     $remaining = Get-Field -InputObject $Notification -Name 'remainingMs'
     if ($null -ne $remaining) { $progress.SecondsRemaining = [int][Math]::Min([int]::MaxValue, [Math]::Ceiling($remaining / 1000)) }
-    Write-Progress @progress -Status $status
+    Write-Progress @progress -Status (ConvertTo-PrintableText -Text $status)
 }

@@ -232,7 +232,7 @@ function Backup-VMRct {
                             Write-BackendError -Cmdlet $PSCmdlet -ErrorObject $problem -TargetObject $result.vmName
                             continue
                         }
-                        foreach ($warning in $result.warnings) { Write-Warning -Message "$($result.vmName): $warning" }
+                        foreach ($warning in $result.warnings) { Write-Warning -Message (ConvertTo-PrintableText -Text (ConvertTo-CmdletText -Text "$($result.vmName): $warning")) }
                         ConvertTo-BackupResult -Result $result -Repository $location | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
                     }
                     continue

@@ -13,11 +13,16 @@ function Export-VMBackupData {
     .PARAMETER Path
         Folder for the images; created when it is missing.
     .PARAMETER Format
-        Format of the images: Vhdx, Vhd, Raw or Qcow2. This version writes Vhdx and Raw.
+        Format of the images: Vhdx, Vhd, Raw or Qcow2.
+    .PARAMETER Subformat
+        How a VHD holds its content: Fixed or Dynamic; Dynamic when left out. For the format Vhd only.
+    .PARAMETER Azure
+        Write what Azure takes: a fixed VHD, its size rounded up to whole MiB. For the format Vhd only.
     .PARAMETER DiskNumber
         Numbers of the disks to export, from 0; all when left out.
     .PARAMETER Base
-        Export only what differs from this restore point. This version refuses it.
+        Export only what differs from this restore point, as differencing disks over its images, which must lie in the same
+        folder and be unchanged. For the format Vhdx only.
     .PARAMETER AllowHoles
         Take what can be read of a damaged restore point: what cannot is filled with zeros and reported in Holes. Without it
         damage is an error.
@@ -32,6 +37,10 @@ function Export-VMBackupData {
         Get-VMBackup web01 -Repository D:\Backups | Select-Object -Last 1 | Export-VMBackupData -Path E:\Images -Format Raw -DiskNumber 0
 
         Exports the first disk of the newest restore point as a raw image.
+    .EXAMPLE
+        Get-VMBackup web01 -Repository D:\Backups | Select-Object -Last 1 | Export-VMBackupData -Path E:\Azure -Format Vhd -Azure
+
+        Exports the newest restore point as fixed VHDs that Azure takes.
     .OUTPUTS
         HyperVBackup.ExportedFile, one for each image: DiskNumber, Path, Format, Size, FileSize, WrittenBytes, Holes, VMName,
         RestorePointId.
@@ -61,6 +70,11 @@ function Export-VMBackupData {
         [ValidateSet('Vhdx', 'Vhd', 'Raw', 'Qcow2')]
         [string] $Format,
 
+        [ValidateSet('Fixed', 'Dynamic')]
+        [string] $Subformat,
+
+        [switch] $Azure,
+
         [ValidateRange(0, 1023)]
         [int[]] $DiskNumber,
 
@@ -83,6 +97,8 @@ function Export-VMBackupData {
                     point      = $point
                     directory  = $directory
                     format     = ConvertTo-ProtocolValue -Value $Format
+                    subformat  = ConvertTo-ProtocolValue -Value $Subformat
+                    azure      = [bool]$Azure
                     disks      = $DiskNumber
                     base       = if ($Base) { $Base } else { $null }
                     allowHoles = [bool]$AllowHoles

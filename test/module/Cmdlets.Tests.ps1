@@ -536,6 +536,17 @@ Describe 'Export-VMBackupData' {
         Export-VMBackupData -Id '01JD' -Repository $repository @options -WhatIf | Should -BeNullOrEmpty
         @(Get-Received).Count | Should -Be 1
     }
+
+    It 'exports a fixed VHD, and one for Azure' {
+        $result = @{ restorePointId = $pointId; vmName = 'web01'; files = @(); damaged = $false; holes = @(); moreHoles = 0; holeBytes = 0; durationMs = 100; warnings = @() }
+        Use-FakeBackend -Folder $fake -Script @{ 'point/export' = @(@{ result = $result }) }
+        Export-VMBackupData -Id '01JD' -Repository $repository -Path 'out' -Format Vhd -Subformat Fixed
+        Export-VMBackupData -Id '01JD' -Repository $repository -Path 'out' -Format Vhd -Azure
+        $sent = @(Get-Received).params
+        $sent[0].subformat | Should -BeExactly 'fixed'
+        $sent.azure | Should -Be @($false, $true)
+        $sent[1].PSObject.Properties.Name | Should -Not -Contain 'subformat'
+    }
 }
 
 Describe 'Remove-VMBackup' {

@@ -53,7 +53,7 @@ Describe 'Parameters' {
         @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository Passphrase' }
         @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample Passphrase' }
         @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Credential Name GenerateNewId Replace Kind SwitchName SwitchMap DiskNumber Path AllowHoles Force Passphrase' }
-        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format DiskNumber Base AllowHoles Passphrase' }
+        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format Subformat Azure DiskNumber Base AllowHoles Passphrase' }
         @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost Credential ReadMethod ExportFolder' }
         @{ Name = 'Start-VMBackupTrace'; Expected = 'Path Anonymize' }
         @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
