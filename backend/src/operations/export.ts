@@ -1,8 +1,6 @@
 /** Exporting disks of a restore point as disk images, on any machine. */
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { ImageWriter } from '../disk/device.ts';
-import { createQcow2Writer, createRawWriter, createVhdWriter, createVhdxWriter } from '../disk/index.ts';
 import type { ContentRef, Repository } from '../repository/port.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../schema/export.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
@@ -11,7 +9,8 @@ import { PRIVATE_FOLDER } from '../support/file.ts';
 import { makeFolder } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
-import { baseContent, findImage, imageIdentity, writeDifference } from './export-difference.ts';
+import { baseContent, findImage, writeDifference } from './export-difference.ts';
+import { checkFormat, formatWarnings, imageSize, isFullLength, openWriter } from './export-format.ts';
 import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { whileReading } from './reading.ts';
@@ -34,6 +33,7 @@ interface Target {
  */
 export async function exportPoint(params: ExportPointParams, context: OperationContext): Promise<ExportPointResult> {
   const clock = performance.now();
+  checkFormat(params);
   return withContent(
     params,
     context,
@@ -43,13 +43,14 @@ export async function exportPoint(params: ExportPointParams, context: OperationC
       const base = params.base === undefined ? undefined : await readPoint(repository, params.base);
       const files: ExportedFile[] = [];
       const holes = new HoleReport();
-      await whileReading(repository, base ? [point, base] : [point], 'export', context, async () => {
-        const targets = await planTargets(repository, point, base, directory, params);
-        for (const target of targets) files.push(await exportDisk(repository, point, target, params, context, holes));
-      });
       const warnings = point.body.disks
         .filter((disk) => disk.content === null)
         .map((disk) => `Disk ${disk.index} is not in the restore point: ${disk.skipped}.`);
+      await whileReading(repository, base ? [point, base] : [point], 'export', context, async () => {
+        const targets = await planTargets(repository, point, base, directory, params);
+        warnings.push(...targets.flatMap(({ disk }) => formatWarnings(point, disk, params)));
+        for (const target of targets) files.push(await exportDisk(repository, point, target, params, context, holes));
+      });
       return {
         restorePointId: point.manifest.id,
         vmName: point.body.vm.name,
@@ -72,12 +73,6 @@ async function planTargets(
   params: ExportPointParams,
 ): Promise<Target[]> {
   const disks = selectDisks(point, params.disks);
-  if (base && params.format !== 'vhdx') {
-    throw new HvError('NOT_SUPPORTED', `A difference cannot be exported as ${params.format}.`, {
-      advice: 'Export it as vhdx, or without a base.',
-      data: { format: params.format },
-    });
-  }
   await makeFolder(directory, PRIVATE_FOLDER);
   const targets: Target[] = [];
   for (const disk of disks) {
@@ -97,11 +92,7 @@ async function planTargets(
 }
 
 /** What an image will take, to the repository's block: its data, and for a raw one the length of the disk. */
-async function sizeUp(
-  repository: Repository,
-  { disk, path, base }: Target,
-  { format, allowHoles }: ExportPointParams,
-): Promise<Image> {
+async function sizeUp(repository: Repository, { disk, path, base }: Target, params: ExportPointParams): Promise<Image> {
   const whole = [{ offset: 0, length: disk.size }];
   const reader = await repository.openContent(disk.content!);
   let dataBytes = 0;
@@ -113,22 +104,23 @@ async function sizeUp(
     }
   } catch (error) {
     // What cannot be read takes no room; how much lies behind it is then not known before.
-    if (!allowHoles || !isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+    if (!params.allowHoles || !isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
   } finally {
     await reader.close();
   }
-  return { path, dataBytes, fileBytes: format === 'raw' ? disk.size : dataBytes };
+  return { path, dataBytes, fileBytes: isFullLength(params) ? imageSize(disk, params) : dataBytes };
 }
 
 async function exportDisk(
   repository: Repository,
   point: Point,
   { disk, path, base }: Target,
-  { format, allowHoles }: ExportPointParams,
+  params: ExportPointParams,
   context: OperationContext,
   holes: HoleReport,
 ): Promise<ExportedFile> {
   const { body } = point;
+  const { format, allowHoles } = params;
   const onHole = allowHoles ? (offset: number, length: number) => holes.add(disk.index, offset, length) : undefined;
   const about = { phase: 'export', vmName: body.vm.name, disk: disk.index };
   let writtenBytes: number;
@@ -137,52 +129,14 @@ async function exportDisk(
       const target = { path, parent: base.image };
       writtenBytes = await writeDifference(repository, base.content, disk.content!, target, context, about, onHole);
     } else {
-      const hardware = body.vm.disks.find((entry) => entry.index === disk.index);
-      const writer = await openWriter(path, format, disk, hardware);
+      const writer = await openWriter(path, params, point, disk);
       writtenBytes = await writeDisk(repository, disk.content!, writer, context, about, onHole);
     }
   } catch (error) {
     throw namingDamage(error, point, disk.index);
   }
   const fileSize = (await stat(path)).size;
-  return { disk: disk.index, path, format, size: disk.size, fileSize, writtenBytes, parent: base?.image };
-}
-
-type Hardware = Point['body']['vm']['disks'][number] | undefined;
-
-async function openWriter(
-  path: string,
-  format: ExportFormat,
-  disk: ManifestDisk,
-  hardware: Hardware,
-): Promise<ImageWriter> {
-  switch (format) {
-    case 'raw':
-      return createRawWriter(path, { size: disk.size });
-    case 'vhdx':
-      return createVhdxWriter(path, {
-        size: disk.size,
-        blockSize: hardware?.blockSize,
-        logicalSectorSize: hardware?.logicalSectorSize,
-        physicalSectorSize: hardware?.physicalSectorSize,
-        dataWriteGuid: imageIdentity(disk.content!),
-      });
-    case 'vhd':
-      requireSmallSectors(disk, hardware);
-      return createVhdWriter(path, { size: disk.size, type: 'dynamic' });
-    case 'qcow2':
-      return createQcow2Writer(path, { size: disk.size });
-  }
-}
-
-/** A VHD has sectors of 512 bytes only: the guest would find its partitions at other addresses. */
-function requireSmallSectors(disk: ManifestDisk, hardware: Hardware): void {
-  if (hardware === undefined || hardware.logicalSectorSize === 512) return;
-  throw new HvError(
-    'NOT_SUPPORTED',
-    `Disk ${disk.index} has sectors of ${hardware.logicalSectorSize} bytes; a VHD has sectors of 512 bytes.`,
-    { advice: 'Export it as vhdx.', data: { disk: disk.index, logicalSectorSize: hardware.logicalSectorSize } },
-  );
+  return { disk: disk.index, path, format, size: imageSize(disk, params), fileSize, writtenBytes, parent: base?.image };
 }
 
 /** `<vm>-disk<index>.<format>`, a difference with its point's id: what no file system accepts in a name is replaced. */

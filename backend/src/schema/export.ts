@@ -11,6 +11,14 @@ export const ExportPointParams = z.strictObject({
   point: PointSelector,
   directory: z.string().min(1).describe('Folder for the images; created when missing.'),
   format: ExportFormat.describe('Format of the images.'),
+  subformat: z
+    .enum(['fixed', 'dynamic'])
+    .optional()
+    .describe('How a VHD holds its content, `dynamic` when absent; format `vhd` only.'),
+  azure: z
+    .boolean()
+    .default(false)
+    .describe('Write what Azure takes: a fixed VHD, its size rounded up to whole MiB; format `vhd` only.'),
   disks: z.array(DiskIndex).optional().describe('Only these disks, from 0; all when absent.'),
   base: PointSelector.optional().describe(
     'Write only what differs from this restore point, as differencing disks (AVHDX) over its images, which must lie in ' +

@@ -1,7 +1,10 @@
 /** Every format a restore point is exported as, judged by tools that others wrote; chains of differences included. */
-import { rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { createVhdxWriter } from '../../../backend/src/disk/index.ts';
 import { noise } from '../../../build/fixtures/content.ts';
 import { cli, ok } from '../support/cli.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
@@ -44,6 +47,71 @@ describe('exports', async () => {
       if (format !== 'qcow2') expect(ok(['disk', 'check', file.path])).toMatchObject({ ok: true, problems: [] });
     },
   );
+
+  it.skipIf(!hasTool('qemu-img'))(
+    'a fixed VHD, and one for Azure: whole MiB, the rest zeros (needs qemu-img)',
+    async () => {
+      const size = 32 * MIB + 512;
+      for (const [how, rounded] of [
+        [['--subformat', 'fixed'], size],
+        [['--azure'], 33 * MIB],
+        [['--azure', '--subformat', 'fixed'], 33 * MIB],
+      ] as const) {
+        const to = join(folder, `fixed-${how.join('')}`);
+        const args = ['--repository', world.repository, '--point', points[3]!, '--to', to, '--format', 'vhd', ...how];
+        const { files, warnings } = ok(['export', ...args], world);
+        expect(files[0]).toMatchObject({ format: 'vhd', size: rounded, fileSize: rounded + 512 });
+        expect(warnings.join()).toMatch(
+          rounded === size ? /^$/ : /disk 0 was rounded up from 33554944 to 34603008 bytes/,
+        );
+        const info = JSON.parse(tool('qemu-img', 'info', '-f', 'vpc', '--output=json', files[0].path));
+        expect(info['virtual-size']).toBe(rounded);
+        expect(ok(['disk', 'info', files[0].path])).toMatchObject({ type: 'fixed', size: rounded });
+        expect(ok(['disk', 'check', files[0].path])).toMatchObject({ ok: true });
+        // Longer by zeros only: what qemu-img calls identical without its strict mode.
+        expect(tool('qemu-img', 'compare', '-f', 'raw', '-F', 'vpc', raw(3), files[0].path)).toMatch(/identical/);
+        // Sparse: 20 of 32 MiB are zeros.
+        expect((await stat(files[0].path)).blocks * 512).toBeLessThan(14 * MIB);
+        if (!hasLibvhdi) continue;
+        const padded = Buffer.concat([await readFile(raw(3)), Buffer.alloc(rounded - size)]);
+        const sha256 = createHash('sha256').update(padded).digest('hex');
+        expect(libvhdiContent(files[0].path)).toEqual({ size: rounded, sha256 });
+        await rm(to, { recursive: true });
+      }
+    },
+  );
+
+  it('options that contradict each other are refused before anything is made', async () => {
+    const to = join(folder, 'refused');
+    const args = ['export', '--repository', world.repository, '--point', points[3]!, '--to', to];
+    for (const more of [
+      ['--format', 'vhdx', '--azure'],
+      ['--format', 'raw', '--subformat', 'fixed'],
+      ['--format', 'vhd', '--azure', '--subformat', 'dynamic'],
+    ]) {
+      const { status, json } = cli([...args, ...more], world);
+      expect([status, json.error.code]).toEqual([2, 'USAGE']);
+    }
+    expect(existsSync(to)).toBe(false);
+  });
+
+  it('a disk with 4 KiB sectors: raw and qcow2 say what they do not record, vhdx records it, vhd refuses', async () => {
+    const image = join(folder, 'big-sectors.vhdx');
+    const writer = await createVhdxWriter(image, { size: 4 * MIB, logicalSectorSize: 4096, physicalSectorSize: 4096 });
+    await writer.write(0, noise(MIB, 9));
+    await writer.finish();
+    world.vm('big sectors', image);
+    const point = world.backup('big sectors').restorePointId;
+    const args = ['export', '--repository', world.repository, '--point', point];
+    for (const format of ['raw', 'qcow2']) {
+      const { warnings } = ok([...args, '--to', join(folder, `4k-${format}`), '--format', format], world);
+      expect(warnings).toEqual([expect.stringContaining('sectors of 4096 bytes')]);
+    }
+    const { files, warnings } = ok([...args, '--to', join(folder, '4k'), '--format', 'vhdx'], world);
+    expect(warnings).toEqual([]);
+    expect(ok(['disk', 'info', files[0].path]).logicalSectorSize).toBe(4096);
+    expect(cli([...args, '--to', join(folder, '4k'), '--format', 'vhd'], world).json.error.code).toBe('NOT_SUPPORTED');
+  });
 
   it('differences make a chain four deep, the same to libvhdi (where installed) as the whole disks', async () => {
     const chain = [run(points[0]!, 'chain', '--format', 'vhdx')[0].path];

@@ -408,7 +408,15 @@ describe('repositories and restore points', () => {
     const { json } = await run([...args, '--json'], { exportPoint });
     expect(json.files).toHaveLength(1);
     expect(exportPoint.calls).toEqual([
-      { repository, point: '01JD', directory: resolve('out'), format: 'raw', disks: [1], allowHoles: false },
+      {
+        repository,
+        point: '01JD',
+        directory: resolve('out'),
+        format: 'raw',
+        azure: false,
+        disks: [1],
+        allowHoles: false,
+      },
     ]);
   });
 

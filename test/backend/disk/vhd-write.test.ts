@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type Disk, openDisk } from '../../../backend/src/disk/index.ts';
 import { checkVhd } from '../../../backend/src/disk/vhd/check.ts';
 import { GIB, KIB, MAX_DISK_SIZE, MIB } from '../../../backend/src/disk/vhd/format/constants.ts';
+import { planVhd } from '../../../backend/src/disk/vhd/plan.ts';
 import { createVhdWriter } from '../../../backend/src/disk/vhd/stream-writer.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
 import { pattern, seeded } from '../../../build/fuzz/random.ts';
@@ -176,4 +177,19 @@ describe('VHD writer', () => {
       }
     },
   );
+});
+
+describe('sizes', () => {
+  it('Azure takes a fixed one of up to 4095 GiB, which Windows does not attach; everything else ends at 2040', () => {
+    const plan = (size: number, type: 'fixed' | 'dynamic', azure?: boolean) => planVhd({ size, type, azure });
+    expect(plan(4095 * GIB, 'fixed', true).footer.currentSize).toBe(4095 * GIB);
+    expect(() => plan(4095 * GIB + 512, 'fixed', true)).toThrow(/at most 4095 GiB/);
+    for (const [type, azure] of [
+      ['fixed', false],
+      ['dynamic', true],
+    ] as const) {
+      expect(plan(MAX_DISK_SIZE, type, azure).size).toBe(MAX_DISK_SIZE);
+      expect(() => plan(MAX_DISK_SIZE + 512, type, azure)).toThrow(/at most 2040 GiB/);
+    }
+  });
 });

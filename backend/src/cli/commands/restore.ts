@@ -101,6 +101,12 @@ export const exportCommand = command({
     point: pointOption,
     to: required('DIR', 'Folder for the images; created when missing.', text),
     format: required('vhdx|vhd|raw|qcow2', 'Format of the images.', oneOf('vhdx', 'vhd', 'raw', 'qcow2')),
+    subformat: optional(
+      'fixed|dynamic',
+      'How a VHD holds its content; dynamic when absent. With --format vhd only.',
+      oneOf('fixed', 'dynamic'),
+    ),
+    azure: flag('Write what Azure takes: a fixed VHD, its size rounded up to whole MiB. With --format vhd only.'),
     disk: list('I', 'Only this disk, from 0.', diskIndex),
     base: optional(
       'POINT',
@@ -116,6 +122,7 @@ export const exportCommand = command({
   examples: [
     'export --repository D:\\Backups --point 01JD9Q --to E:\\Images --format vhdx',
     'export --repository ./backups --point 01JD9Q --to ./images --format raw --disk 0 --json',
+    'export --repository D:\\Backups --point 01JD9Q --to E:\\Azure --format vhd --azure',
   ],
   run: async (values, context) => {
     const result = await context.call('point/export', {
@@ -123,6 +130,8 @@ export const exportCommand = command({
       point: values.point,
       directory: context.absolute(values.to),
       format: values.format,
+      subformat: values.subformat,
+      azure: values.azure,
       base: values.base,
       disks: values.disk.length > 0 ? values.disk : undefined,
       limitRate: values['limit-rate'],

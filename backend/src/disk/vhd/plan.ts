@@ -12,6 +12,7 @@ import {
   GIB,
   KIB,
   LOCATOR_COUNT,
+  MAX_AZURE_SIZE,
   MAX_BLOCK_SIZE,
   MAX_DISK_SIZE,
   MIN_BLOCK_SIZE,
@@ -32,6 +33,8 @@ export interface NewVhdOptions {
   type: 'fixed' | 'dynamic';
   /** Dynamic disks: bytes, a power of two from 4 KiB to 256 MiB; default 2 MiB, all that every program reads. */
   blockSize?: number;
+  /** Fixed disks: up to what Azure takes, which is more than Windows attaches. */
+  azure?: boolean;
   /** Default a new one. */
   uniqueId?: string;
 }
@@ -68,17 +71,19 @@ const CREATOR_HOST = 'Wi2k';
 /** Content of blocks starts at multiples of this, as in Windows' own: a guest's 4 KiB stay whole on 4 KiB disks. */
 const CONTENT_ALIGNMENT = 4 * KIB;
 
-/** @throws NOT_SUPPORTED for a disk above 2040 GiB, USAGE for an impossible size or block size */
+/** @throws NOT_SUPPORTED for a disk above 2040 GiB (4095 GiB for Azure), USAGE for an impossible size or block size */
 export function planVhd(options: NewVhdOptions): VhdPlan {
   const size = alignUp(options.size, SECTOR);
   if (!Number.isSafeInteger(options.size) || size <= 0) {
     throw badGeometry(`a disk of ${options.size} bytes`, { size: options.size });
   }
-  if (size > MAX_DISK_SIZE) {
-    const what = `A VHD holds at most ${MAX_DISK_SIZE / GIB} GiB (${MAX_DISK_SIZE} bytes); this disk has ${size} bytes.`;
+  const limit = options.azure && options.type === 'fixed' ? MAX_AZURE_SIZE : MAX_DISK_SIZE;
+  if (size > limit) {
+    const whose = limit === MAX_AZURE_SIZE ? 'A VHD for Azure' : 'A VHD';
+    const what = `${whose} holds at most ${limit / GIB} GiB (${limit} bytes); this disk has ${size} bytes.`;
     throw new HvError('NOT_SUPPORTED', what, {
       advice: 'Use VHDX, which holds up to 64 TiB.',
-      data: { size, limit: MAX_DISK_SIZE },
+      data: { size, limit },
     });
   }
   const dynamic = options.type === 'dynamic' ? planDynamic(size, options.blockSize ?? DEFAULT_BLOCK_SIZE) : null;

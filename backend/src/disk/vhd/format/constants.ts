@@ -40,6 +40,8 @@ export const MAX_BLOCK_SIZE = 256 * MIB;
 
 /** Largest disk of the format: above it Windows refuses to create or attach one. */
 export const MAX_DISK_SIZE = 2040 * GIB;
+/** Largest fixed VHD that Azure takes (its documentation, "Prepare a VHD"); the format itself has a 64-bit size. */
+export const MAX_AZURE_SIZE = 4095 * GIB;
 /** A fixed disk has no table that would bound it; larger than any hypervisor's disk is damage. */
 export const MAX_FIXED_SIZE = 64 * 1024 * GIB;
 
