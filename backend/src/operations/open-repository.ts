@@ -99,12 +99,23 @@ const vmNameOf = ({ body }: ManifestEnvelope): string | null => {
   return parsed.success ? parsed.data : null;
 };
 
+/** @throws REPOSITORY_NOT_FOUND with what the link leads to: neither a repository nor a place for one */
+async function refuseDanglingLink(location: string): Promise<void> {
+  const target = await fs.readlink(location).catch(() => null);
+  if (target === null) return;
+  throw new HvError('REPOSITORY_NOT_FOUND', `${location} is a link to ${target}, which is not there`, {
+    advice: 'Connect or mount what it leads to, or correct the link.',
+    data: { location, target },
+  });
+}
+
 async function requireFolder(location: string): Promise<void> {
   try {
     if ((await fs.stat(location)).isDirectory()) return;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw toHvError(error, location);
+    await refuseDanglingLink(location);
     throw new HvError('REPOSITORY_NOT_FOUND', `There is no repository: ${location}`, {
       advice: 'Check the location, or create one with "hvbackup repository create".',
       data: { location },

@@ -15,6 +15,7 @@ const CODES = {
   FILE_NOT_FOUND: 'failed',
   FILE_EXISTS: 'failed',
   FILE_TOO_LARGE: 'failed',
+  PATH_TOO_LONG: 'failed',
   NOT_A_FILE: 'failed',
   NOT_A_DIRECTORY: 'failed',
   ACCESS_DENIED: 'failed',

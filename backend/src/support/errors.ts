@@ -74,6 +74,7 @@ const SYSTEM_CODES: Record<string, ErrorCode> = {
   EEXIST: 'FILE_EXISTS',
   EISDIR: 'NOT_A_FILE',
   ENOTDIR: 'NOT_A_DIRECTORY',
+  ENAMETOOLONG: 'PATH_TOO_LONG',
 };
 
 const SYSTEM_ADVICE: Partial<Record<ErrorCode, string>> = {
@@ -82,7 +83,12 @@ const SYSTEM_ADVICE: Partial<Record<ErrorCode, string>> = {
   DISK_FULL: 'Free space there, or use another location, and run the command again.',
   FILE_TOO_LARGE: 'The target file system cannot hold a file of this size; use another one.',
   FILE_EXISTS: 'Choose another name, or remove the file first.',
+  PATH_TOO_LONG: 'Use shorter names: most file systems take 255 bytes in a name, and 4096 in a path.',
 };
+
+/** No permission would help. */
+const READ_ONLY_ADVICE =
+  'Mount it for writing (after an error the system itself may have made it read-only: look into its log), or use another location.';
 
 /**
  * Turns anything thrown into an HvError. System errors (errno) keep their path and call; what is already an HvError
@@ -97,11 +103,15 @@ export function toHvError(error: unknown, where?: string): HvError {
       const name = errnoName(system);
       const code = SYSTEM_CODES[name] ?? 'IO_ERROR';
       const path = system.path === undefined || isBarePrefix(system.path) ? where : withoutLongPathPrefix(system.path);
-      return new HvError(code, `${describe(code)}${path ? `: ${path}` : ''}${errnoText(name, system.syscall)}`, {
-        advice: SYSTEM_ADVICE[code],
-        data: { ...(path ? { path } : {}), errno: name, syscall: system.syscall },
-        cause: error,
-      });
+      return new HvError(
+        code,
+        `${name === 'EROFS' ? 'The file system cannot be written to' : describe(code)}${path ? `: ${path}` : ''}${errnoText(name, system.syscall)}`,
+        {
+          advice: name === 'EROFS' ? READ_ONLY_ADVICE : SYSTEM_ADVICE[code],
+          data: { ...(path ? { path } : {}), errno: name, syscall: system.syscall },
+          cause: error,
+        },
+      );
     }
     return new HvError('INTERNAL', `${where ? `${where}: ` : ''}${error.message}`, { cause: error });
   }
@@ -120,6 +130,8 @@ function describe(code: ErrorCode): string {
       return 'The file would be too large for its file system';
     case 'FILE_EXISTS':
       return 'The file exists already';
+    case 'PATH_TOO_LONG':
+      return 'The path, or a name in it, is too long';
     case 'NOT_A_FILE':
       return 'A folder stands where a file was expected';
     case 'NOT_A_DIRECTORY':

@@ -105,7 +105,8 @@ function damageLines({ damages, moreDamages, losses, moreLosses }: Findings): st
     });
     const rest = affects.length - shown.length + (damage.moreAffects ?? 0);
     const more = rest > 0 ? [`    … and ${rest} more places`] : [];
-    return [`  ${damage.object} ${where}: ${damage.message}`, ...shown, ...more];
+    const message = damage.message.startsWith(`${where}: `) ? damage.message.slice(where.length + 2) : damage.message;
+    return [`  ${damage.object} ${where}: ${message}`, ...shown, ...more];
   });
   return [
     ...bounded(objects, moreDamages),

@@ -247,6 +247,7 @@ function report(error: unknown, offset: number, length: number, onDamage: Stream
   onDamage(toDamage(problem), offset, length);
 }
 
+/** The place is in the other fields: the message need not say it again. */
 export function toDamage(problem: { message: string; data: Record<string, unknown> }): Damage {
   const { object, path, offset, id } = problem.data;
   return {
@@ -254,6 +255,11 @@ export function toDamage(problem: { message: string; data: Record<string, unknow
     path: typeof path === 'string' ? path : '',
     ...(typeof offset === 'number' ? { offset } : {}),
     ...(typeof id === 'string' ? { id } : {}),
-    message: problem.message,
+    message: typeof path === 'string' ? withoutPlace(problem.message, path) : problem.message,
   };
 }
+
+const withoutPlace = (message: string, path: string): string =>
+  path !== '' && message.startsWith(path)
+    ? message.slice(path.length).replace(/^(?: at 0x[0-9a-f]+)?: (?=.)/, '')
+    : message;
