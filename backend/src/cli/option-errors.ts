@@ -1,5 +1,5 @@
 /** Parameters that a method refuses, in the words of the command line: its options, not the protocol's parameters. */
-import { HvError } from '../support/errors.ts';
+import { HvError, isHvError } from '../support/errors.ts';
 import type { Command } from './command.ts';
 
 interface Issue {
@@ -10,8 +10,14 @@ interface Issue {
 /** Parameters whose option has a name of its own. */
 const OTHER_NAMES: Record<string, string> = { directory: 'to', processors: 'cpu', action: 'set' };
 
-/** @returns `error`, or for refused parameters a usage error that names the options */
+/** @returns `error`, or for refused parameters a usage error that names the options; advice names the option that helps */
 export function inOptions(error: unknown, command: Command): unknown {
+  if (isHvError(error, 'DISK_PARENT_MISSING') && 'parent' in command.options)
+    return new HvError(error.code, error.message, {
+      advice: `${error.advice ?? ''} Or name it: --parent FILE.`.trim(),
+      data: error.data,
+      cause: error,
+    });
   if (!(error instanceof HvError) || error.code !== 'PROTOCOL_INVALID' || !Array.isArray(error.data.issues))
     return error;
   const issues = error.data.issues as Issue[];

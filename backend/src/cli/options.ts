@@ -86,6 +86,11 @@ export const switchMapping: Parser<{ from?: string; to: string }> = (value, name
 };
 
 // The options that many commands share, worded once.
+export const parentOption = list(
+  'FILE',
+  'A parent of a differencing image that does not lie where the image says; found by its identity.',
+  text,
+);
 export const hostOption = required('URI', 'The host: sim:DIR, hyperv: or hyperv:SERVER.', text);
 /** How disks of a Hyper-V host are read. */
 export const readingOptions = {

@@ -43,15 +43,16 @@ export async function findParent(child: DiskInfo): Promise<string[]> {
   const { places, refused } = parentCandidates(child);
   const found: string[] = [];
   for (const candidate of places) {
-    if (await isFile(candidate)) found.push(candidate);
+    const there = (await isFile(candidate)) ? candidate : await inOtherCase(candidate);
+    if (there !== null && !found.includes(there)) found.push(there);
   }
   if (found.length > 0) return found;
   const named = child.parent?.absolutePath ?? child.parent?.relativePath ?? child.parent?.volumePath ?? 'unnamed';
   throw new HvError('DISK_PARENT_MISSING', `The parent (${named}) of a differencing disk is not there: ${child.path}`, {
     advice:
       refused.length > 0
-        ? `What it names on another server is opened only when you name it yourself. Put the parent beside the disk, or name it explicitly: ${refused.join(', ')}.`
-        : 'Put the parent beside the disk, or name it explicitly.',
+        ? `Put the parent beside the disk: what an image names on another server is not opened unasked (${refused.join(', ')}).`
+        : 'Put the parent beside the disk.',
     data: { path: child.path, parent: named, tried: places, ...(refused.length > 0 ? { refused } : {}) },
   });
 }
@@ -62,6 +63,15 @@ async function isFile(candidate: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Windows made the chain, and asks for no case: the one file of that folder whose name differs by case alone, else null. */
+async function inOtherCase(candidate: string): Promise<string | null> {
+  const folder = path.dirname(candidate);
+  const wanted = path.basename(candidate).toLowerCase();
+  const names = await fs.readdir(folder).catch(() => []);
+  const alike = names.filter((name) => name.toLowerCase() === wanted).map((name) => path.join(folder, name));
+  return alike.length === 1 && (await isFile(alike[0]!)) ? alike[0]! : null;
 }
 
 /** What a child records of its parent: a path from its own folder, and on Windows the absolute one. */
@@ -84,8 +94,7 @@ export function checkLinkage(child: DiskInfo, parent: DiskInfo): void {
     'DISK_PARENT_MISMATCH',
     `The parent was changed or replaced after its child was made: ${parent.path} (child: ${child.path})`,
     {
-      advice:
-        'Bring back the parent the child was made from; only name another one explicitly if you know it is right.',
+      advice: 'Bring back the parent the child was made from: over any other one its content would be wrong.',
       data: { path: child.path, parent: parent.path, expected: child.parent?.linkage ?? [], found: identity },
     },
   );

@@ -1,6 +1,6 @@
 /** Looking at a disk image file. */
 import { resolve } from 'node:path';
-import { checkDisk, type DiskInfo, inspectDisk } from '../disk/index.ts';
+import { checkChain, checkDisk, type DiskInfo, inspectDisk } from '../disk/index.ts';
 import type { DiskCheckParams, DiskCheckResult, DiskInfoParams, DiskInfoResult } from '../schema/disk.ts';
 import { openUncached } from '../support/direct-reads.ts';
 import { isHvError } from '../support/errors.ts';
@@ -27,11 +27,18 @@ export async function diskInfo(params: DiskInfoParams, _context: OperationContex
   };
 }
 
-/** Lists everything that is wrong with the structure of an image. Content is not compared with anything. */
+/**
+ * Lists everything that is wrong with the structure of an image, and with the parents that a differencing one needs. Content
+ * is not compared with anything.
+ */
 export async function diskCheck(params: DiskCheckParams, _context: OperationContext): Promise<DiskCheckResult> {
   const file = resolve(params.file);
-  const problems = await checkDisk(file);
-  return { file, format: await formatOf(file), ok: problems.length === 0, problems };
+  const own = await checkDisk(file);
+  // Of an image that is damaged itself nobody can say what it was made over.
+  const parents = params.parents?.map((parent) => resolve(parent));
+  const { chain, problems } = own.length > 0 ? { chain: [], problems: own } : await checkChain(file, parents);
+  const format = await formatOf(file);
+  return { file, format, ok: problems.length === 0, problems, ...(chain.length > 0 ? { chain } : {}) };
 }
 
 /** An image that is too damaged to be described still has a format. */

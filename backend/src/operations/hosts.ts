@@ -29,8 +29,9 @@ export async function createHost(params: CreateHostParams, _context: OperationCo
 
 export async function createVm(params: CreateVmParams, context: OperationContext): Promise<VmResult> {
   const { name, disks, generation, memory, processors } = params;
+  const parents = params.parents?.map((parent) => resolve(parent));
   return withSimulated(params.host, async (host) => {
-    const images = disks.map((disk) => resolve(disk));
+    const images = disks.map((disk) => ({ file: resolve(disk), parents }));
     const { vm, warnings } = await host.createVm({ name, disks: images, generation, memory, processors });
     for (const warning of warnings) context.warn?.(warning);
     return { vm };

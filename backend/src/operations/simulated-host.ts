@@ -70,8 +70,8 @@ async function change(
   });
 }
 
-function source({ file, size }: { file?: string; size?: number }): DiskSource {
-  if (file !== undefined) return { file: resolve(file) };
+function source({ file, size, parents }: { file?: string; size?: number; parents?: string[] }): DiskSource {
+  if (file !== undefined) return { file: resolve(file), parents: parents?.map((parent) => resolve(parent)) };
   if (size !== undefined) return { size };
   throw new HvError('USAGE', 'Neither a disk image nor a size was given.', { advice: 'Give --file or --size.' });
 }

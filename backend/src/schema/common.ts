@@ -58,6 +58,9 @@ export const PointSelector = z
   .max(64)
   .describe('Id of the restore point, or a prefix of it (4 characters or more) that no other one has.');
 
+/** Images that differencing ones were made over; which belongs to which is told by their identities. */
+export const ParentImages = z.array(z.string().min(1)).max(256).optional();
+
 /** Bytes a second. */
 export const RateLimit = z.number().int().min(1024).max(Number.MAX_SAFE_INTEGER);
 

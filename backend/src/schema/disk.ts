@@ -1,6 +1,6 @@
 /** Looking at a disk image file. */
 import * as z from 'zod';
-import { ByteCount } from './common.ts';
+import { ByteCount, ParentImages } from './common.ts';
 
 export const DiskInfoParams = z.strictObject({ file: z.string().min(1).describe('Path of the disk image.') });
 export const DiskInfoResult = z.object({
@@ -20,7 +20,10 @@ export const DiskInfoResult = z.object({
   notes: z.array(z.string()).optional().describe('What else is worth knowing.'),
 });
 
-export const DiskCheckParams = DiskInfoParams;
+export const DiskCheckParams = z.strictObject({
+  ...DiskInfoParams.shape,
+  parents: ParentImages.describe('Parents of a differencing image that do not lie where it says, in any order.'),
+});
 export const DiskCheckResult = z.object({
   file: z.string().describe('Absolute path of the disk image.'),
   format: z.enum(['vhdx', 'vhd', 'raw', 'qcow2']).describe('Format of the image.'),
@@ -32,7 +35,8 @@ export const DiskCheckResult = z.object({
         offset: ByteCount.optional().describe('Where in the file, bytes.'),
       }),
     )
-    .describe('What is wrong with the image.'),
+    .describe('What is wrong with the image, or with the parents it needs.'),
+  chain: z.array(z.string()).optional().describe('Paths of its parents, nearest first; absent when it has none.'),
 });
 
 export type DiskInfoParams = z.infer<typeof DiskInfoParams>;

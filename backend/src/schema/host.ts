@@ -1,6 +1,6 @@
 /** Hosts and the virtual machines on them. What only a simulated host can be asked for is in simulated-host.ts. */
 import * as z from 'zod';
-import { ByteCount, DiskIndex, HostUri, OfHost, OfReading, VmSelector } from './common.ts';
+import { ByteCount, DiskIndex, HostUri, OfHost, OfReading, ParentImages, VmSelector } from './common.ts';
 import { Readiness } from './readiness.ts';
 import { Guid, VmDescription } from './vm.ts';
 
@@ -19,6 +19,7 @@ export const CreateVmParams = z.strictObject({
     .max(256)
     .default([])
     .describe('Disk images (VHDX, VHD or raw) that are copied to become disks 0, 1, … of the VM.'),
+  parents: ParentImages.describe('Parents of differencing images that do not lie where these say, in any order.'),
   generation: z
     .union([z.literal(1), z.literal(2)])
     .default(2)

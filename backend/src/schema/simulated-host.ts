@@ -1,12 +1,13 @@
 /** What only a simulated host can be asked for: changes to a VM's disks and state, and the failures of real life. */
 import * as z from 'zod';
-import { ByteCount, DiskIndex, HostUri, VmSelector } from './common.ts';
+import { ByteCount, DiskIndex, HostUri, ParentImages, VmSelector } from './common.ts';
 import { Guid, VmDescription } from './vm.ts';
 
 const onVm = { host: HostUri, vm: VmSelector };
 const onDisk = { ...onVm, disk: DiskIndex.describe('Index of the disk, from 0.') };
 const content = {
   file: z.string().min(1).optional().describe('Disk image (VHDX, VHD or raw) that is copied.'),
+  parents: ParentImages.describe('Parents of a differencing image that do not lie where it says, in any order.'),
   size: ByteCount.min(1).optional().describe('Size of an empty disk, bytes; used when no file is given.'),
 };
 

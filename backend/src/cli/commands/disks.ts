@@ -2,6 +2,7 @@
 import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
+import { parentOption } from '../options.ts';
 import { properties } from '../table.ts';
 import { formatBytes } from '../units.ts';
 
@@ -37,17 +38,19 @@ export const diskInfo = command({
 
 export const diskCheck = command({
   words: 'disk check',
-  summary: 'Check the structure of a disk image.',
+  summary: 'Check the structure of a disk image, and that the parents of a differencing one are there and unchanged.',
   positionals: ['FILE'],
-  options: {},
-  examples: ['disk check system.vhdx'],
-  run: async (_values, context, [file]) => {
-    const result = await context.call('disk/check', { file: context.absolute(file!) });
+  options: { parent: parentOption },
+  examples: ['disk check system.vhdx', 'disk check child.avhdx --parent D:\\Images\\base.vhdx'],
+  run: async (values, context, [file]) => {
+    const parents = values.parent.length > 0 ? values.parent.map(context.absolute) : undefined;
+    const result = await context.call('disk/check', { file: context.absolute(file!), parents });
     const verdict = result.ok ? 'nothing is wrong' : `${result.problems.length} found wrong`;
     return {
       json: result,
       lines: [
         `${result.file} (${result.format}): ${verdict}`,
+        ...(result.chain ?? []).map((parent) => `  over ${parent}`),
         ...result.problems.map(
           (problem) => `  ${problem.offset === undefined ? '' : `${hex(problem.offset)}: `}${problem.message}`,
         ),

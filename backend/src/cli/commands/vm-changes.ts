@@ -1,7 +1,7 @@
 /** `hvbackup vm start|stop|resize|…`: what changes about a VM while a simulated host lives. */
 import { HvError } from '../../support/errors.ts';
 import { type Command, command } from '../command.ts';
-import { diskIndex, flag, hostOption, optional, required, size, text } from '../options.ts';
+import { diskIndex, flag, hostOption, optional, parentOption, required, size, text } from '../options.ts';
 import { formatBytes } from '../units.ts';
 import { vmLines } from '../vm-lines.ts';
 
@@ -9,6 +9,7 @@ const target = { host: hostOption, vm: required('N', 'The VM: its name or id.', 
 const disk = required('I', 'Index of the disk, from 0.', diskIndex);
 const content = {
   file: optional('FILE', 'Disk image (VHDX, VHD or raw) to copy.', text),
+  parent: parentOption,
   size: optional('SIZE', 'Size of an empty disk, when no --file is given.', size),
 };
 
@@ -54,7 +55,8 @@ export const vmAddDisk = command({
     'vm add-disk --host sim:./lab --vm web01 --file data.vhdx',
   ],
   run: async (values, context) => {
-    const result = await context.call('vm/addDisk', { ...values, ...contentOf(values, context.absolute) });
+    const { host, vm } = values;
+    const result = await context.call('vm/addDisk', { host, vm, ...contentOf(values, context.absolute) });
     return { json: result, lines: vmLines(result.vm) };
   },
 });
@@ -65,7 +67,8 @@ export const vmReplaceDisk = command({
   options: { ...target, disk, ...content },
   examples: ['vm replace-disk --host sim:./lab --vm web01 --disk 1 --file other.vhdx'],
   run: async (values, context) => {
-    const result = await context.call('vm/replaceDisk', { ...values, ...contentOf(values, context.absolute) });
+    const { host, vm, disk } = values;
+    const result = await context.call('vm/replaceDisk', { host, vm, disk, ...contentOf(values, context.absolute) });
     return { json: result, lines: vmLines(result.vm) };
   },
 });
@@ -92,11 +95,15 @@ export const vmRemove = command({
   },
 });
 
-function contentOf(values: { file?: string; size?: number }, absolute: (path: string) => string) {
+function contentOf(values: { file?: string; size?: number; parent: string[] }, absolute: (path: string) => string) {
   if ((values.file === undefined) === (values.size === undefined)) {
     throw new HvError('USAGE', 'Give either --file or --size.', { advice: 'See "hvbackup vm add-disk --help".' });
   }
-  return { file: values.file === undefined ? undefined : absolute(values.file), size: values.size };
+  return {
+    file: values.file === undefined ? undefined : absolute(values.file),
+    size: values.size,
+    parents: values.parent.length > 0 ? values.parent.map(absolute) : undefined,
+  };
 }
 
 export const vmChanges: Command[] = [vmStart, vmStop, vmResize, vmAddDisk, vmReplaceDisk, vmRemoveDisk, vmRemove];

@@ -1,12 +1,14 @@
 /** Disk images on their way to become disks of a VM: always dynamic VHDX files in the end, sparse, with the same content. */
 import type { BlockDevice } from '../../disk/device.ts';
-import { copyContent, createVhdx, createVhdxWriter, inspectDisk, openDisk } from '../../disk/index.ts';
+import { copyContent, createVhdx, createVhdxWriter, inspectDisk, openDisk, parentsAmong } from '../../disk/index.ts';
 import { nonZeroStretches } from '../../support/bytes.ts';
-import { HvError } from '../../support/errors.ts';
+import { HvError, isHvError } from '../../support/errors.ts';
 import { openFile } from '../../support/file.ts';
 
-/** An image that is copied, or an empty disk of `size` bytes. */
-export type DiskSource = { file: string; size?: undefined } | { size: number; file?: undefined };
+/** An image that is copied (with the parents that do not lie where it says), or an empty disk of `size` bytes. */
+export type DiskSource =
+  | { file: string; parents?: readonly string[]; size?: undefined }
+  | { size: number; file?: undefined };
 
 /** Bytes read at a time. */
 const CHUNK = 4 << 20;
@@ -33,17 +35,31 @@ export async function importDisk(source: DiskSource, target: string): Promise<st
     });
   }
   if (info.format === 'vhdx' && info.kind === 'dynamic') await copySparse(source.file, target);
-  else await convert(source.file, target);
-  const disk = await openDisk(target, { writable: true, keepDataWriteGuid: true });
-  try {
-    await walk(disk); // every entry of the allocation table is checked on the way
-  } finally {
-    await disk.close();
-  }
+  else await convert(source.file, target, source.parents);
+  await checkCopy(target).catch((error) => {
+    throw namedAs(error, target, source.file);
+  });
   if (info.format !== 'raw' || info.fileSize % SECTOR === 0) return [];
   return [
     `${source.file} is no whole number of sectors: ${info.size - info.fileSize} zero bytes were added to its end.`,
   ];
+}
+
+/** Replays its log; every entry of the allocation table is checked on the way. */
+async function checkCopy(target: string): Promise<void> {
+  const disk = await openDisk(target, { writable: true, keepDataWriteGuid: true });
+  try {
+    await walk(disk);
+  } finally {
+    await disk.close();
+  }
+}
+
+/** What is wrong with a copy is wrong with the image: the copy is gone when the person reads of it. */
+function namedAs(error: unknown, copy: string, image: string): unknown {
+  if (!isHvError(error) || !error.message.includes(copy)) return error;
+  const data = error.data.path === copy ? { ...error.data, path: image } : error.data;
+  return new HvError(error.code, error.message.replaceAll(copy, image), { advice: error.advice, data, cause: error });
 }
 
 async function walk(device: BlockDevice): Promise<void> {
@@ -77,8 +93,8 @@ async function copySparse(from: string, to: string): Promise<void> {
   }
 }
 
-async function convert(from: string, to: string): Promise<void> {
-  const disk = await openDisk(from);
+async function convert(from: string, to: string, parents: readonly string[] = []): Promise<void> {
+  const disk = await openDisk(from, { parent: parentsAmong(parents) });
   try {
     const { size, logicalSectorSize, physicalSectorSize, info } = disk;
     const blockSize = info.format === 'vhdx' ? (info.blockSize ?? undefined) : undefined;
