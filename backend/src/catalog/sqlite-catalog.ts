@@ -6,6 +6,7 @@
 import type {
   Catalog,
   CatalogDigest,
+  CatalogManifest,
   CatalogPack,
   CatalogRecord,
   CatalogTotals,
@@ -198,27 +199,27 @@ export class SqliteCatalog implements Catalog {
     });
   }
 
-  manifest(path: string): ManifestEnvelope | undefined {
+  manifest(path: string): CatalogManifest | undefined {
     return this.#file.run(() => {
       const row = this.#file.sql.manifest.get(path) as Row | undefined;
-      return row && (JSON.parse(String(row.json)) as ManifestEnvelope);
+      return row && { json: String(row.json), proof: String(row.proof) };
     });
   }
 
-  addManifest(path: string, manifest: ManifestEnvelope): void {
+  addManifest(path: string, manifest: ManifestEnvelope, { json, proof }: CatalogManifest): void {
     this.#file.transaction(() => {
-      this.#file.sql.addManifest.run(path, manifest.id, JSON.stringify(manifest));
+      this.#file.sql.addManifest.run(path, manifest.id, json, proof);
       this.#removeDigests(path);
       for (const { root } of manifest.contents) if (root !== null) this.#file.sql.addContent.run(root, path);
     });
   }
 
   removeManifest(path: string): void {
-    const known = this.manifest(path);
+    const roots = rootsOf(this.manifest(path));
     this.#file.transaction(() => {
       this.#file.sql.removeManifest.run(path);
       this.#removeDigests(path);
-      for (const { root } of known?.contents ?? []) if (root !== null) this.#file.sql.removeContent.run(root, path);
+      for (const root of roots) this.#file.sql.removeContent.run(root, path);
     });
   }
 
@@ -230,24 +231,29 @@ export class SqliteCatalog implements Catalog {
     return this.#file.run(() => (this.#file.sql.contentPaths.all(root) as Row[]).map((row) => String(row.path)));
   }
 
-  digests(kind: string, key?: string): Map<string, string> {
-    return this.#file.run(() =>
-      readPairs(
-        key === undefined ? this.#file.sql.digests.iterate(kind) : this.#file.sql.digestsOfKey.iterate(kind, key),
-      ),
-    );
+  digests(kind: string, key?: string): Map<string, CatalogDigest> {
+    return this.#file.run(() => {
+      const { digests, digestsOfKey } = this.#file.sql;
+      const rows = key === undefined ? digests.iterate(kind) : digestsOfKey.iterate(kind, key);
+      const found = new Map<string, CatalogDigest>();
+      for (const [path, json, of, proof] of rows as unknown as Iterable<[string, string, string | null, string]>)
+        found.set(path, { json, key: of, proof });
+      return found;
+    });
   }
 
-  digest(kind: string, path: string): string | undefined {
+  digest(kind: string, path: string): CatalogDigest | undefined {
     return this.#file.run(() => {
       const row = this.#file.sql.digest.get(path, kind) as Row | undefined;
-      return row && String(row.json);
+      return (
+        row && { json: String(row.json), key: row.key === null ? null : String(row.key), proof: String(row.proof) }
+      );
     });
   }
 
   addDigests(kind: string, digests: ReadonlyMap<string, CatalogDigest>): void {
     this.#file.transaction(() => {
-      for (const [path, { json, key }] of digests) this.#file.sql.addDigest.run(kind, path, json, key);
+      for (const [path, { json, key, proof }] of digests) this.#file.sql.addDigest.run(kind, path, json, key, proof);
     });
   }
 
@@ -312,5 +318,15 @@ export class SqliteCatalog implements Catalog {
         return false;
       }
     });
+  }
+}
+
+/** Roots of the contents of a manifest; none when the row is not what was put there. */
+function rootsOf(row: CatalogManifest | undefined): string[] {
+  try {
+    const { contents } = JSON.parse(row?.json ?? '{}') as Partial<ManifestEnvelope>;
+    return (contents ?? []).flatMap(({ root }) => (typeof root === 'string' ? [root] : []));
+  } catch {
+    return [];
   }
 }

@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 /** Another version is thrown away and loaded anew. */
-export const CATALOG_VERSION = 5;
+export const CATALOG_VERSION = 6;
 
 /**
  * Records themselves lie in segments; their entries name packs by number, and those whose pack is not in `packs` are
@@ -23,11 +23,12 @@ export const CATALOG_SCHEMA = `
   CREATE TABLE IF NOT EXISTS bases (
     pack INTEGER, ordinal INTEGER, base BLOB NOT NULL, PRIMARY KEY (pack, ordinal)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS stale (pack INTEGER PRIMARY KEY, records INTEGER NOT NULL);
-  CREATE TABLE IF NOT EXISTS manifests (path TEXT PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS manifests (
+    path TEXT PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL, proof TEXT NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS manifests_by_id ON manifests (id);
   CREATE TABLE IF NOT EXISTS contents (root TEXT, path TEXT, PRIMARY KEY (root, path)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS digests (
-    kind TEXT, path TEXT, json TEXT NOT NULL, key TEXT, PRIMARY KEY (path, kind)) WITHOUT ROWID;
+    kind TEXT, path TEXT, json TEXT NOT NULL, key TEXT, proof TEXT NOT NULL, PRIMARY KEY (path, kind)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS digests_by_key ON digests (kind, key);
   CREATE TABLE IF NOT EXISTS digested (kind TEXT, folder TEXT, mark TEXT NOT NULL, PRIMARY KEY (kind, folder)) WITHOUT ROWID;
   CREATE TRIGGER IF NOT EXISTS pack_goes_stale AFTER DELETE ON packs
@@ -71,17 +72,17 @@ const QUERIES = {
   base: 'SELECT base FROM bases WHERE pack = ? AND ordinal = ?',
   bases: 'SELECT pack, ordinal, base FROM bases',
   totals: 'SELECT total(blocks) AS blocks, total(block_bytes) AS blockBytes, total(nodes) AS nodes FROM packs',
-  manifest: 'SELECT json FROM manifests WHERE path = ?',
-  addManifest: 'INSERT OR REPLACE INTO manifests VALUES (?, ?, ?)',
+  manifest: 'SELECT json, proof FROM manifests WHERE path = ?',
+  addManifest: 'INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?)',
   pointPaths: 'SELECT path FROM manifests WHERE id = ?',
   removeManifest: 'DELETE FROM manifests WHERE path = ?',
   addContent: 'INSERT OR IGNORE INTO contents VALUES (?, ?)',
   contentPaths: 'SELECT path FROM contents WHERE root = ?',
   removeContent: 'DELETE FROM contents WHERE root = ? AND path = ?',
-  digests: 'SELECT path, json FROM digests WHERE kind = ?',
-  digestsOfKey: 'SELECT path, json FROM digests WHERE kind = ? AND key = ?',
-  digest: 'SELECT json FROM digests WHERE path = ? AND kind = ?',
-  addDigest: 'INSERT OR REPLACE INTO digests (kind, path, json, key) VALUES (?, ?, ?, ?)',
+  digests: 'SELECT path, json, key, proof FROM digests WHERE kind = ?',
+  digestsOfKey: 'SELECT path, json, key, proof FROM digests WHERE kind = ? AND key = ?',
+  digest: 'SELECT json, key, proof FROM digests WHERE path = ? AND kind = ?',
+  addDigest: 'INSERT OR REPLACE INTO digests (kind, path, json, key, proof) VALUES (?, ?, ?, ?, ?)',
   removeDigests: 'DELETE FROM digests WHERE path = ?',
   digested: 'SELECT folder, mark FROM digested WHERE kind = ?',
   addDigested: 'INSERT OR REPLACE INTO digested VALUES (?, ?, ?)',

@@ -3,10 +3,10 @@
  * (DESIGN §5). Every doubt ends in a full of the disk concerned, with the reason; never in wrong data.
  */
 import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../hosts/port.ts';
-import type { ContentRef, Damage, Repository } from '../repository/port.ts';
+import type { ContentRef, Damage, ManifestEnvelope, Repository } from '../repository/port.ts';
 import { type ChainRecord, ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
 import type { VmDescription } from '../schema/vm.ts';
-import { HvError } from '../support/errors.ts';
+import { HvError, isHvError } from '../support/errors.ts';
 import { readChain } from './chain.ts';
 
 /** Restore points looked at, newest first. */
@@ -63,13 +63,35 @@ export async function findBases(
       ? present.has(record.referencePointId)
       : problems.length === 0 && manifest.id > newestRecorded && parsed.data.hostUri === host.uri;
     if (!usable) continue;
-    if (parsed.data.vm.lastAppliedCheckpoint !== vm.lastAppliedCheckpoint) {
+    // The list may come from this machine's catalog; what is built on is read from the repository.
+    const body = await storedBody(repository, manifest, onDamage);
+    if (body === null || body.copiedFrom) {
+      reason = 'the restore point to build on cannot be read from the repository';
+      continue;
+    }
+    if (body.vm.lastAppliedCheckpoint !== vm.lastAppliedCheckpoint) {
       reason = 'a checkpoint was applied to the VM since the last backup';
       continue;
     }
-    candidates.push({ pointId: manifest.id, body: parsed.data, chain: record });
+    candidates.push({ pointId: manifest.id, body, chain: record });
   }
   return { candidates, reason, warnings };
+}
+
+/** @returns null when it cannot be read, is of a kind that this version does not know, or was removed meanwhile */
+async function storedBody(
+  repository: Repository,
+  manifest: ManifestEnvelope,
+  onDamage: (damage: Damage) => void,
+): Promise<ManifestBody | null> {
+  try {
+    return ManifestBody.safeParse((await repository.readStored(manifest)).body).data ?? null;
+  } catch (error) {
+    if (isHvError(error, 'FILE_NOT_FOUND')) return null;
+    if (!isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
+    onDamage({ object: 'manifest', path: `${manifest.group}/${manifest.id}`, message: error.message });
+    return null;
+  }
 }
 
 /** Decides for one disk, asking the host what changed since each candidate until one answers completely. */

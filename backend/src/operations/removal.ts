@@ -46,7 +46,7 @@ export async function unpublish(repository: Repository, pointId: string, reason:
 /** Full id of a restore point that is to go, listed or left over from a removal that was cut short. @throws POINT_NOT_FOUND, … */
 export async function findToRemove(repository: Repository, selector: string): Promise<string> {
   try {
-    return (await repository.readManifest(selector)).id;
+    return await repository.findPoint(selector);
   } catch (error) {
     const id = selector.toUpperCase();
     if (isHvError(error, 'POINT_NOT_FOUND') && isUlid(id) && (await repository.tombstone(id)) !== null) return id;

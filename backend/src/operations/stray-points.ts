@@ -24,6 +24,11 @@ export function strayWarnings(repository: Repository): string[] {
     before.add(path);
     warnings.push(`${path} in ${repository.location} cannot be read: ${message}`);
   }
+  for (const { path, message } of repository.catalogDifferences()) {
+    if (before.has(`catalog ${path}`)) continue;
+    before.add(`catalog ${path}`);
+    warnings.push(`${path}: ${message}. Has another program or person changed this machine's state folder?`);
+  }
   const fresh = repository.strayPoints().filter(({ id }) => !before.has(id));
   for (const { id } of fresh) before.add(id);
   for (const state of ['gone', 'back'] as const) {

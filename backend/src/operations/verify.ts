@@ -142,7 +142,7 @@ async function pointsToVerify(
   onDamage: (damage: DamageReport) => void,
 ): Promise<Point[]> {
   if (id !== undefined) return [await readPoint(repository, id)];
-  return (await repository.listManifests(undefined, { onDamage })).map(checkedPoint);
+  return (await repository.listManifests(undefined, { onDamage, fresh: true })).map(checkedPoint);
 }
 
 function affected({ point, disk }: Use, { offset, length }: { offset: number; length: number }): AffectedPoint {

@@ -71,10 +71,17 @@ export interface IdBatch {
   close(): void;
 }
 
+/** A manifest as JSON, and the proof that it is what was read from the repository (row-proof.ts); the catalog understands neither. */
+export interface CatalogManifest {
+  json: string;
+  proof: string;
+}
+
 export interface CatalogDigest {
   json: string;
   /** Null: it cannot be found by one. */
   key: string | null;
+  proof: string;
 }
 
 export interface Catalog {
@@ -117,19 +124,20 @@ export interface Catalog {
   eachBase(visit: (pack: number, ordinal: number, base: Uint8Array) => void): void;
   totals(): CatalogTotals;
 
-  manifest(path: string): ManifestEnvelope | undefined;
-  addManifest(path: string, manifest: ManifestEnvelope): void;
+  manifest(path: string): CatalogManifest | undefined;
+  /** Replaces what it had under the path, digests included. @param row of the same manifest */
+  addManifest(path: string, manifest: ManifestEnvelope, row: CatalogManifest): void;
   removeManifest(path: string): void;
   /** Paths of the manifests with this point id that it knows. */
   manifestsOf(id: string): string[];
   /** Paths of manifests it knows that have a content with this root (64 hex digits). */
   manifestsWith(root: string): string[];
   /**
-   * What callers derived from manifests, as JSON by path; it goes with the manifest.
+   * What callers derived from manifests, by path; it goes with the manifest.
    * @param key only those that were added with it
    */
-  digests(kind: string, key?: string): Map<string, string>;
-  digest(kind: string, path: string): string | undefined;
+  digests(kind: string, key?: string): Map<string, CatalogDigest>;
+  digest(kind: string, path: string): CatalogDigest | undefined;
   addDigests(kind: string, digests: ReadonlyMap<string, CatalogDigest>): void;
   /** Folders of which every manifest has its digest, and a mark of what was listed in each then. */
   digestedFolders(kind: string): Map<string, string>;

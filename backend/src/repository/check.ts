@@ -70,6 +70,7 @@ class Check {
     for (const folder of DOCUMENT_FOLDERS)
       for (const { name } of await storage.list(folder)) await this.#try(name, () => this.#core.documents.get(name));
     await this.#manifests(manifests);
+    for (const damage of this.#core.manifests.differences.values()) this.#add(damage);
     return { damages: this.#damages, moreDamages: this.#more, objects: this.#objects };
   }
 

@@ -9,6 +9,7 @@ import type { ManifestStore } from './manifests.ts';
 import type { Memory } from './memory-port.ts';
 import type { PointWatch } from './point-watch.ts';
 import type { DigestOptions, ManifestDigest } from './port.ts';
+import type { RowProof } from './row-proof.ts';
 
 /** From so many on, all digests are read at once. */
 const MANY_DIGESTS = 1000;
@@ -23,11 +24,13 @@ export class DigestStore {
   readonly #catalog: Catalog;
   readonly #watch: PointWatch;
   readonly #memory: Memory | null;
+  readonly #proof: RowProof;
   /** Of the memory when the listing at hand began: one that begins anew meanwhile has learnt nothing from it. */
   #token = '';
 
   /** @param memory null: nothing is remembered */
-  constructor(manifests: ManifestStore, catalog: Catalog, watch: PointWatch, memory: Memory | null) {
+  constructor(manifests: ManifestStore, catalog: Catalog, watch: PointWatch, memory: Memory | null, proof: RowProof) {
+    this.#proof = proof;
     this.#manifests = manifests;
     this.#catalog = catalog;
     this.#watch = watch;
@@ -57,7 +60,11 @@ export class DigestStore {
     const gone: string[] = [];
     for (const name of names) {
       if (values.length === limit) break;
-      const text = known === null ? this.#catalog.digest(digest.kind, name) : known.get(name);
+      const text = this.#checked(
+        digest.kind,
+        name,
+        known === null ? this.#catalog.digest(digest.kind, name) : known.get(name),
+      );
       // What this machine is to remember of a restore point stands in its manifest.
       if (text !== undefined && this.#watch.isNew(name)) await this.#manifests.get(name).catch(() => undefined);
       const made =
@@ -69,6 +76,13 @@ export class DigestStore {
     return { values, gone };
   }
 
+  /** @returns the digest; undefined when there is none, or what is there is not what was put there */
+  #checked(kind: string, name: string, row: CatalogDigest | undefined): string | undefined {
+    if (row === undefined || this.#proof.isDigest(kind, name, row)) return row?.json;
+    this.#manifests.differs(name);
+    return undefined;
+  }
+
   /** @returns null when it was removed since the listing, or cannot be read */
   async #makeOne<T>(
     name: string,
@@ -78,7 +92,7 @@ export class DigestStore {
   ): Promise<{ value: T } | null> {
     try {
       const value = digest.make(await this.#manifests.get(name));
-      added.set(name, { json: JSON.stringify(value), key: digest.key?.(value) ?? null });
+      added.set(name, this.#proof.digest(digest.kind, name, JSON.stringify(value), digest.key?.(value) ?? null));
       return { value };
     } catch (error) {
       if (isHvError(error, 'FILE_NOT_FOUND')) return null;

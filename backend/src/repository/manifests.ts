@@ -6,6 +6,7 @@ import type { DocumentStore } from './document-store.ts';
 import { hiddenName, type RepositoryKeys } from './format/keys.ts';
 import type { PointWatch } from './point-watch.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
+import type { RowProof } from './row-proof.ts';
 import { isUnreadable } from './storage/judging.ts';
 import { damaged, foldersBelow, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
@@ -28,10 +29,13 @@ export class ManifestStore {
   readonly #keys: RepositoryKeys | null;
   /** By group; asked for each manifest of a listing. */
   readonly #folders = new Map<string, string>();
+  readonly #proof: RowProof;
+  /** Where the catalog was found to differ from the repository, by path. */
+  readonly differences = new Map<string, Damage>();
   /** What listings had to do without, by path. */
   readonly #problems = new Map<string, string>();
 
-  /** @param keys of an encrypted repository, else null */
+  /** @param keys of an encrypted repository, else null. @param proof of the catalog's rows */
   constructor(
     storage: Storage,
     documents: DocumentStore,
@@ -39,8 +43,10 @@ export class ManifestStore {
     tombstones: TombstoneStore,
     watch: PointWatch,
     keys: RepositoryKeys | null,
+    proof: RowProof,
   ) {
     this.#storage = storage;
+    this.#proof = proof;
     this.#documents = documents;
     this.#catalog = catalog;
     this.#tombstones = tombstones;
@@ -136,17 +142,18 @@ export class ManifestStore {
   /**
    * @param options.onDamage goes on without an unreadable manifest; without it the first one is thrown
    * @param options.newest only so many, the last ones
+   * @param options.fresh reads the objects themselves, whatever the catalog says
    */
   async list(
     group?: string,
-    options: { onDamage?: (damage: Damage) => void; newest?: number } = {},
+    options: { onDamage?: (damage: Damage) => void; newest?: number; fresh?: boolean } = {},
   ): Promise<ManifestEnvelope[]> {
-    const { onDamage, newest } = options;
+    const { onDamage, newest, fresh } = options;
     const found: ManifestEnvelope[] = [];
     const names = await this.names(group);
     for (const name of newest === undefined ? names : names.slice(-newest)) {
       try {
-        found.push(await this.get(name));
+        found.push(await this.get(name, { fresh }));
       } catch (error) {
         // Removed since the listing.
         if (isHvError(error, 'FILE_NOT_FOUND')) continue;
@@ -172,17 +179,28 @@ export class ManifestStore {
     return { present, listed: await this.withoutRemoved(present) };
   }
 
-  /** @param fresh reads the object itself. @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED */
+  /** @param fresh reads the object itself, whatever the catalog says. @throws FILE_NOT_FOUND, REPOSITORY_DAMAGED */
   async get(name: string, options: { fresh?: boolean } = {}): Promise<ManifestEnvelope> {
-    const cached = options.fresh ? undefined : this.#catalog.manifest(name);
-    if (cached !== undefined && this.#matches(cached, name)) {
+    const row = this.#catalog.manifest(name);
+    const isSound = row !== undefined && this.#proof.isManifest(name, row);
+    const cached = isSound && !options.fresh ? parsed(row.json) : null;
+    if (cached !== null && this.#matches(cached, name)) {
       this.#watch.read(name, cached);
       return cached;
     }
     const manifest = this.#require(await this.#documents.get(name), name);
-    this.#catalog.addManifest(name, manifest);
+    const proven = this.#proof.manifest(name, JSON.stringify(manifest));
+    const isSame = isSound && row.json === proven.json;
+    if (row !== undefined && !isSame) this.differs(name);
+    if (!isSame) this.#catalog.addManifest(name, manifest, proven);
     this.#watch.read(name, manifest);
     return manifest;
+  }
+
+  /** What the catalog said of a manifest was not what lies in the repository; it has been replaced, or is about to be. */
+  differs(name: string): void {
+    const message = `this machine's catalog held something else for restore point ${idOf(name)} than the repository does; it was replaced`;
+    this.differences.set(name, { object: 'catalog', path: name, message });
   }
 
   /**
@@ -223,7 +241,7 @@ export class ManifestStore {
     this.#require(manifest, name);
     const bytes = await this.#documents.put(name, manifest);
     if (bytes === 0) throw new HvError('FILE_EXISTS', `The restore point exists already: ${manifest.id}`);
-    this.#catalog.addManifest(name, manifest);
+    this.#catalog.addManifest(name, manifest, this.#proof.manifest(name, JSON.stringify(manifest)));
     this.#watch.published(name, manifest);
     return bytes;
   }
@@ -318,6 +336,15 @@ export class ManifestStore {
 }
 
 const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
+
+/** @returns null when it is no JSON */
+function parsed(json: string): ManifestEnvelope | null {
+  try {
+    return JSON.parse(json) as ManifestEnvelope;
+  } catch {
+    return null;
+  }
+}
 
 /** A tombstone that was not made by us takes nothing off the list. */
 function undecodable(error: unknown): null {

@@ -311,15 +311,23 @@ export interface Repository {
   readonly createdAt: string;
   readonly encrypted: boolean;
   readonly records: RecordStore;
-  /** Restore points, ascending by id (so by time); all groups when none is given. */
+  /**
+   * Restore points, ascending by id (so by time); all groups when none is given.
+   * @param options.fresh reads each from the storage. Without it most come from this machine's catalog: good enough to list them, not to
+   *   build on, nor to give their content away
+   */
   listManifests(
     group?: string,
-    options?: { onDamage?: (damage: Damage) => void; newest?: number },
+    options?: { onDamage?: (damage: Damage) => void; newest?: number; fresh?: boolean },
   ): Promise<ManifestEnvelope[]>;
   /** What `digest` makes of each restore point, ascending by id; manifests are read for it only once. */
   listDigests<T>(digest: ManifestDigest<T>, options?: DigestOptions): Promise<T[]>;
-  /** @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
+  /** Reads it from the storage. @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
   readManifest(id: string): Promise<ManifestEnvelope>;
+  /** A restore point that was listed, as the storage has it. @throws FILE_NOT_FOUND when it was removed since, REPOSITORY_DAMAGED */
+  readStored(listed: ManifestEnvelope): Promise<ManifestEnvelope>;
+  /** @returns the full id; the manifest need not be readable. @param id as in readManifest(). @throws as readManifest() */
+  findPoint(id: string): Promise<string>;
   beginSession(options?: SessionOptions): Promise<WriteSession>;
   /**
    * Protects what is about to be read against removal and prune. To be called before the first byte is read, with the
@@ -396,6 +404,8 @@ export interface Repository {
   removeKey(id: string): Promise<string>;
   /** What listings since the repository was opened had to do without, because it cannot be read. */
   listingProblems(): Damage[];
+  /** Manifests of which this machine's catalog was found to say something else than the repository. */
+  catalogDifferences(): Damage[];
   /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
   strayPoints(): StrayPoint[];
   /** Lists all restore points and takes them from now on as they are. @returns what was stray */

@@ -7,6 +7,7 @@ import type { RepositoryCore } from './core.ts';
 import { PackClass } from './format/constants.ts';
 import type { KeyStore } from './key-store.ts';
 import { findLosses, structuralLoss } from './losses.ts';
+import { pointIdOf } from './manifests.ts';
 import type {
   ContentReader,
   ContentRef,
@@ -88,7 +89,7 @@ export class StoredRepository implements Repository {
 
   listManifests(
     group?: string,
-    options: { onDamage?: (damage: Damage) => void; newest?: number } = {},
+    options: { onDamage?: (damage: Damage) => void; newest?: number; fresh?: boolean } = {},
   ): Promise<ManifestEnvelope[]> {
     return this.core.manifests.list(group, options);
   }
@@ -98,7 +99,15 @@ export class StoredRepository implements Repository {
   }
 
   async readManifest(id: string): Promise<ManifestEnvelope> {
-    return this.core.manifests.get(await this.core.manifests.find(id));
+    return this.core.manifests.get(await this.core.manifests.find(id), { fresh: true });
+  }
+
+  readStored({ group, id }: ManifestEnvelope): Promise<ManifestEnvelope> {
+    return this.core.manifests.get(this.core.manifests.nameOf(group, id), { fresh: true });
+  }
+
+  async findPoint(id: string): Promise<string> {
+    return pointIdOf(await this.core.manifests.find(id));
   }
 
   beginSession(options: SessionOptions = {}): Promise<WriteSession> {
@@ -209,6 +218,10 @@ export class StoredRepository implements Repository {
 
   listingProblems(): Damage[] {
     return [...this.core.problems, ...this.core.manifests.problems()];
+  }
+
+  catalogDifferences(): Damage[] {
+    return [...this.core.manifests.differences.values()];
   }
 
   strayPoints(): StrayPoint[] {

@@ -4,7 +4,7 @@ import type { Compression } from '../../schema/backup.ts';
 import type { ManifestBody, ManifestDisk, ManifestFile } from '../../schema/manifest.ts';
 import { isHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
-import type { Point } from '../points.ts';
+import { checkedPoint, type Point } from '../points.ts';
 import { readWhole } from '../read-whole.ts';
 import { goneMeanwhile, pinPoints, pointRemoved } from '../reading.ts';
 import { writeWhole } from '../write-whole.ts';
@@ -68,7 +68,7 @@ async function copyPinned(
   bases: readonly CopiedPoint[],
 ): Promise<CopiedPointFigures> {
   const { from, to, context } = copier;
-  const { body, manifest } = point;
+  const { body, manifest } = await storedPoint(from, point);
   const session = await to.beginSession({
     compression: copier.compression,
     owner: `copy of ${body.vm.name}`,
@@ -134,7 +134,7 @@ async function copyDisk(
     context.progress?.({ phase: 'copy', vmName: body.vm.name, disk: disk.index, doneBytes, totalBytes });
   const copy = (base: SharedContent | null) =>
     copyContent(from, session, to.blockSize, disk.content!, base, { signal: context.signal, progress });
-  const base = bases.map((candidate) => ({ candidate, shared: sharedDisk(candidate, disk) })).find((b) => b.shared);
+  const base = await findShared({ from, to }, disk, bases);
   if (base) {
     try {
       return { ...(await copy(base.shared)), basePointId: base.candidate.source.manifest.id };
@@ -143,6 +143,30 @@ async function copyDisk(
     }
   }
   return { ...(await copy(null)), basePointId: null };
+}
+
+/** As the repository has it: the listing it was chosen from may come from a catalog. */
+async function storedPoint(repository: Repository, { manifest }: Point): Promise<Point> {
+  return checkedPoint(await repository.readStored(manifest));
+}
+
+/** The first base that has the disk. One that was removed meanwhile, or cannot be read, is none. */
+async function findShared(
+  { from, to }: Pick<PointCopier, 'from' | 'to'>,
+  disk: ManifestDisk,
+  bases: readonly CopiedPoint[],
+): Promise<{ candidate: CopiedPoint; shared: SharedContent } | null> {
+  for (const candidate of bases) {
+    if (sharedDisk(candidate, disk) === null) continue;
+    try {
+      const [source, target] = [await storedPoint(from, candidate.source), await storedPoint(to, candidate.target)];
+      const shared = sharedDisk({ source, target }, disk);
+      if (shared !== null) return { candidate, shared };
+    } catch (error) {
+      if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'REPOSITORY_VERSION')) throw error;
+    }
+  }
+  return null;
 }
 
 /** The disk in a restore point that both have; null when it is not in it, or had another size. */

@@ -55,7 +55,7 @@ export class ReliedContents {
   async #isBase(name: string, base: ContentRef): Promise<boolean> {
     const isSame = (ref: ContentRef): boolean => ref.root === base.root && ref.size === base.size;
     if (this.#bases.has(name) && this.#bases.get(name)!.some(isSame)) return true;
-    const manifest = await this.#core.manifests.get(name).catch(() => null);
+    const manifest = await this.#core.manifests.get(name, { fresh: true }).catch(() => null);
     if (!manifest?.contents.some(isSame) || !(await this.#pin(name, manifest))) return false;
     this.#bases.set(name, manifest.contents);
     return true;
