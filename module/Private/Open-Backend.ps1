@@ -30,6 +30,15 @@ function Open-Backend {
         }
         return
     }
+    # A bare name or a relative path would be looked for in the current folder and on PATH, by what runs as an administrator.
+    if ($env:HVBACKUP_NODE -and -not ($node -match '^([A-Za-z]:[\\/]|[\\/])' -and (Test-Path -LiteralPath $node -PathType Leaf))) {
+        Write-BackendError -Cmdlet $Cmdlet -ErrorObject @{
+            code    = 'BACKEND_FAILED'
+            message = "HVBACKUP_NODE does not name a file by its absolute path: $node"
+            advice  = 'Give the whole path of node, version 24 or later, or remove the variable.'
+        }
+        return
+    }
     foreach ($file in $node, $bundle) {
         if (Test-PackageFile -Path $file) { continue }
         Write-BackendError -Cmdlet $Cmdlet -ErrorObject @{

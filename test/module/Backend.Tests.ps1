@@ -118,6 +118,9 @@ Describe 'Errors' {
         $env:HVBACKUP_NODE = Join-Path -Path $TestDrive -ChildPath 'none'
         try {
             { Get-VMBackup -Repository $repository -ErrorAction Stop } | Should -Throw -ErrorId 'BACKEND_FAILED*'
+            # There is one on PATH.
+            $env:HVBACKUP_NODE = 'node'
+            { Get-VMBackup -Repository $repository -ErrorAction Stop } | Should -Throw -ErrorId 'BACKEND_FAILED*' -ExpectedMessage '*absolute path*'
         } finally {
             Remove-Item -Path 'env:HVBACKUP_NODE'
         }

@@ -1,6 +1,7 @@
 /** Reads and writes documents (docs/format.md §2.2) of one repository. */
 import { isHvError } from '../support/errors.ts';
-import { MAX_DOCUMENT_LENGTH, parseDocument, renderDocument } from './format/document.ts';
+import { parseDocument, renderDocument } from './format/document.ts';
+import { objectLimit } from './format/document-limits.ts';
 import type { RepositoryKeys } from './format/keys.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -34,7 +35,7 @@ export class DocumentStore {
   }
 
   async #read(name: string): Promise<unknown> {
-    return parseDocument(await this.#storage.get(name, MAX_DOCUMENT_LENGTH), name, this.#repositoryId, this.#keys);
+    return parseDocument(await this.#storage.get(name, objectLimit(name)), name, this.#repositoryId, this.#keys);
   }
 
   /** @returns null when absent */

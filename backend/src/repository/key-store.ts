@@ -7,6 +7,8 @@ import type { RepositoryConfig } from './format/config.ts';
 import { CONFIG_NAME } from './format/constants.ts';
 import { isRandomId, randomId } from './format/ids.ts';
 import {
+  costOf,
+  DEFAULT_COST,
   digestOf,
   type KdfCost,
   type KeyObject,
@@ -25,6 +27,10 @@ import { keepSpares, readSpareKey, spareKeyIds, spareOf, spareUsed } from './spa
 import { damaged, type Storage } from './storage/storage.ts';
 
 const PREFIX = 'keys/';
+/** Tried at most, and added at most: half a second each. */
+export const MAX_KEYS = 64;
+/** What trying them may cost together, in bytes of memory one after the other: as much as so many of ours. */
+const MAX_COST_TRIED = MAX_KEYS * costOf(DEFAULT_COST);
 
 /** Keys of a repository, and which key object they came from. */
 export interface Unlocked extends WrappedKeys {
@@ -89,31 +95,62 @@ export async function unlock(
   passphrase: string,
   told: Damage[] = [],
 ): Promise<Unlocked> {
-  const problems: HvError[] = [];
-  const unusable = new Map<string, unknown>();
-  const intact = new Set<string>();
-  let found: Unlocked | null = null;
   const names = await keyNames(storage);
+  const { objects, unusable } = await readKeys(storage, names);
+  const problems = [...unusable.values()].map((error) => toHvError(error));
+  const budget: Budget = { keys: MAX_KEYS, cost: MAX_COST_TRIED };
+  let found: Unlocked | null = null;
+  for (const { object, bytes } of objects) {
+    if (!spend(budget, object)) break;
+    try {
+      found = await tryKey(object, config, passphrase, digestOf(Buffer.concat([bytes, configBytes])));
+    } catch (error) {
+      if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw error;
+      unusable.set(keyObjectName(object.id), error);
+      problems.push(toHvError(error));
+    }
+    if (found !== null) break;
+  }
+  const intact = new Set(objects.map(({ object }) => keyObjectName(object.id)));
+  found ??= await unlockBySpare(storage, { config, configBytes, passphrase, intact, unusable, told, budget });
+  if (found === null && (budget.keys < 0 || budget.cost < 0)) throw tooManyKeys(storage.location, objects.length);
+  if (found === null) throw noneOpens(storage.location, names.length, problems);
+  if (!found.configDigest.equals(digestOf(configBytes)))
+    throw damaged('config', CONFIG_NAME, `the configuration of ${storage.location} was altered since it was written`);
+  return found;
+}
+
+/** How many key objects may still be tried, and what they may cost together. Below zero: there was more. */
+interface Budget {
+  keys: number;
+  cost: number;
+}
+
+/** @returns whether the object may be tried */
+function spend(budget: Budget, { kdf }: KeyObject): boolean {
+  budget.keys -= 1;
+  budget.cost -= costOf(kdf);
+  return budget.keys >= 0 && budget.cost >= 0;
+}
+
+/** @returns those that are intact, in the order they are to be tried in: ours first, then what costs least; and why others are not */
+async function readKeys(storage: Storage, names: readonly string[]) {
+  const objects: { object: KeyObject; bytes: Buffer }[] = [];
+  const unusable = new Map<string, unknown>();
   for (const name of names) {
     try {
       const bytes = await storage.get(name, MAX_KEY_OBJECT_LENGTH);
-      const object = parseKeyObject(bytes, name);
-      intact.add(name);
-      found = await tryKey(object, config, passphrase, digestOf(Buffer.concat([bytes, configBytes])));
+      objects.push({ object: parseKeyObject(bytes, name), bytes });
     } catch (error) {
       // Removed since the listing.
       if (isHvError(error, 'FILE_NOT_FOUND')) continue;
       if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) throw error;
       unusable.set(name, error);
-      problems.push(toHvError(error));
     }
-    if (found !== null) break;
   }
-  found ??= await unlockBySpare(storage, { config, configBytes, passphrase, intact, unusable, told });
-  if (found === null) throw noneOpens(storage.location, names.length, problems);
-  if (!found.configDigest.equals(digestOf(configBytes)))
-    throw damaged('config', CONFIG_NAME, `the configuration of ${storage.location} was altered since it was written`);
-  return found;
+  const rank = ({ object }: { object: KeyObject }): number =>
+    costOf(object.kdf) === costOf(DEFAULT_COST) ? 0 : costOf(object.kdf);
+  return { objects: objects.sort((a, b) => rank(a) - rank(b)), unusable };
 }
 
 /** Tries the second copies of key objects that are gone or cannot be read. */
@@ -126,16 +163,19 @@ async function unlockBySpare(
     intact: ReadonlySet<string>;
     unusable: ReadonlyMap<string, unknown>;
     told: Damage[];
+    budget: Budget;
   },
 ): Promise<Unlocked | null> {
   const { config, configBytes, passphrase } = given;
   for (const id of await spareKeyIds(storage)) {
     const name = keyObjectName(id);
-    if (given.intact.has(name)) continue;
+    if (given.intact.has(name) && !given.unusable.has(name)) continue;
     const bytes = await readSpareKey(storage, id);
     if (bytes === null) continue;
+    const object = parseKeyObject(bytes, name);
+    if (!spend(given.budget, object)) return null;
     const digest = digestOf(Buffer.concat([bytes, configBytes]));
-    const found = await tryKey(parseKeyObject(bytes, name), config, passphrase, digest).catch((error) => {
+    const found = await tryKey(object, config, passphrase, digest).catch((error) => {
       if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
       throw error;
     });
@@ -146,6 +186,17 @@ async function unlockBySpare(
   }
   return null;
 }
+
+/** Whoever can write to the storage may put key objects there that only take time. */
+const tooManyKeys = (location: string, count: number): HvError =>
+  new HvError(
+    'WRONG_PASSPHRASE',
+    `There are ${count} key objects in ${location}, more than are tried: the passphrase opens none of the first, and may be right all the same`,
+    {
+      advice: `Look into the folder keys: ours are made with "repository key add", at most ${MAX_KEYS} of them. Move what does not belong there away.`,
+      data: { location, keys: count, tried: MAX_KEYS },
+    },
+  );
 
 async function tryKey(
   object: KeyObject,
@@ -164,7 +215,16 @@ async function tryKey(
 }
 
 function noneOpens(location: string, count: number, problems: readonly HvError[]): HvError {
-  if (count === 0) return damaged('key', PREFIX, `${location} is encrypted, and none of its key objects is there`);
+  if (count === 0)
+    return new HvError(
+      'REPOSITORY_DAMAGED',
+      `${location} is encrypted, and none of its key objects is there (${PREFIX})`,
+      {
+        advice:
+          'Bring the folder keys back from a copy of the repository. Nothing opens it without: not the passphrase, not check, not repair.',
+        data: { object: 'key', path: PREFIX },
+      },
+    );
   const [problem] = problems;
   if (problem === undefined)
     return new HvError('WRONG_PASSPHRASE', `The passphrase does not open the repository ${location}`, {
@@ -234,6 +294,10 @@ export class KeyStore {
   /** One more passphrase; durable when it resolves. @throws USAGE for an empty one */
   async add(passphrase: string, label: string): Promise<KeyInfo> {
     const { storage, config, environment } = this.#core;
+    if ((await keyNames(storage)).length >= MAX_KEYS)
+      throw new HvError('USAGE', `${storage.location} has ${MAX_KEYS} passphrases already, and no more are tried`, {
+        advice: 'Remove one first ("hvbackup repository key remove").',
+      });
     const { keys, configDigest } = this.#unlocked;
     const wanted = { keys, configDigest, id: randomId(), createdAt: new Date(environment.now()).toISOString(), label };
     const object = await wrapKeys(wanted, config, passphrase, this.#cost);

@@ -7,7 +7,15 @@ import { RepositoryCore } from './core.ts';
 import { defaultWorkers, prepareCodecWorkers } from './engine/spawn-worker.ts';
 import type { WorkerPool } from './engine/worker-pool.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
-import { ENCRYPTION, parseConfig, type RepositoryConfig, renderConfig, requireBlockSize } from './format/config.ts';
+import {
+  ENCRYPTION,
+  isWritable,
+  notWritable,
+  parseConfig,
+  type RepositoryConfig,
+  renderConfig,
+  requireBlockSize,
+} from './format/config.ts';
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
 import { digestOf, type KdfCost } from './format/key-object.ts';
 import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, type Unlocked, unlock } from './key-store.ts';
@@ -17,6 +25,7 @@ import type { Damage } from './port.ts';
 import { StoredRepository } from './repository.ts';
 import { keepSpares, MAX_CONFIG_LENGTH, readSpareConfig, spareUsed, UNUSABLE } from './spares.ts';
 import { judgingStorage } from './storage/judging.ts';
+import { readOnlyStorage } from './storage/read-only.ts';
 import { damaged, type Storage } from './storage/storage.ts';
 
 export interface OpenOptions {
@@ -118,9 +127,10 @@ const repositoryExists = (location: string): HvError =>
  *   WRONG_PASSPHRASE, REPOSITORY_NOT_ENCRYPTED when it has no use for the passphrase
  */
 export async function openStoredRepository(raw: Storage, options: OpenOptions): Promise<StoredRepository> {
-  const storage = objectsOnly(judgingStorage(raw));
+  const objects = objectsOnly(judgingStorage(raw));
   const problems: Damage[] = [];
-  const { config, configBytes } = await readConfig(storage, problems);
+  const { config, configBytes } = await readConfig(objects, problems);
+  const storage = isWritable(config) ? objects : readOnlyStorage(objects, () => notWritable(config, objects.location));
   const memory = options.memory?.(config.id) ?? null;
   try {
     requireKnownEncryption(config, memory, storage.location);

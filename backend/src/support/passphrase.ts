@@ -1,4 +1,5 @@
 /** Secrets: the one form that all spellings of a passphrase have, and how passphrases and accounts are read from files. */
+import { stat } from 'node:fs/promises';
 import { HvError } from './errors.ts';
 import { openFile } from './file.ts';
 
@@ -16,11 +17,31 @@ export function passphraseBytes(passphrase: string): Buffer {
   return Buffer.from(passphrase.normalize('NFC'), 'utf8');
 }
 
+/** Refuses a new passphrase that is most likely a file that was meant to hold one. One that exists opens all the same. @throws USAGE */
+export function requirePassphrase(passphrase: string): void {
+  if (passphrase.trim() !== '') return;
+  throw new HvError('USAGE', 'The passphrase is nothing but white space', {
+    advice: 'Several random words, or twenty random characters, are a good one.',
+  });
+}
+
 /**
  * The text of a file without a byte order mark and without one line end.
  * @throws USAGE when it is empty or no UTF-8, FILE_NOT_FOUND, ACCESS_DENIED
  */
-export const readPassphraseFile = (path: string): Promise<string> => readSecret(path, PASSPHRASE);
+export const readPassphraseFile = (path: string, warn: Warn = toStandardError): Promise<string> =>
+  readSecret(path, PASSPHRASE, warn);
+
+/** Takes what is wrong with a file that can be used all the same. */
+export type Warn = (message: string) => void;
+
+const said = new Set<string>();
+
+/** A command reads its files more than once, and says it once. */
+function toStandardError(message: string): void {
+  if (!said.has(message)) process.stderr.write(`Warning: ${message}\n`);
+  said.add(message);
+}
 
 /** What kind of file it is, for messages. */
 interface SecretFile {
@@ -41,23 +62,37 @@ const CREDENTIAL: SecretFile = {
  * An account from a file: its name in the first line, its password in the second.
  * @throws USAGE when it is not that, FILE_NOT_FOUND, ACCESS_DENIED
  */
-export async function readCredentialFile(path: string): Promise<{ userName: string; password: string }> {
-  const [userName, password, ...more] = (await readSecret(path, CREDENTIAL)).split(/\r?\n/);
+export async function readCredentialFile(
+  path: string,
+  warn: Warn = toStandardError,
+): Promise<{ userName: string; password: string }> {
+  const [userName, password, ...more] = (await readSecret(path, CREDENTIAL, warn)).split(/\r?\n/);
   if (!userName?.trim() || !password || more.length > 0) throw unusable(path, 'does not have two lines', CREDENTIAL);
   return { userName: userName.trim(), password };
 }
 
-async function readSecret(path: string, kind: SecretFile): Promise<string> {
+async function readSecret(path: string, kind: SecretFile, warn: Warn): Promise<string> {
   const file = await openFile(path, 'read');
   try {
     const size = await file.size();
     if (size > MAX_FILE_LENGTH) throw unusable(path, `is ${size} bytes long`, kind);
     const bytes = Buffer.alloc(size);
     await file.readFully(0, bytes);
-    return secretText(bytes, path, kind);
+    const text = secretText(bytes, path, kind);
+    await warnOfReaders(path, kind, warn);
+    return text;
   } finally {
     await file.close();
   }
+}
+
+/** Bits of others in a mode: read, write. */
+const OTHERS = 0o006;
+
+async function warnOfReaders(path: string, { name }: SecretFile, warn: Warn): Promise<void> {
+  // On Windows a mode says nothing.
+  if (process.platform === 'win32' || ((await stat(path)).mode & OTHERS) === 0) return;
+  warn(`Every account of this machine can read or replace the ${name} file ${JSON.stringify(path)}: "chmod 600" it.`);
 }
 
 function secretText(bytes: Buffer, path: string, kind: SecretFile): string {

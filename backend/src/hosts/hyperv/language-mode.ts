@@ -4,8 +4,12 @@
  */
 import { HvError } from '../../support/errors.ts';
 
-/** A constant command whose output says the mode. */
-export const LANGUAGE_QUESTION = '"@hvh-mode $($ExecutionContext.SessionState.LanguageMode)"';
+/**
+ * A constant command whose output says the mode. Before it, the first thing that runs: from then on no module is loaded but PowerShell's own. One of
+ * the user could have a command of a name that the helper uses, and would run with the helper's rights.
+ */
+export const LANGUAGE_QUESTION =
+  '$env:PSModulePath = "$PSHOME/Modules"; "@hvh-mode $($ExecutionContext.SessionState.LanguageMode)"';
 export const LANGUAGE_ANSWER = /@hvh-mode (\w+)/;
 
 export const constrained = (mode: string, executable: string): HvError =>

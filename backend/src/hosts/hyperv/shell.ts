@@ -5,7 +5,7 @@ import path from 'node:path';
 import { PowerShell } from 'node-powershell';
 import { HvError } from '../../support/errors.ts';
 
-/** Variables that a child needs to work at all. No profile, module path or preference of the user gets in. */
+/** Variables that a child needs to work at all. No profile or preference of the user gets in; for the module path see language-mode.ts. */
 const KEPT_VARIABLES =
   process.platform === 'win32'
     ? [

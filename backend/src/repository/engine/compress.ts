@@ -6,6 +6,7 @@
  */
 import { constants, createZstdCompress, type ZstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ZSTD, type ZstdSetting } from '../format/constants.ts';
+import { knowsNativeZstd } from './kept-contexts.ts';
 
 /** What is used of the stream behind createZstdCompress(). */
 interface Inside {
@@ -70,6 +71,7 @@ export function paramsOf(setting: ZstdSetting): Record<number, number> {
 
 /** A context that has shown that it gives what the one-shot call gives; null when there is none. */
 function tried(setting: ZstdSetting): Kept | null {
+  if (!knowsNativeZstd()) return null;
   try {
     const context = open(setting);
     for (const [plain, seed] of [sample(100_000, 7), sample(20, 3), sample(0, 1), sample(70_001, 250)].entries()) {

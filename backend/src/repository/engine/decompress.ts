@@ -1,5 +1,6 @@
 /** Reading zstd frames in a context that is kept, into memory that is there: see compress.ts for why and how far it is trusted. */
 import { constants, createZstdDecompress, type ZstdDecompress, zstdCompressSync } from 'node:zlib';
+import { knowsNativeZstd } from './kept-contexts.ts';
 import { claimedLength } from './zstd-frame.ts';
 
 /** What is used of the stream behind createZstdDecompress(). */
@@ -43,6 +44,7 @@ export function decompressInto(frame: Buffer, to: Buffer): number {
 
 /** A context that has shown that it gives what was compressed, also after a frame that was cut short; null: there is none. */
 function tried(): Kept | null {
+  if (!knowsNativeZstd()) return null;
   try {
     const plain = Buffer.alloc(70_001);
     for (let i = 0; i < plain.length; i++) plain[i] = (i * i) >> 8;

@@ -101,6 +101,21 @@ function requireVersion(fields: Record<string, unknown>, location: string): void
   );
 }
 
+export const isWritable = ({ minWriterVersion }: RepositoryConfig): boolean => minWriterVersion <= FORMAT_VERSION;
+
+/** This program may read the repository and not write to it. */
+export function notWritable({ minWriterVersion }: RepositoryConfig, location: string): HvError {
+  const needed = String(minWriterVersion);
+  return new HvError(
+    'REPOSITORY_VERSION',
+    `The repository ${location} must be written by programs of format version ${needed} and later only; this one knows ${FORMAT_VERSION}`,
+    {
+      advice: 'Use a newer version of HyperVBackup. Restore, export, verify and list work with this one.',
+      data: { minWriterVersion, known: FORMAT_VERSION },
+    },
+  );
+}
+
 /** SHA-256 of the JSON text of `fields` without white space, keys sorted; the `check` of what is JSON without a frame. */
 export function checkOf(fields: Record<string, unknown>): string {
   const sorted = Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -4,6 +4,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { HvError } from '../../support/errors.ts';
 import { damaged } from '../storage/storage.ts';
 import { Encoding, ID_LENGTH } from './constants.ts';
+import { mayExpand, textLimit } from './document-limits.ts';
 import { repositoryIdBytes } from './ids.ts';
 import { type RepositoryKeys, SALT_LENGTH, TAG_LENGTH } from './keys.ts';
 import { ENCRYPTED, openBehind, requireFlags, sealBehind } from './sealed.ts';
@@ -11,8 +12,8 @@ import { ENCRYPTED, openBehind, requireFlags, sealBehind } from './sealed.ts';
 const MAGIC = Buffer.from('HVBKDOC1', 'latin1');
 const ZSTD_LEVEL = 3;
 const HEADER_LENGTH = 36;
-const MAX_TEXT_LENGTH = 64 * 1024 * 1024;
-export const MAX_DOCUMENT_LENGTH = MAX_TEXT_LENGTH + 4096;
+/** Of the level above; more would only make a reader reserve memory. */
+const WINDOW_LOG = 22;
 /** Below this, compression saves less than a file system's smallest unit. */
 const COMPRESS_FROM = 1024;
 
@@ -28,11 +29,11 @@ export function renderDocument(
   keys: RepositoryKeys | null,
 ): Buffer {
   const text = Buffer.from(JSON.stringify(value), 'utf8');
-  if (text.length > MAX_TEXT_LENGTH)
+  if (text.length > textLimit(name))
     throw new HvError('FILE_TOO_LARGE', `${name} would be ${text.length} bytes long, more than a document may have`);
   const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
   const packed = text.length >= COMPRESS_FROM ? zstdCompressSync(text, { params }) : text;
-  const payload = packed.length < text.length ? packed : text;
+  const payload = packed.length < text.length && mayExpand(packed.length, text.length) ? packed : text;
   const path = Buffer.from(name, 'utf8');
   const head = Buffer.alloc(HEADER_LENGTH + path.length);
   MAGIC.copy(head, 0);
@@ -74,8 +75,10 @@ function parseText(bytes: Buffer, name: string, repositoryId: string, keys: Repo
   const textLength = bytes.readUInt32LE(12);
   const start = HEADER_LENGTH + pathLength;
   const saltLength = keys === null ? 0 : SALT_LENGTH;
-  if (start + saltLength + bytes.readUInt32LE(16) !== end || textLength > MAX_TEXT_LENGTH)
+  if (start + saltLength + bytes.readUInt32LE(16) !== end)
     throw damaged('document', name, 'its lengths do not fit', { offset: 10 });
+  if (textLength > textLimit(name) || !mayExpand(bytes.readUInt32LE(16), textLength))
+    throw damaged('document', name, `${textLength} bytes of text are more than it may have`, { offset: 12 });
   if (!bytes.subarray(20, 36).equals(repositoryIdBytes(repositoryId)))
     throw damaged('document', name, 'it belongs to another repository', { offset: 20 });
   const path = bytes.toString('utf8', HEADER_LENGTH, start);
@@ -91,7 +94,9 @@ function parseText(bytes: Buffer, name: string, repositoryId: string, keys: Repo
 
 function inflate(payload: Buffer, length: number, name: string): Buffer {
   try {
-    return zstdDecompressSync(payload, { maxOutputLength: length });
+    const windowLog = Math.max(WINDOW_LOG, Math.ceil(Math.log2(length)));
+    const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
+    return zstdDecompressSync(payload, { maxOutputLength: length, params });
   } catch (cause) {
     throw damaged('document', name, 'its content does not decompress', { cause });
   }

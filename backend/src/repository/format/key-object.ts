@@ -2,7 +2,7 @@
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { HvError } from '../../support/errors.ts';
-import { passphraseBytes } from '../../support/passphrase.ts';
+import { passphraseBytes, requirePassphrase } from '../../support/passphrase.ts';
 import { damaged } from '../storage/storage.ts';
 import { checkOf, type RepositoryConfig } from './config.ts';
 import { isRandomId, repositoryIdBytes } from './ids.ts';
@@ -26,6 +26,8 @@ export interface KdfCost {
 
 /** 128 MiB, about half a second. */
 export const DEFAULT_COST: KdfCost = { n: 2 ** 17, r: 8, p: 1 };
+/** Bytes of memory, times p. */
+export const costOf = ({ n, r, p }: KdfCost): number => 128 * n * r * p;
 /** What a reader spends at most, bytes: whoever can write to the storage must not be able to exhaust the machine. */
 const MAX_COST = 1024 ** 3;
 export const MAX_KEY_OBJECT_LENGTH = 16 * 1024;
@@ -71,7 +73,7 @@ export function parseKeyObject(bytes: Buffer, path: string): KeyObject {
       advice: 'Use a newer version of HyperVBackup for this repository.',
       data: { object: 'key', path },
     });
-  if (n < 2 || !Number.isInteger(Math.log2(n)) || 128 * n * r * p > MAX_COST)
+  if (n < 2 || !Number.isInteger(Math.log2(n)) || costOf({ n, r, p }) > MAX_COST)
     throw damaged('key', path, 'deriving its key would take more than 1 GiB, or is not possible');
   const { id, createdAt } = fields;
   if (typeof id !== 'string' || !isRandomId(id) || keyObjectName(id) !== path || typeof createdAt !== 'string')
@@ -103,7 +105,7 @@ function bytesOf(value: unknown, min: number, max: number, path: string): Buffer
   return bytes;
 }
 
-/** Makes a key object; it has been rendered, parsed and unwrapped again. @throws USAGE for an empty passphrase */
+/** Makes a key object; it has been rendered, parsed and unwrapped again. @throws USAGE for a passphrase of nothing but white space */
 export async function wrapKeys(
   wanted: WrappedKeys & { id: string; createdAt: string; label: string },
   config: RepositoryConfig,
@@ -111,6 +113,7 @@ export async function wrapKeys(
   cost: KdfCost = DEFAULT_COST,
 ): Promise<KeyObject> {
   const { id, createdAt, keys, configDigest, label } = wanted;
+  requirePassphrase(passphrase);
   const kdf = { name: 'scrypt' as const, ...cost, salt: randomBytes(SALT_LENGTH) };
   const derived = await derive(passphrase, kdf);
   const bound = boundTo(config, id);

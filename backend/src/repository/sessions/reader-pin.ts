@@ -10,8 +10,15 @@ import { renewal, renewing, type SessionHandle } from './session-handle.ts';
 /** Restore points that one object names: it stays far below the size a document may have. */
 const BATCH = 1000;
 
-/** What storage that is read-only, full or failing answers: reading goes on without a pin. */
-const UNWRITABLE = ['ACCESS_DENIED', 'DISK_FULL', 'IO_ERROR', 'NOT_SUPPORTED', 'FILE_TOO_LARGE'] as const;
+/** What storage answers that is read-only, full, failing, or of a newer version: reading goes on without a pin. */
+const UNWRITABLE = [
+  'ACCESS_DENIED',
+  'DISK_FULL',
+  'IO_ERROR',
+  'NOT_SUPPORTED',
+  'FILE_TOO_LARGE',
+  'REPOSITORY_VERSION',
+] as const;
 
 export class RepositoryReaderPin implements ReaderPin {
   readonly #core: RepositoryCore;
