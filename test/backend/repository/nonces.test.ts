@@ -76,6 +76,11 @@ describe('an encrypted repository after much work', () => {
     await muchWork();
     const salts: string[] = [];
     for (const [name, bytes] of storage.ever) {
+      // The same message once more; of what was written under its name anew it would be another.
+      if (name.startsWith('spare/')) {
+        expect(storage.ever.some(([other, same]) => !other.startsWith('spare/') && same.equals(bytes))).toBe(true);
+        continue;
+      }
       const magic = bytes.toString('latin1', 0, 8);
       if (magic === 'HVBKPAK1') salts.push(bytes.toString('hex', 60, 92));
       else if (magic === 'HVBKDOC1') {
