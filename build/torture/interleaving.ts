@@ -1,9 +1,9 @@
 /**
- * Writers, prunes, removals, checks, repairs and readers of several machines at once, in an order made by a seed; writers are paused
- * for longer than their sessions. After every change the oracle looks whether a listed restore point lost something.
+ * Writers, prunes, removals, checks, repairs and readers of several machines at once, in an order made by a seed; writers and readers
+ * are paused for longer than their sessions, and clocks are wrong. After every change the oracle looks whether a listed restore point lost something.
  */
 import { initRepository, openStoredRepository } from '../../backend/src/repository/open.ts';
-import type { ContentRef } from '../../backend/src/repository/port.ts';
+import type { ContentRef, ManifestEnvelope } from '../../backend/src/repository/port.ts';
 import type { StoredRepository } from '../../backend/src/repository/repository.ts';
 import type { Storage } from '../../backend/src/repository/storage/storage.ts';
 import { isHvError } from '../../backend/src/support/errors.ts';
@@ -16,9 +16,11 @@ import { isKilled, ScheduledStorage, type StorageWorld } from './scheduled-stora
 import { Scheduler } from './scheduler.ts';
 
 const HOUR = 3600 * 1000;
+const DAY = 24 * HOUR;
 const BLOCKS = 10;
+const ACTORS = ['writer-1', 'writer-2', 'writer-3', 'reader-1', 'reader-2', 'remover', 'pruner', 'checker', 'repairer'];
 /** What whoever is at work puts first, and what comes of it last: where being late or dead does most harm. */
-const DELICATE = /^(manifests\/|ledger\/|removed\/|indexes\/|marks\/|sessions\/.*\/(point-|claim-))/;
+const DELICATE = /^(manifests\/|ledger\/|removed\/|indexes\/|marks\/|sessions\/.*\/(point-|claim-|read-))/;
 
 export interface InterleavingFigures {
   runs: number;
@@ -31,6 +33,14 @@ export interface InterleavingFigures {
   checks: number;
   repairs: number;
   read: number;
+  /** Restore points that readers pinned, the times these were read whole, and how often of one that had been removed by then. */
+  pinned: number;
+  readPinned: number;
+  readRemoved: number;
+  /** Readers that slept for longer than their session, and found that what they read was removed and pruned. */
+  overslept: number;
+  /** Runs in which machines had clocks that are wrong by more than a day. */
+  wrongClocks: number;
   /** Writers that were paused for longer than their session. */
   paused: number;
   /** Processes that were killed in the middle of something. */
@@ -49,6 +59,11 @@ export const noInterleavings = (): InterleavingFigures => ({
   checks: 0,
   repairs: 0,
   read: 0,
+  pinned: 0,
+  readPinned: 0,
+  readRemoved: 0,
+  overslept: 0,
+  wrongClocks: 0,
   paused: 0,
   killed: 0,
   late: 0,
@@ -56,6 +71,8 @@ export const noInterleavings = (): InterleavingFigures => ({
 
 export class Interleaving {
   readonly #random: () => number;
+  /** Of the storage, where it has a clock. */
+  #times: StorageWorld['times'];
   readonly #figures: InterleavingFigures;
   readonly #machines = new Machines();
   readonly #scheduler: Scheduler;
@@ -72,6 +89,12 @@ export class Interleaving {
   readonly #kinds: number;
   /** A writer slept while it published an index, which it may have to correct, or died before it could. */
   #orphaned = false;
+  /** Of each session: when its newest renewal was put, by the true time. */
+  readonly #renewed = new Map<string, { at: number; by: string; name: string }>();
+  /** What readers are reading, by actor: removed with preference. */
+  readonly #reading = new Map<string, string>();
+  /** Actors whose session others ended, rightly: it was older than any lives. */
+  readonly #over = new Set<string>();
   /** Time that passes with a turn, at most. */
   #pace = 1000;
 
@@ -80,8 +103,10 @@ export class Interleaving {
     this.#figures = figures;
     this.#kinds = pick(this.#random, [8, 40, 400]);
     this.#scheduler = new Scheduler(this.#random);
+    this.#setClocks();
     this.#world = {
       objects: this.#objects,
+      times: this.#times,
       arriving: new Set(),
       leaving: new Set(),
       random: this.#random,
@@ -90,7 +115,19 @@ export class Interleaving {
     this.#oracle = new Oracle(this.#objects, () => this.#open(this.#still(), 'oracle'));
   }
 
-  /** @throws when something a listed restore point needs is gone, or anything reads wrong */
+  /** In half of the runs the storage has a clock, and then those of some machines are wrong, by days to years, ahead or behind. */
+  #setClocks(): void {
+    if (this.#random() < 0.5) return;
+    this.#times = { put: new Map(), now: () => this.#machines.time };
+    for (const name of ACTORS) {
+      if (this.#random() > 0.4) continue;
+      const off = pick(this.#random, [26 * HOUR, 5 * DAY, 365 * DAY, 3652 * DAY]);
+      this.#machines.skews.set(name, this.#random() < 0.5 ? off : -off);
+    }
+    if (this.#machines.skews.size > 0) this.#figures.wrongClocks += 1;
+  }
+
+  /** @throws when something a listed restore point or a reader needs is gone, or anything reads wrong */
   async run(): Promise<void> {
     this.#figures.runs += 1;
     await initRepository(this.#still(), { blockSize: BLOCK_SIZE, environment: this.#machines.process('zero') });
@@ -103,14 +140,16 @@ export class Interleaving {
         problems.push(error);
       });
     const writers = ['writer-1', 'writer-2', 'writer-3'].slice(0, 1 + below(this.#random, 3));
+    const readers = ['reader-1', 'reader-2'].slice(0, 1 + below(this.#random, 2));
     const actors = [
       ...writers.map((name) => actor(name, (own) => this.#writer(own))),
+      ...readers.map((name) => actor(name, (own) => this.#reader(own))),
       actor('remover', (own) => this.#remover(own)),
       actor('pruner', (own) => this.#pruner(own)),
       actor('checker', (own) => this.#checker(own)),
       ...(this.#random() < 0.3 ? [actor('repairer', (own) => this.#repairer(own))] : []),
     ];
-    await this.#scheduler.run(actors, () => this.#tick(writers));
+    await this.#scheduler.run(actors, () => this.#tick([...writers, ...readers]));
     this.#figures.turns += this.#scheduler.turns;
     this.#world.changed = undefined;
     this.#world.about = undefined;
@@ -126,18 +165,18 @@ export class Interleaving {
     }
   }
 
-  /** Time passes; now and then a writer falls asleep for longer than its session lives. */
-  #tick(writers: readonly string[]): void {
-    const asleep = writers.some((name) => this.#scheduler.isPaused(name));
+  /** Time passes; now and then a writer or reader falls asleep for longer than its session lives. */
+  #tick(sleepers: readonly string[]): void {
+    const asleep = sleepers.some((name) => this.#scheduler.isPaused(name));
     if (!asleep) this.#pace = 1000;
     this.#machines.time += below(this.#random, this.#pace);
     if (asleep || this.#random() > 0.004) return;
-    this.#sleep(pick(this.#random, writers), 60 + below(this.#random, 400));
+    this.#sleep(pick(this.#random, sleepers), 60 + below(this.#random, 400));
   }
 
-  #sleep(writer: string, turns: number): void {
+  #sleep(actor: string, turns: number): void {
     this.#figures.paused += 1;
-    this.#scheduler.pause(writer, turns);
+    this.#scheduler.pause(actor, turns);
     this.#pace = Math.ceil((60 * HOUR) / Math.min(turns, 500));
   }
 
@@ -155,11 +194,29 @@ export class Interleaving {
   async #watch(change: 'put' | 'delete', name: string, actor: string): Promise<void> {
     this.#log.push(`${new Date(this.#machines.time).toISOString()} ${actor}: ${change} ${name}`);
     await this.#oracle.changed(change, name);
+    if (change === 'put') this.#watchSession(name, actor);
     if (change === 'put' && /^manifests\//.test(name) && this.#objects.has(`removed/${name.split('/')[2]}`))
       this.#figures.late += 1;
     if (!/^(packs|manifests|removed)\//.test(name)) return;
     for (const broken of this.#oracle.broken())
       throw new Error(`LOST: ${actor} ${change} ${name}: ${broken} needs what is gone`);
+  }
+
+  /** Nobody takes a session for over whose newest renewal is younger than a session lives, however wrong his clock is. */
+  #watchSession(name: string, actor: string): void {
+    const [, id] = /^sessions\/([0-9a-f]{32})\/\d{8}$/.exec(name) ?? [];
+    if (id === undefined) return;
+    const known = this.#renewed.get(id);
+    if (known === undefined || known.by === actor) {
+      this.#renewed.set(id, { at: this.#machines.time, by: actor, name });
+      return;
+    }
+    // It has ended meanwhile.
+    if (!this.#objects.has(known.name)) return;
+    const age = this.#machines.time - known.at;
+    if (this.#times !== undefined && age < 25 * HOUR)
+      throw new Error(`TAKEN FOR OVER: ${actor} ends the session of ${known.by} after ${age / HOUR} hours`);
+    this.#over.add(known.by);
   }
 
   async #writer(name: string): Promise<void> {
@@ -223,8 +280,10 @@ export class Interleaving {
   }
 
   async #removeOne(repository: StoredRepository): Promise<void> {
-    const points = await repository.listManifests();
-    const victim = points.length > 0 ? pick(this.#random, points) : undefined;
+    const points = await this.#someManifests(repository);
+    const read = points.filter(({ id }) => [...this.#reading.values()].includes(id));
+    const victim =
+      points.length > 0 ? pick(this.#random, read.length > 0 && this.#random() < 0.7 ? read : points) : undefined;
     if (victim !== undefined) {
       await repository.removeManifest(victim.id).catch((error) => {
         if (!isHvError(error, 'POINT_NOT_FOUND')) throw error;
@@ -260,6 +319,54 @@ export class Interleaving {
       await this.#readOne(repository);
       await repository.close();
     }
+  }
+
+  /** Pins restore points and reads each several times, slowly, while others remove and prune. */
+  async #reader(name: string): Promise<void> {
+    for (let round = 0; round < 3; round++) {
+      const repository = await this.#start(name);
+      try {
+        await this.#readPinned(repository, name);
+        await repository.close();
+      } catch (error) {
+        await this.#bury(name, repository, error);
+      }
+    }
+  }
+
+  async #readPinned(repository: StoredRepository, name: string): Promise<void> {
+    const points = await this.#someManifests(repository);
+    if (points.length === 0) return;
+    const point = pick(this.#random, points);
+    this.#over.delete(name);
+    this.#reading.set(name, point.id);
+    const pin = await repository.pin([point], { owner: name });
+    if (!pin.gone.has(point.id)) this.#figures.pinned += 1;
+    for (let times = 1 + below(this.#random, 4); times > 0 && !pin.gone.has(point.id); times--) {
+      try {
+        await requireContent(repository, point.contents[0]!, this.#contents.get(point.id)!);
+        this.#figures.readPinned += 1;
+        if (this.#objects.has(`removed/${point.id}`)) this.#figures.readRemoved += 1;
+      } catch (error) {
+        // Not even of a restore point that was removed meanwhile may anything be missing, but after a sleep of days.
+        if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND') || !this.#over.has(name)) throw error;
+        if ((await pin.removed()).length === 0) throw error;
+        this.#figures.overslept += 1;
+        break;
+      }
+      await pin.renew();
+    }
+    this.#reading.delete(name);
+    await pin.end();
+  }
+
+  /** The first restore points take a while to come. */
+  async #someManifests(repository: StoredRepository): Promise<ManifestEnvelope[]> {
+    for (let times = 0; times < 40; times++) {
+      const points = await repository.listManifests();
+      if (points.length > 0) return points;
+    }
+    return [];
   }
 
   /** A writer that slept may publish an index of what was deleted meanwhile; that stays until it corrects it, or the next prune does. */
@@ -301,7 +408,8 @@ export class Interleaving {
 
   /** When all have ended and time has passed, everything listed is right, and garbage can be collected. */
   async #aftermath(): Promise<void> {
-    this.#machines.time += 27 * HOUR;
+    // Also what a clock that is a day ahead has promised is over.
+    this.#machines.time += 52 * HOUR;
     const repository = await this.#open(this.#still(), 'last');
     const verify = async (): Promise<void> => {
       for (const { id, contents } of await repository.listManifests())
@@ -336,9 +444,9 @@ export class Interleaving {
 
   /** Waits for nobody. */
   #still(): Storage {
-    const { objects, random } = this.#world;
+    const { objects, random, times } = this.#world;
     const turn = async (): Promise<void> => undefined;
-    return new ScheduledStorage({ objects, random, arriving: new Set(), leaving: new Set(), turn }, 'still');
+    return new ScheduledStorage({ objects, random, times, arriving: new Set(), leaving: new Set(), turn }, 'still');
   }
 
   /** A new process of an actor, with the catalog of those before it. */

@@ -14,6 +14,8 @@ export class Machines {
   readonly #boots = new Map<string, number>();
   readonly #catalogs = new Map<string, Map<string, SqliteCatalog>>();
   #nextPid = 1;
+  /** How wrong a machine's clock is, milliseconds. */
+  readonly skews = new Map<string, number>();
 
   process(machine: string): ModelProcess {
     const pid = this.#nextPid++;
@@ -22,7 +24,7 @@ export class Machines {
       pid,
       now: () => {
         this.time += 1;
-        return this.time;
+        return this.time + (this.skews.get(machine) ?? 0);
       },
       identity: () => ({ machine: identity, pid, start: '1' }),
       isDead: (other) => other.machine === identity && this.#dead.has(other.pid),

@@ -1,7 +1,7 @@
 /** What prune must leave when all restore points were removed. */
 
 /** The configuration, the keys, those of interrupted creations, and tombstones. */
-const REMAINS = /^(hvbackup-repository\.json$|removed\/|keys\/|quarantine\/keys\/)/;
+const REMAINS = /^((spare\/)?hvbackup-repository\.json$|removed\/|keys\/|quarantine\/keys\/)/;
 
 /** @param names of all objects of a repository. @returns garbage; what the ledger says of points that have a tombstone is none */
 export function garbageAmong(names: readonly string[]): string[] {

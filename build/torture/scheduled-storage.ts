@@ -19,6 +19,8 @@ export interface StorageWorld {
   /** Deleted, but the delete has not returned; and whoever listed when it was called. */
   leaving: Set<string>;
   random: () => number;
+  /** When each object was put, by the storage's own clock; absent where it has none. */
+  times?: { put: Map<string, number>; now: () => number };
   turn(actor: string): Promise<void>;
   /** Told of every put before it waits for its turn. */
   about?(name: string, actor: string): void;
@@ -40,9 +42,17 @@ export class ScheduledStorage implements Storage {
   /** Turns that its process has left. */
   #life = Number.POSITIVE_INFINITY;
 
+  readonly clock?: () => Promise<number>;
+
   constructor(world: StorageWorld, actor: string) {
     this.#world = world;
     this.#actor = actor;
+    const { times } = world;
+    if (times === undefined) return;
+    this.clock = async () => {
+      await this.#turn();
+      return times.now();
+    };
   }
 
   /** Its process is killed in so many turns: 1 is before whatever it waits for has happened, 2 may be after that. */
@@ -59,6 +69,7 @@ export class ScheduledStorage implements Storage {
     const taken = objects.has(name);
     if (!taken) {
       objects.set(name, bytes);
+      this.#world.times?.put.set(name, this.#world.times.now());
       arriving.add(name);
       leaving.delete(name);
       await this.#world.changed?.('put', name, this.#actor);
@@ -104,7 +115,7 @@ export class ScheduledStorage implements Storage {
     for (let piece = 0; piece < pieces; piece++) {
       for (const [name, data] of objects)
         if (name.startsWith(prefix) && hash(name) % pieces === piece && (!arriving.has(name) || random() < 0.5))
-          found.set(name, { name, size: data.length });
+          found.set(name, { name, size: data.length, modifiedAt: this.#world.times?.put.get(name) });
       for (const name of leaving)
         if (name.startsWith(prefix) && hash(name) % pieces === piece && random() < 0.5) found.set(name, { name });
       if (piece < pieces - 1) await this.#turn();

@@ -86,9 +86,17 @@ export class TombstoneStore {
       // A point is never removed before it was made: what the id says is young need not be read.
       if (present.has(id) || ulidTime(id) > limit) continue;
       const removedAt = Date.parse((await this.get(id).catch(() => null))?.removedAt ?? '');
-      if (!(removedAt < limit)) continue;
+      if (!(removedAt < limit) || !(await this.#isOldThere(id))) continue;
       await before(id);
       await this.#storage.delete(PREFIX + id);
     }
+  }
+
+  /** The clock that made it, or the one here, may be years off: where the storage has one it has to agree. */
+  async #isOldThere(id: string): Promise<boolean> {
+    const now = await this.#storage.clock?.().catch(() => undefined);
+    if (now === undefined) return true;
+    const listed = (await this.#storage.list(PREFIX, { sizes: true })).find(({ name }) => name === PREFIX + id);
+    return listed?.modifiedAt === undefined || now - listed.modifiedAt > TOMBSTONE_LIFETIME;
   }
 }

@@ -52,6 +52,8 @@ export class SessionJudge {
     const isFar = !(end <= now + most);
     if (!isPast && !isFar) return { over: null };
     const ages = await this.#ages(document.id, newest);
+    // It has ended meanwhile, or there is a newer one.
+    if (ages === null) return { over: null };
     const doubt = `The clocks disagree about the session of ${document.owner} on ${machineLabel(document.machine)}: it ends at ${document.expiresAt}, and the clock of this machine shows ${new Date(now).toISOString()}`;
     if (isPast) {
       const isYoung = ages.renewal !== undefined && ages.renewal <= most;
@@ -77,13 +79,15 @@ export class SessionJudge {
   /**
    * How long the renewal, or somebody's sighting of it, has been there, milliseconds; undefined where no clock can tell. A clock that
    * was set back makes ages negative: these tell nothing.
+   * @returns null when the renewal is not there any more
    */
-  async #ages(session: string, newest: string): Promise<{ renewal?: number; sighting?: number }> {
+  async #ages(session: string, newest: string): Promise<{ renewal?: number; sighting?: number } | null> {
     const sighting = sightingOf(session, newest);
     const [now, objects] = await Promise.all([
       this.storageTime(),
-      this.#storage.list(nameOf(session, ''), { sizes: true }).catch(() => []),
+      this.#storage.list(nameOf(session, ''), { sizes: true }),
     ]);
+    if (!objects.some(({ name }) => name === newest)) return null;
     const age = (name: string): number | undefined => {
       const at = objects.find((object) => object.name === name)?.modifiedAt;
       const passed = now === undefined || at === undefined ? undefined : now - at;
