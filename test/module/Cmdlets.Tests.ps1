@@ -246,6 +246,34 @@ Describe 'Keys of a repository' {
     }
 }
 
+Describe 'Sessions of a repository' {
+    AfterEach { Assert-Contract }
+
+    It 'are listed and ended' {
+        $session = @{
+            id = 'ab' * 16; kind = 'read'; owner = 'export of files'; machine = 'old'; process = 7; local = $false; state = 'active'
+            createdAt = '2026-11-21T01:02:03Z'; expiresAt = $null; points = @('P1')
+        }
+        Use-FakeBackend -Folder $fake -Script @{
+            'session/list' = @(@{ result = @{ sessions = @($session) } })
+            'session/end'  = @(@{ result = @{ session = $session } })
+        }
+        $found = @(Get-VMBackupSession -Repository $repository)
+        $found.MachineName | Should -Be 'old'
+        $found.PointId | Should -Be 'P1'
+        $found.ExpiresAt | Should -BeNullOrEmpty
+        ($found | Format-Table | Out-String) | Should -Match 'read[\s\S]*export of files'
+        $found | Stop-VMBackupSession -Force
+        @(Get-Received)[-1].params.session | Should -Be $session.id
+    }
+
+    It 'of a process on this machine are refused' {
+        Use-FakeBackend -Folder $fake -Script @{ 'session/end' = @(@{ error = @{ code = 'SESSION_IN_USE'; message = 'It runs.' } }) }
+        Stop-VMBackupSession -Repository $repository -Id 'abab' -Force -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems[0].FullyQualifiedErrorId | Should -Be 'SESSION_IN_USE,Stop-VMBackupSession'
+    }
+}
+
 Describe 'Get-VMBackup' {
     AfterEach { Assert-Contract }
 

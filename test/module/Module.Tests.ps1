@@ -62,6 +62,8 @@ Describe 'Parameters' {
         @{ Name = 'Get-VMBackupRepositoryKey'; Expected = 'Repository Passphrase' }
         @{ Name = 'Add-VMBackupRepositoryKey'; Expected = 'Repository NewPassphrase Label Passphrase' }
         @{ Name = 'Remove-VMBackupRepositoryKey'; Expected = 'Id Repository Passphrase Force' }
+        @{ Name = 'Get-VMBackupSession'; Expected = 'Repository Passphrase' }
+        @{ Name = 'Stop-VMBackupSession'; Expected = 'Id Repository Passphrase Force' }
         @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force Passphrase' }
         @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force Passphrase' }
         @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release Passphrase' }
@@ -73,7 +75,7 @@ Describe 'Parameters' {
         @($actual) | Should -Be @($Expected -split ' ' -ne '' | Sort-Object)
     }
 
-    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey', 'Approve-VMBackupRemoval' {
+    It '<_> supports -WhatIf and -Confirm' -ForEach 'New-VMBackupRepository', 'Backup-VMRct', 'Restore-VMBackup', 'Export-VMBackupData', 'Remove-VMBackup', 'Invoke-VMBackupRetention', 'Set-VMBackupHold', 'Copy-VMBackup', 'Repair-VMBackupRepository', 'Add-VMBackupRepositoryKey', 'Remove-VMBackupRepositoryKey', 'Approve-VMBackupRemoval', 'Stop-VMBackupSession' {
         (Get-Command -Name $_).Parameters.Keys | Should -Contain 'WhatIf'
     }
 

@@ -12,6 +12,7 @@ const hosts = () => import('./hosts.ts');
 const keys = () => import('./keys.ts');
 const points = () => import('./points.ts');
 const repositories = () => import('./repositories.ts');
+const sessions = () => import('./sessions.ts');
 const simulated = () => import('./simulated-host.ts');
 const verify = () => import('./verify.ts');
 
@@ -31,6 +32,8 @@ export const acceptRemoved = late(keys, 'acceptRemoved');
 export const addKey = late(keys, 'addKey');
 export const listKeys = late(keys, 'listKeys');
 export const removeKey = late(keys, 'removeKey');
+export const endSession = late(sessions, 'endSession');
+export const listSessions = late(sessions, 'listSessions');
 export const listPoints = late(points, 'listPoints');
 export const removePoint = late(points, 'removePoint');
 export const showPoint = late(points, 'showPoint');

@@ -50,6 +50,7 @@ const host = () => import('../schema/host.ts');
 const points = () => import('../schema/points.ts');
 const repository = () => import('../schema/repository.ts');
 const restore = () => import('../schema/restore.ts');
+const sessions = () => import('../schema/sessions.ts');
 /** They tell how the VM is then. */
 const simulated = async () => ({ ...(await host()), ...(await import('../schema/simulated-host.ts')) });
 const verify = () => import('../schema/verify.ts');
@@ -160,6 +161,20 @@ export const METHODS = {
     repository,
     'RemoveKeyParams',
     'RemoveKeyResult',
+  ),
+  'session/list': method(
+    'listSessions',
+    'Lists who is at work in a repository.',
+    sessions,
+    'ListSessionsParams',
+    'ListSessionsResult',
+  ),
+  'session/end': method(
+    'endSession',
+    'Ends a session whose process nobody will hear of again; one at work on this machine is refused.',
+    sessions,
+    'EndSessionParams',
+    'EndSessionResult',
   ),
   'repository/acceptRemoved': method(
     'acceptRemoved',

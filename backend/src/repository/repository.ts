@@ -25,6 +25,7 @@ import type {
   RepairResult,
   Repository,
   RepositoryStats,
+  SessionInfo,
   SessionOptions,
   StrayPoint,
   Tombstone,
@@ -34,6 +35,7 @@ import type {
 import { type PruneOptions, prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
 import { repairRepository } from './repair.ts';
+import { describeSessions, endSession } from './sessions/ending.ts';
 import { RepositoryReaderPin } from './sessions/reader-pin.ts';
 import { RepositoryWriteSession } from './sessions/write-session.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
@@ -202,6 +204,14 @@ export class StoredRepository implements Repository {
   sideBySide(count: number): Repository[] {
     this.core.pool.shareAmong(count);
     return [this, ...Array.from({ length: Math.max(0, count - 1) }, this.#another)];
+  }
+
+  sessions(): Promise<SessionInfo[]> {
+    return describeSessions(this.core);
+  }
+
+  endSession(id: string): Promise<SessionInfo> {
+    return endSession(this.core, id);
   }
 
   async listKeys(): Promise<KeyInfo[]> {

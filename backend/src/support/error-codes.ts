@@ -69,6 +69,8 @@ const CODES = {
   WRONG_PASSPHRASE: 'failed',
   KEY_NOT_FOUND: 'failed',
   KEY_IN_USE: 'failed',
+  SESSION_NOT_FOUND: 'failed',
+  SESSION_IN_USE: 'failed',
   POINT_NOT_FOUND: 'failed',
   POINT_AMBIGUOUS: 'failed',
   POINT_REMOVED: 'failed',

@@ -10,6 +10,7 @@ import { prune } from './prune.ts';
 import { repositoryCreate, stats } from './repositories.ts';
 import { exportCommand, restore } from './restore.ts';
 import { serveCommand } from './serve.ts';
+import { sessionEnd, sessionList } from './sessions.ts';
 import { check, repair, verify } from './verify.ts';
 import { vmChanges } from './vm-changes.ts';
 import { vmCreate, vmList, vmShow, vmWrite } from './vms.ts';
@@ -27,6 +28,8 @@ export const COMMANDS: readonly Command[] = [
   keyAdd,
   keyRemove,
   acceptRemoved,
+  sessionList,
+  sessionEnd,
   backup,
   listCommand,
   show,

@@ -29,7 +29,11 @@ export const isWaitedFor = ({ alive, document }: SessionState): boolean => alive
  * The tombstone is durable before the second look, and the writer looks for it after its manifest is: one of the two sees the
  * other. Only whoever wrote a tombstone takes it back: an older one may stand before a manifest that came too late.
  */
-async function hideLate(core: RepositoryCore, points: readonly AnnouncedPoint[], session: string): Promise<void> {
+export async function hideLate(
+  core: RepositoryCore,
+  points: readonly AnnouncedPoint[],
+  session: string,
+): Promise<void> {
   const missing = await notListed(core, points);
   const hidden: AnnouncedPoint[] = [];
   for (const point of missing)
