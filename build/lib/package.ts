@@ -1,12 +1,14 @@
 /**
  * The module as it is published: a folder that needs nothing else on the machine. It has the manifest and loader, module/, help, the backend's bundle,
- * an unmodified Node, VirtDisk.dll where it could be compiled, licences, and files.json with the hash of each file.
+ * Node as a third party packages it for npm, VirtDisk.dll where it could be compiled, licences and a bill of materials, and files.json with the hash of
+ * each file.
  */
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { root } from '../runtime.mjs';
 import { bundleBackend, bundledPackages } from './bundle.ts';
+import { billOfMaterials, noticesText, thirdParty } from './third-party.ts';
 import { compileVirtDisk } from './virtdisk.ts';
 
 export const FILE_LIST = 'files.json';
@@ -56,16 +58,19 @@ export async function makePackage({ to, node }: PackageOptions): Promise<Package
     place(from, join(folder, 'bin', file));
     licences.push(`node-${node}`);
   } else notes.push('Node was left out: it must be on the machine, or HVBACKUP_NODE name it.');
-  for (const name of licences) {
-    if (!copyLicence(name, folder)) notes.push(`The licence of ${name} was not found in its package.`);
-  }
+  const parts = thirdParty(licences);
+  for (const { name, text } of parts) write(join(folder, 'licences', `${name.replace('/', '-')}.txt`), text);
+  write(join(folder, 'THIRD-PARTY-NOTICES.txt'), noticesText(parts));
+  const nodeFile = node === 'none' ? undefined : join(folder, 'bin', node.startsWith('win') ? 'node.exe' : 'node');
+  const bill = billOfMaterials(projectVersion(), parts, nodeFile);
+  write(join(folder, 'sbom.cdx.json'), `${JSON.stringify(bill, null, 1)}\n`);
   sealPackage(folder);
   return { folder, notes };
 }
 
 /** Writes the list of files anew: also after files were signed, which changes them. @returns how many */
 export function sealPackage(folder: string): number {
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  const version = projectVersion();
   const files: Record<string, string> = {};
   const all = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -85,11 +90,10 @@ function place(from: string, to: string): void {
   copyFileSync(from, to);
 }
 
-function copyLicence(name: string, folder: string): boolean {
-  const from = join(root, 'node_modules', name);
-  if (!existsSync(from)) return false;
-  const file = readdirSync(from).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
-  if (!file) return false;
-  place(join(from, file), join(folder, 'licences', `${name.replace('/', '-')}.txt`));
-  return true;
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }
+
+const projectVersion = (): string =>
+  (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
