@@ -38,7 +38,7 @@ export const diskInfo = command({
 
 export const diskCheck = command({
   words: 'disk check',
-  summary: 'Check the structure of a disk image, and that the parents of a differencing one are there and unchanged.',
+  summary: 'Check the structure of a disk image, and that its parents are there and unchanged.',
   positionals: ['FILE'],
   options: { parent: parentOption },
   examples: ['disk check system.vhdx', 'disk check child.avhdx --parent D:\\Images\\base.vhdx'],
