@@ -154,3 +154,16 @@ it('a reference point of ours goes also when its record was lost', async () => {
   await run();
   expect(await host.listReferencePoints(vmId)).toHaveLength(1);
 });
+
+it("another product's reference point is no base: without our own the backup is a full that says so", async () => {
+  const { host, vmId, run } = await fixture();
+  await run();
+  const [ours] = await host.listReferencePoints(vmId);
+  const checkpoint = await checkpointOf(host, vmId, 'Other product, nightly');
+  await host.convertToReferencePoint(checkpoint.id);
+  await host.removeReferencePoint(ours!.id);
+  const result = await run();
+  expect(result.disks.map(({ mode, reason }) => [mode, reason])).toEqual([
+    ['full', 'the host has no reference point of the remaining restore points'],
+  ]);
+});
