@@ -17,7 +17,7 @@ function ConvertTo-CmdletText {
     $result = [regex]::Replace($result, '--[a-z-]+(, | \()(-[A-Z]\w+)( in PowerShell\))?', { param($found) $found.Groups[2].Value })
     $result = $result.Replace('"hvbackup check" and "hvbackup verify"', 'Test-VMBackup')
     $result = [regex]::Replace($result, ' --repository "[^"]*"', '')
-    $command = '"?hvbackup (?<words>[a-z]+(?:-[a-z]+)?(?: (?:key|list|add|remove|create|accept-removed)\b)*)(?<rest>(?: --?[\w-]+(?: [^\s"-][^\s"]*)?)*)"?'
+    $command = '"?hvbackup (?<words>[a-z]+(?:-[a-z]+)?(?: (?:key|list|add|remove|create|accept-removed|sessions|end-session)\b)*)(?<rest>(?: --?[\w-]+(?: [^\s"-][^\s"]*)?)*)"?'
     $result = [regex]::Replace($result, $command, {
             param($found)
             $cmdlet = switch -Regex ($found.Groups['words'].Value) {
@@ -34,6 +34,8 @@ function ConvertTo-CmdletText {
                 '^stats' { 'Get-VMBackupRepository'; break }
                 '^repository create' { 'New-VMBackupRepository'; break }
                 '^repository accept-removed' { 'Approve-VMBackupRemoval'; break }
+                '^repository sessions' { 'Get-VMBackupSession'; break }
+                '^repository end-session' { 'Stop-VMBackupSession'; break }
                 '^repository key list' { 'Get-VMBackupRepositoryKey'; break }
                 '^repository key add' { 'Add-VMBackupRepositoryKey'; break }
                 '^repository key remove' { 'Remove-VMBackupRepositoryKey'; break }
