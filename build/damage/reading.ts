@@ -1,7 +1,9 @@
 /** Reads every restore point of a repository as a machine does that has never seen it, and holds it against what was backed up. */
-import { join } from 'node:path';
+import { SqliteCatalog } from '../../backend/src/catalog/sqlite-catalog.ts';
 import { openRepository } from '../../backend/src/operations/open-repository.ts';
+import { openStoredRepository } from '../../backend/src/repository/open.ts';
 import type { ContentRef, Repository } from '../../backend/src/repository/port.ts';
+import { FolderStorage } from '../../backend/src/repository/storage/folder.ts';
 import { toHvError } from '../../backend/src/support/errors.ts';
 import { digest } from './template.ts';
 
@@ -18,19 +20,20 @@ export interface Reading {
 
 /**
  * @param expected SHA-256 of disk 0 by restore point
- * @param state an empty state folder; null: as this machine
+ * @param machine this one, or one that has never seen the repository
  */
 export async function readAll(
   location: string,
   passphrase: string | undefined,
   expected: ReadonlyMap<string, string>,
-  state: string | null,
+  machine: 'this' | 'another',
 ): Promise<Reading> {
   const reading: Reading = { right: new Set(), refused: new Map(), wrong: [] };
   let repository: Repository;
   try {
-    const stateDirectory = state === null ? undefined : join(state, String(Math.random()).slice(2));
-    repository = await openRepository(location, { passphrase, stateDirectory });
+    repository = await (machine === 'this'
+      ? openRepository(location, { passphrase })
+      : openFresh(location, passphrase));
   } catch (error) {
     reading.closed = toHvError(error).code;
     return reading;
@@ -49,6 +52,21 @@ export async function readAll(
     await repository.close();
   }
   return reading;
+}
+
+/** Nothing is remembered, and decoding needs no threads. */
+async function openFresh(location: string, passphrase: string | undefined): Promise<Repository> {
+  const storage = new FolderStorage(location);
+  try {
+    return await openStoredRepository(storage, {
+      catalog: (id) => new SqliteCatalog(null, id),
+      passphrase,
+      workers: 0,
+    });
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
 }
 
 async function diskDigest(repository: Repository, id: string): Promise<string> {
