@@ -10,7 +10,7 @@ import type {
   ShowPointParams,
   ShowPointResult,
 } from '../schema/points.ts';
-import { HvError } from '../support/errors.ts';
+import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { diskResult } from './disk-result.ts';
 import { heldPoints, isHeld } from './holds.ts';
@@ -42,6 +42,34 @@ export function checkedPoint(manifest: ManifestEnvelope): Point {
 }
 
 /**
+ * All restore points that can be read and understood. Of each other one `warn` tells: it is left alone.
+ * @param onDamage told of those that cannot be read; `warn` is when absent
+ */
+export async function readablePoints(
+  repository: Repository,
+  warn: (warning: string) => void,
+  onDamage = ({ path, message }: Damage): void =>
+    warn(`A restore point cannot be read and is left as it is (${named(path, message)}): run "hvbackup check".`),
+  options: { fresh?: boolean } = {},
+): Promise<Point[]> {
+  const manifests = await repository.listManifests(undefined, { ...options, onDamage });
+  return manifests.flatMap((manifest) => knownPoint(manifest, warn));
+}
+
+/** None when it is described in a way that this version does not know. */
+export function knownPoint(manifest: ManifestEnvelope, warn: (warning: string) => void): Point[] {
+  try {
+    return [checkedPoint(manifest)];
+  } catch (error) {
+    if (!isHvError(error, 'REPOSITORY_VERSION')) throw error;
+    warn(`${error.message} It is left as it is. ${error.advice ?? ''}`.trimEnd());
+    return [];
+  }
+}
+
+const named = (path: string, message: string): string => (message.includes(path) ? message : `${path}: ${message}`);
+
+/**
  * Pages of restore points, oldest first; the cursor is the last id of the page before.
  * @throws VM_NOT_FOUND when a VM is asked for that has none: a name that was mistyped is no VM without backups
  */
@@ -55,8 +83,9 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
     const limit = wanted ? undefined : params.limit + 1;
     const unreadable: string[] = [];
     const onDamage = ({ path, message }: Damage): void => {
-      const what = message.includes(path) ? message : `${path}: ${message}`;
-      unreadable.push(`A restore point cannot be read and is not listed (${what}): run "hvbackup check".`);
+      unreadable.push(
+        `A restore point cannot be read and is not listed (${named(path, message)}): run "hvbackup check".`,
+      );
     };
     const found = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, key, onDamage });
     if (params.vm !== undefined && params.cursor === undefined && found.length === 0) {
@@ -101,8 +130,8 @@ export async function removePoint(params: RemovePointParams, context: OperationC
     const id = await findToRemove(repository, params.point);
     await unpublish(repository, id, 'removed by hand');
     context.progress?.({ phase: 'prune' });
-    const { freedBytes, pendingBytes } = await prune(repository, context);
-    return { pointId: id, freedBytes, pendingBytes };
+    const { freedBytes, pendingBytes, blocked } = await prune(repository, context);
+    return { pointId: id, blocked, freedBytes, pendingBytes };
   });
 }
 

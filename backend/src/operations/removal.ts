@@ -56,9 +56,24 @@ export async function findToRemove(repository: Repository, selector: string): Pr
 
 export type PruneOptions = OperationContext & { dryRun?: boolean; without?: ReadonlySet<string> };
 
-/** Prunes, finishing what this machine began to remove. */
+/** Prunes, finishing what this machine began to remove, and says what keeps it from giving space back. */
 export async function prune(repository: Repository, options: PruneOptions): Promise<PruneResult> {
-  if (options.dryRun) return repository.prune(options);
+  const result = options.dryRun ? await repository.prune(options) : await pruneAndFinish(repository, options);
+  for (const { pointId, vmName, message } of result.blocked) {
+    const which = pointId === null ? 'What a running backup builds on' : `Restore point ${pointId}`;
+    const next =
+      pointId === null
+        ? 'Prune again when that backup has ended.'
+        : `Run "hvbackup repair", with --from if another repository has this restore point; or give it up: hvbackup remove --point ${pointId}.`;
+    options.warn?.(
+      `${which}${vmName === null ? '' : ` of ${vmName}`} cannot be read (${message}), so it cannot be known what it needs: ` +
+        `no space is given back as long as it is there. ${next}`,
+    );
+  }
+  return result;
+}
+
+async function pruneAndFinish(repository: Repository, options: PruneOptions): Promise<PruneResult> {
   const known = notes(repository);
   const mine = new Set(known.filter((id) => isOver(join(folder(repository), id))));
   const held = mine.size > 0 ? await heldPoints(repository.records) : new Set<string>();

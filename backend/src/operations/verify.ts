@@ -10,11 +10,10 @@ import type {
   VerifyRepositoryParams,
   VerifyRepositoryResult,
 } from '../schema/verify.ts';
-import { isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
-import { checkedPoint, type Point, readPoint } from './points.ts';
+import { type Point, readablePoints, readPoint } from './points.ts';
 import { goneMeanwhile, pinPoints, removedSentence } from './reading.ts';
 import { strayDamage, strayWarnings } from './stray-points.ts';
 import { withContent, withRepository } from './with.ts';
@@ -54,18 +53,12 @@ export async function repairRepository(
 /** The restore points that can be read are asked what they lose. */
 async function lossesOf(repository: Repository, damaged: boolean, context: OperationContext) {
   if (!damaged) return { losses: [], moreLosses: 0 };
-  const points = (await repository.listManifests(undefined, { onDamage: () => undefined })).flatMap(knownPoint);
+  const points = await readablePoints(
+    repository,
+    () => undefined,
+    () => undefined,
+  );
   return structuralLosses(repository, points, context);
-}
-
-/** One that this version does not know is another matter than damage. */
-function knownPoint(manifest: Point['manifest']): Point[] {
-  try {
-    return [checkedPoint(manifest)];
-  } catch (error) {
-    if (isHvError(error, 'REPOSITORY_VERSION')) return [];
-    throw error;
-  }
 }
 
 export async function verifyRepository(
@@ -80,7 +73,7 @@ export async function verifyRepository(
       if (damages.length < MAX_DAMAGES) damages.push(damage);
       else moreDamages += 1;
     };
-    const listed = await pointsToVerify(repository, params.point, add);
+    const listed = await pointsToVerify(repository, params.point, context, add);
     const { points, report, verifiedBytes, readBytes } = await verifyPinned(repository, listed, params, context, add);
     return {
       ok: damages.length === 0,
@@ -139,10 +132,11 @@ async function verifyPinned(
 async function pointsToVerify(
   repository: Repository,
   id: string | undefined,
+  context: OperationContext,
   onDamage: (damage: DamageReport) => void,
 ): Promise<Point[]> {
   if (id !== undefined) return [await readPoint(repository, id)];
-  return (await repository.listManifests(undefined, { onDamage, fresh: true })).map(checkedPoint);
+  return readablePoints(repository, (warning) => context.warn?.(warning), onDamage, { fresh: true });
 }
 
 function affected({ point, disk }: Use, { offset, length }: { offset: number; length: number }): AffectedPoint {

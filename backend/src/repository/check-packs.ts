@@ -37,6 +37,8 @@ class PackCheck {
   }
 
   async index(name: string): Promise<void> {
+    // Of no use any more, and whatever it superseded the one that counts supersedes as well.
+    if (this.#superseded.has(name.slice('indexes/'.length))) return;
     let index: IndexObject | undefined;
     await this.#attempt(name, async () => {
       const { storage, config, keys } = this.#core;

@@ -96,7 +96,9 @@ export class DigestStore {
       return { value };
     } catch (error) {
       if (isHvError(error, 'FILE_NOT_FOUND')) return null;
-      if (onDamage === undefined || !isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
+      // Of a version that is not known here: as good as unreadable, to this one.
+      const isOfOne = isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'REPOSITORY_VERSION', 'NOT_SUPPORTED');
+      if (onDamage === undefined || !isOfOne) throw error;
       onDamage({ object: 'manifest', path: name, message: toHvError(error).message });
       return null;
     }

@@ -8,6 +8,7 @@ import type { PointWatch } from './point-watch.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
 import type { RowProof } from './row-proof.ts';
 import { isUnreadable } from './storage/judging.ts';
+import { keepAside } from './storage/keep-aside.ts';
 import { damaged, foldersBelow, requireObjectName, type Storage } from './storage/storage.ts';
 import type { TombstoneStore } from './tombstones.ts';
 
@@ -157,7 +158,7 @@ export class ManifestStore {
       } catch (error) {
         // Removed since the listing.
         if (isHvError(error, 'FILE_NOT_FOUND')) continue;
-        if (onDamage === undefined || !isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) throw error;
+        if (onDamage === undefined || !isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED')) throw error;
         onDamage({ object: 'manifest', path: name, message: toHvError(error).message });
       }
     }
@@ -234,16 +235,43 @@ export class ManifestStore {
     );
   }
 
-  /** @returns bytes stored. @throws FILE_EXISTS */
+  /** What this machine has read of a manifest once, whatever became of it since; null when nothing. */
+  known(name: string): ManifestEnvelope | null {
+    const cached = this.#catalog.manifest(name);
+    return cached !== undefined && this.#matches(cached, name) ? cached : null;
+  }
+
+  /** @returns the value, when it can be the manifest of this name. @throws REPOSITORY_DAMAGED */
+  checked(value: unknown, name: string): ManifestEnvelope {
+    return this.#require(value, name);
+  }
+
+  /** In the place of one that cannot be read it is put too: that is kept below `quarantine/`. @returns bytes stored. @throws FILE_EXISTS */
   async publish(manifest: ManifestEnvelope): Promise<number> {
     const name = this.nameOf(manifest.group, manifest.id);
     if (!isUlid(manifest.id)) throw new HvError('INTERNAL', `Not the id of a restore point: ${manifest.id}`);
     this.#require(manifest, name);
-    const bytes = await this.#documents.put(name, manifest);
+    let bytes = await this.#documents.put(name, manifest);
+    if (bytes === 0 && (await this.#isDamaged(name))) {
+      await keepAside(this.#storage, name);
+      await this.#storage.delete(name);
+      bytes = await this.#documents.put(name, manifest);
+    }
     if (bytes === 0) throw new HvError('FILE_EXISTS', `The restore point exists already: ${manifest.id}`);
     this.#catalog.addManifest(name, manifest, this.#proof.manifest(name, JSON.stringify(manifest)));
     this.#watch.published(name, manifest);
     return bytes;
+  }
+
+  async #isDamaged(name: string): Promise<boolean> {
+    try {
+      this.#require(await this.#documents.get(name), name);
+      return false;
+    } catch (error) {
+      if (isHvError(error, 'FILE_NOT_FOUND')) return false;
+      if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+      return true;
+    }
   }
 
   /** Manifests that are still there beside their tombstone: their removal was cut short. */

@@ -247,6 +247,17 @@ export interface ReaderPin {
   end(): Promise<void>;
 }
 
+/** A restore point of which it cannot be known what it needs: as long as it is there prune gives no space back. */
+export interface BlockedPoint {
+  /** Null for one that a running backup builds on. */
+  pointId: string | null;
+  /** Null when nobody knows. */
+  vmName: string | null;
+  /** Of its manifest. */
+  path: string;
+  message: string;
+}
+
 export interface PruneResult {
   /** Bytes given back now. */
   freedBytes: number;
@@ -254,6 +265,8 @@ export interface PruneResult {
   pendingBytes: number;
   packsDeleted: number;
   packsRewritten: number;
+  /** What kept it from giving space back; then nothing was deleted. */
+  blocked: BlockedPoint[];
 }
 
 export interface RepositoryStats {
@@ -298,6 +311,12 @@ export interface RepairResult {
   quarantined: string[];
   /** Objects that were written back from a second copy, or copied to one, by their paths. */
   restored: string[];
+  /** Ids of restore points whose manifests were lost or unreadable, and are written back from the ledger or from what this machine knows. */
+  restoredPoints: string[];
+  /** Packs that did not read as packs: what they held is stored anew in others. */
+  packsRewritten: number;
+  /** Paths of small records that could not be read and were written anew. */
+  rewritten: string[];
   /** Records that were called damaged and read fine again. */
   healed: number;
   /** What stays damaged and this could not mend. */

@@ -5,6 +5,7 @@ import { SESSION_LIFETIME_MS } from './format/constants.ts';
 import { isRandomId } from './format/ids.ts';
 import { manifestOfEntry } from './ledger.ts';
 import { UNKNOWN_MACHINE } from './sessions/session-judge.ts';
+import { keepAside } from './storage/keep-aside.ts';
 
 export class Quarantine {
   /** Old paths of what was put aside. */
@@ -21,19 +22,7 @@ export class Quarantine {
 
   /** Copies an object's bytes. @returns false when even they cannot be read */
   async keep(name: string): Promise<boolean> {
-    if (this.#dryRun) return true;
-    const { storage } = this.#core;
-    try {
-      const bytes = await storage.get(name);
-      for (let copy = 1; ; copy++) {
-        const kept = `quarantine/${name}${copy === 1 ? '' : `.${copy}`}`;
-        if (await storage.put(kept, bytes)) return true;
-        if (bytes.equals(await storage.get(kept))) return true;
-      }
-    } catch (error) {
-      if (isHvError(error, 'IO_ERROR', 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED')) return false;
-      throw error;
-    }
+    return this.#dryRun || keepAside(this.#core.storage, name);
   }
 
   /** Takes an object that was kept from its place. On append-only storage it stays there as well. */
@@ -59,8 +48,9 @@ export class Quarantine {
     for (const [id, name] of newest) {
       this.objects += 1;
       if (!(await this.#isUnreadable(name))) continue;
+      if (!(await this.keep(name))) continue;
       this.dropped.push(name);
-      if (this.#dryRun || !(await this.keep(name))) continue;
+      if (this.#dryRun) continue;
       const now = environment.now();
       const number = Number(name.slice(-8)) + 1;
       await documents.put(`sessions/${id}/${String(number).padStart(8, '0')}`, {

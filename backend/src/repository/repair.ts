@@ -8,12 +8,17 @@ import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
 import { indexName, packName } from './format/ids.ts';
 import type { IndexedPack } from './format/index-format.ts';
-import type { RepairResult } from './port.ts';
+import type { ManifestEnvelope, RepairResult } from './port.ts';
 import { replaceIndexes } from './prune/reindex.ts';
 import { Quarantine } from './quarantine.ts';
 import { recheckDamage } from './recheck-damage.ts';
+import { noteMissingPacks } from './records/missing-packs.ts';
 import { publishIndex } from './records/pack-sink.ts';
-import { readPackContents } from './records/pack-tail.ts';
+import { readPackTail } from './records/pack-tail.ts';
+import { rewriteBadPacks } from './repair/bad-packs.ts';
+import { repairDocuments } from './repair/documents.ts';
+import { noteLosses } from './repair/losses-noted.ts';
+import { repairManifests } from './repair/manifests.ts';
 import { restoreFromSpares } from './spares.ts';
 
 export type RepairOptions = OperationContext & {
@@ -59,6 +64,9 @@ class Repair {
     packsIndexed: 0,
     quarantined: [],
     restored: [],
+    restoredPoints: [],
+    packsRewritten: 0,
+    rewritten: [],
     healed: 0,
     damages: [],
     moreDamages: 0,
@@ -77,41 +85,58 @@ class Repair {
   }
 
   async run(): Promise<RepairResult> {
-    const { catalog } = this.#core;
-    this.#options.progress?.({ phase: 'repair', message: 'loading the catalog anew' });
-    catalog.clear();
-    const { listed, unreadable } = await this.#core.refresh();
-    this.#result.objects += listed.size;
-    const indexes = unreadable.map(({ name }) => name);
     const aside = new Quarantine(this.#core, { dryRun: this.#options.dryRun });
     const { keyId = null, dryRun } = this.#options;
     this.#result.restored = await restoreFromSpares(this.#core.storage, aside, { current: keyId, dryRun });
+    // Before the catalog goes: it may be all that still knows a manifest.
+    const { restored: restoredPoints, kept: remembered } = await repairManifests(this.#core, this.#options);
+    this.#result.restoredPoints = restoredPoints;
+    const indexes = await this.#loadAnew(remembered);
     // Kept before anything counts as replaced.
     const kept: string[] = [];
     for (const name of indexes) if (await aside.keep(indexName(name))) kept.push(name);
     await this.#dropMissing();
     await this.#indexPacks(indexes);
     for (const name of kept) await aside.drop(indexName(name));
+    const damage = await recheckDamage(this.#core, this.#options);
+    await this.#rewritePacks();
+    this.#result.rewritten = await repairDocuments(this.#core, aside, this.#options);
     await aside.sessions();
     await aside.marks();
     await aside.ledger();
-    this.#result.quarantined = aside.dropped;
+    this.#result.quarantined.push(...aside.dropped);
     this.#result.objects += aside.objects;
-    const damage = await recheckDamage(this.#core, this.#options);
     this.#result.objects += damage.records;
     this.#result.healed = damage.healed;
     // An index that could be neither kept nor deleted is superseded now; its damage is told all the same.
     const { damages, moreDamages, objects } = await checkRepository(this.#core, this.#options);
+    if (!this.#options.dryRun) await noteLosses(this.#core, damages);
     return { ...this.#result, damages, moreDamages, objects: this.#result.objects + objects };
+  }
+
+  /** @param remembered manifests that only this machine knows. @returns unreadable indexes */
+  async #loadAnew(remembered: ReadonlyMap<string, ManifestEnvelope>): Promise<string[]> {
+    const { catalog } = this.#core;
+    this.#options.progress?.({ phase: 'repair', message: 'loading the catalog anew' });
+    catalog.clear();
+    for (const [name, manifest] of remembered) catalog.addManifest(name, manifest);
+    const { listed, unreadable } = await this.#core.refresh();
+    this.#result.objects += listed.size;
+    return unreadable.map(({ name }) => name);
+  }
+
+  async #rewritePacks(): Promise<void> {
+    const session = this.#sessionId === '' ? null : { id: this.#sessionId, renew: this.#renew };
+    const { packs, quarantined } = await rewriteBadPacks(this.#core, session, this.#options);
+    this.#result.packsRewritten = packs;
+    this.#result.quarantined.push(...quarantined);
   }
 
   /** Takes packs that are not there out of the indexes: nobody must rely on them. */
   async #dropMissing(): Promise<void> {
-    const { storage, catalog } = this.#core;
-    // Before the listing: what another process of this machine adds to the catalog meanwhile may have been stored after it.
-    const packs = catalog.packs();
-    const there = new Set((await storage.list('packs/')).map(({ name }) => name));
-    const missing = new Set(packs.flatMap(({ id }) => (there.has(packName(id)) ? [] : [id])));
+    const { storage, index } = this.#core;
+    await noteMissingPacks(storage, index);
+    const missing = new Set(index.missing);
     if (missing.size === 0 || this.#options.dryRun) return;
     await this.#renew();
     if ((await replaceIndexes(this.#core, this.#sessionId, missing, [], [])) > 0) this.#result.indexesWritten += 1;
@@ -140,10 +165,10 @@ class Repair {
       this.#options.progress?.({ phase: 'repair', message: `pack ${done + 1} of ${loose.length}` });
       try {
         const id = name.slice(name.lastIndexOf('/') + 1);
-        const pack = await readPackContents(storage, config.id, id, size!);
+        const pack = await readPackTail(storage, config.id, id, size!);
         if (pack.records.length > 0) batch.push(pack);
       } catch (error) {
-        // Not even its header can be read: check names it when anything needs it.
+        // What it holds is stored anew.
         if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) throw error;
       }
       if (batch.length === INDEX_BATCH) await publish();

@@ -1,6 +1,7 @@
 /** Restore points of a repository: list, show, remove. */
 import * as z from 'zod';
 import { BackupDiskResult } from './backup-disk.ts';
+import { BlockedPoints } from './blocked.ts';
 import { BackupKind, ByteCount, OfRepository, PointSelector, ReadMode, Timestamp, Warnings } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 
@@ -73,6 +74,7 @@ export const ShowPointResult = z.object({ point: PointDetail.describe('The resto
 export const RemovePointParams = z.strictObject({ ...OfRepository, point: PointSelector });
 export const RemovePointResult = z.object({
   pointId: z.string().describe('Id of the restore point that was removed.'),
+  blocked: BlockedPoints,
   freedBytes: ByteCount.describe('Bytes given back now.'),
   pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
 });

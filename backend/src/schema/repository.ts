@@ -1,5 +1,6 @@
 /** Repositories as a whole: create, prune, statistics. Check and verify are in verify.ts. */
 import * as z from 'zod';
+import { BlockedPoints } from './blocked.ts';
 import { ByteCount, OfRepository, Passphrase, RepositoryLocation, Timestamp } from './common.ts';
 import { Guid } from './vm.ts';
 
@@ -119,6 +120,7 @@ export const PruneRepositoryResult = z.object({
   pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
   packsDeleted: z.number().int().nonnegative().describe('Packs deleted.'),
   packsRewritten: z.number().int().nonnegative().describe('Packs of which the part in use was stored anew.'),
+  blocked: BlockedPoints,
   dryRun: z.boolean().describe('Whether nothing was changed.'),
 });
 

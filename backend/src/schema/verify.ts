@@ -101,6 +101,15 @@ export const RepairRepositoryResult = z.object({
   restored: z
     .array(z.string())
     .describe('Paths of objects that were written back from their second copy, or copied to one.'),
+  restoredPoints: z
+    .array(z.string())
+    .describe('Ids of restore points whose manifests were lost or unreadable and are there again.'),
+  packsRewritten: z
+    .number()
+    .int()
+    .nonnegative()
+    .describe('Packs with a damaged header, table of contents or end: what they hold was stored anew in others.'),
+  rewritten: z.array(z.string()).describe('Paths of small records that could not be read and were written anew.'),
   healed: z.number().int().nonnegative().describe('Records that were found damaged once and read fine again.'),
   dryRun: z.boolean().describe('Whether nothing was changed.'),
 });

@@ -243,11 +243,11 @@ describe('repositories and restore points', () => {
   });
 
   it('remove, prune, stats', async () => {
-    const removePoint = recorder({ pointId: POINT.id, freedBytes: 10 * GIB, pendingBytes: GIB });
+    const removePoint = recorder({ pointId: POINT.id, blocked: [], freedBytes: 10 * GIB, pendingBytes: GIB });
     const removed = await run(['remove', '--repository', 'backups', '--point', '01JD'], { removePoint });
     expect(removed.stdout).toContain('gave back 10 GiB');
     expect(removed.stdout).toContain('1 GiB more');
-    const space = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
+    const space = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0, blocked: [] };
     const pruned = { points: [], removed: 0, ...space, dryRun: true };
     const pruneRepository = recorder(pruned);
     expect((await run(['prune', '--repository', 'backups', '--dry-run', '--json'], { pruneRepository })).json).toEqual(
@@ -316,6 +316,9 @@ describe('repositories and restore points', () => {
       indexesWritten: 1,
       packsIndexed: 3,
       restored: ['hvbackup-repository.json'],
+      restoredPoints: [],
+      packsRewritten: 0,
+      rewritten: [],
       quarantined: ['indexes/ab'],
       healed: 1,
       objects: 9,

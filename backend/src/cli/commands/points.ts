@@ -5,7 +5,7 @@ import { flag, optional, passphraseOption, pointOption, repositoryOption, text }
 import { properties, table } from '../table.ts';
 import { formatBytes, formatTime } from '../units.ts';
 import { vmLines } from '../vm-lines.ts';
-import { pendingLines } from './prune.ts';
+import { blockedExit, pendingLines } from './prune.ts';
 
 /** Restore points asked for at once: each page looks through the repository anew. */
 const PAGE = 10_000;
@@ -106,7 +106,7 @@ export const remove = command({
       point: values.point,
     });
     const line = `Removed the restore point ${result.pointId}; gave back ${formatBytes(result.freedBytes)}`;
-    return { json: result, lines: [line, ...pendingLines(result.pendingBytes)] };
+    return { json: result, lines: [line, ...pendingLines(result.pendingBytes)], exitCode: blockedExit(result) };
   },
 });
 

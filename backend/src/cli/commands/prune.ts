@@ -1,6 +1,7 @@
 /** `hvbackup prune`: retention, then the space of what nothing needs. */
 import type { MethodResult } from '../../protocol/methods.ts';
 import type { RetentionDecision } from '../../schema/repository.ts';
+import { EXIT_CODE } from '../../support/error-codes.ts';
 import { command } from '../command.ts';
 import { flag, integer, optional, passphraseOption, repositoryOption, text } from '../options.ts';
 import { table } from '../table.ts';
@@ -40,9 +41,17 @@ export const prune = command({
       vm: values.vm,
       dryRun: values['dry-run'],
     });
-    return { json: result, lines: [...decisionLines(result), ...spaceLines(result)] };
+    return {
+      json: result,
+      lines: [...decisionLines(result), ...spaceLines(result)],
+      exitCode: blockedExit(result),
+    };
   },
 });
+
+/** What stands in the way is damage, and has been said as a warning. */
+export const blockedExit = ({ blocked }: { blocked: readonly unknown[] }): number =>
+  blocked.length > 0 ? EXIT_CODE.damage : 0;
 
 type Pruned = MethodResult<'repository/prune'>;
 

@@ -65,6 +65,17 @@ export const repair = command({
             `${result.packsIndexed} ${would}named by ${counted(result.indexesWritten, 'new index object')}`,
           ],
           ['Written back', `${result.restored.length} objects ${would}written from or to their second copy`],
+          [
+            'Restore points',
+            result.restoredPoints.length > 0
+              ? `${result.restoredPoints.length} ${would}written back: ${result.restoredPoints.join(', ')}`
+              : undefined,
+          ],
+          ['Packs rewritten', result.packsRewritten > 0 ? `${result.packsRewritten} ${would}stored anew` : undefined],
+          [
+            'Records rewritten',
+            result.rewritten.length > 0 ? `${result.rewritten.length} ${would}written anew` : undefined,
+          ],
           ['Put aside', `${result.quarantined.length} unreadable ${would}kept below quarantine/`],
           ['Healed', `${result.healed} found damaged before, read fine again`],
         ]),

@@ -8,7 +8,7 @@ import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/e
 import type { OperationContext } from '../../support/progress.ts';
 import { rateLimiter } from '../../support/rate-limiter.ts';
 import { ulidTime } from '../../support/ulid.ts';
-import { checkedPoint, type Point, readPoint } from '../points.ts';
+import { knownPoint, type Point, readablePoints, readPoint } from '../points.ts';
 import { selectVms } from '../select-vms.ts';
 import { withContent } from '../with.ts';
 import { type CopiedPoint, copyPoint, type PointCopier } from './copy-point.ts';
@@ -29,7 +29,7 @@ export async function copyPoints(params: CopyPointsParams, context: OperationCon
     (from) =>
       withContent({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
         requireTwo(from, to);
-        const { wanted, unreadable } = await selectPoints(from, params);
+        const { wanted, unreadable } = await selectPoints(from, params, context);
         const done = await copyAll({ from, to, compression: params.compression, context }, wanted);
         const points = [...unreadable, ...done];
         const count = (action: CopiedPointResult['action']) => points.filter((p) => p.action === action).length;
@@ -60,12 +60,13 @@ function requireTwo(from: Repository, to: Repository): void {
 async function selectPoints(
   from: Repository,
   { point, vm }: CopyPointsParams,
+  context: OperationContext,
 ): Promise<{ wanted: Point[]; unreadable: CopiedPointResult[] }> {
   const unreadable: CopiedPointResult[] = [];
   const onDamage = (damage: Damage): void => void unreadable.push(failedUnread(damage));
   const points =
     point === undefined
-      ? (await from.listManifests(undefined, { onDamage })).map(checkedPoint)
+      ? await readablePoints(from, (warning) => context.warn?.(warning), onDamage)
       : [await readPoint(from, point)];
   return { wanted: selectVms(points, vm, from.location).sort(byTime), unreadable };
 }
@@ -164,7 +165,8 @@ class SharedPoints {
     const known = await from.listManifests(group, { onDamage: () => undefined });
     const both = known.flatMap((manifest) => {
       const twin = here.get(manifest.id);
-      return twin ? [{ source: checkedPoint(manifest), target: checkedPoint(twin) }] : [];
+      const [source, target] = twin ? [manifest, twin].flatMap((one) => knownPoint(one, () => undefined)) : [];
+      return source && target ? [{ source, target }] : [];
     });
     both.sort((a, b) => byTime(a.source, b.source));
     this.#groups.set(group, both);

@@ -4,7 +4,7 @@ import type { PruneRepositoryParams, PruneRepositoryResult, RetentionDecision } 
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import { heldPoints } from '../holds.ts';
-import { checkedPoint, type Point } from '../points.ts';
+import { type Point, readablePoints } from '../points.ts';
 import { prune, unpublish } from '../removal.ts';
 import { selectVms } from '../select-vms.ts';
 import { withRepository } from '../with.ts';
@@ -24,7 +24,7 @@ export async function pruneRepository(
 ): Promise<PruneRepositoryResult> {
   const rules = rulesOf(params);
   return withRepository(params, context, async (repository) => {
-    const decisions = await evaluate(repository, params, rules);
+    const decisions = await evaluate(repository, params, rules, (warning) => context.warn?.(warning));
     const points = decisions.map(reported);
     const leaving = points.filter(({ action }) => action === 'remove');
     let pruned: PruneResult;
@@ -61,9 +61,10 @@ async function evaluate(
   repository: Repository,
   { vm }: PruneRepositoryParams,
   rules: KeepRules | null,
+  warn: (warning: string) => void,
 ): Promise<Decision<Candidate>[]> {
   if (rules === null && vm === undefined) return [];
-  const points = (await repository.listManifests()).map(checkedPoint);
+  const points = await readablePoints(repository, warn);
   const chosen = selectVms(points, vm, repository.location);
   if (rules === null) return [];
   const held = await heldPoints(repository.records);

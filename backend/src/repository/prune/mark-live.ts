@@ -2,13 +2,15 @@
  * Marks everything that restore points reach. Block maps are walked first; the blocks they name are looked up afterwards and
  * all together, which takes a fraction of the time of a look-up each. What that leaves open is looked up one by one.
  */
-import { isHvError, throwIfCancelled } from '../../support/errors.ts';
+import { type HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { childId } from '../format/node.ts';
 import type { ContentRef, ManifestEnvelope } from '../port.ts';
+import { recallManifest } from '../recall.ts';
 import type { IdClass, RecordLocation } from '../records/record-index.ts';
+import { isUnreadable } from '../storage/judging.ts';
 import { damaged } from '../storage/storage.ts';
 import { NodeReadAhead } from '../tree/node-ahead.ts';
 import { requireRef } from '../tree/tree-walk.ts';
@@ -29,6 +31,8 @@ export class LiveMarker {
   #reloaded = false;
   /** Blocks that no pack holds. */
   missingBlocks = 0;
+  /** What it cannot be known of what it needs, by the name of its manifest: as long as there is any, nothing may be deleted. */
+  readonly unknown = new Map<string, HvError>();
 
   readonly #marked: OnNode = (location) => this.#live.mark(location);
   /** Looks a block up by itself. */
@@ -43,8 +47,8 @@ export class LiveMarker {
 
   /**
    * Reads the manifests and walks their trees; subtrees that were seen are not walked again. Of restore points that have a
-   * tombstone what is there counts as needed, and nothing need be there: their removal may be finished, or never be.
-   * @throws REPOSITORY_DAMAGED when a manifest or node is unreadable: what is below it cannot be known
+   * tombstone what is there counts as needed, and nothing need be there: their removal may be finished, or never be. Where a manifest
+   * or node cannot be read what is below it is not known, and the restore point goes to {@link unknown}.
    */
   async markAll(names: readonly string[]): Promise<void> {
     const tombstones = await this.#core.tombstones.ids();
@@ -59,9 +63,14 @@ export class LiveMarker {
         await this.#walkPoint(name, this.#marked, this.#markNow);
       } catch (error) {
         if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+        if (isUnreadable(error)) this.#note(name, error);
         this.missingBlocks = missing;
       }
     }
+  }
+
+  #note(name: string, error: HvError): void {
+    if (!this.unknown.has(name)) this.unknown.set(name, error);
   }
 
   /** What is there of contents that a writer builds on, listed or not. */
@@ -74,6 +83,7 @@ export class LiveMarker {
         if (root !== null) await this.#walkTree(root, ref.height, this.#marked, this.#markNow);
       } catch (error) {
         if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
+        if (isUnreadable(error)) this.#note('', error);
       }
     this.missingBlocks = missing;
   }
@@ -110,7 +120,12 @@ export class LiveMarker {
     for (const [done, name] of names.entries()) {
       throwIfCancelled(this.#context.signal);
       this.#context.progress?.({ phase: 'prune', message: `restore point ${done + 1} of ${names.length}` });
-      await this.#walkPoint(name, met, block);
+      try {
+        await this.#walkPoint(name, met, block);
+      } catch (error) {
+        if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw error;
+        this.#note(name, error);
+      }
     }
   }
 
@@ -121,7 +136,9 @@ export class LiveMarker {
     } catch (error) {
       // Removed since the listing.
       if (isHvError(error, 'FILE_NOT_FOUND')) return;
-      throw error;
+      const known = isHvError(error, 'REPOSITORY_DAMAGED') ? await recallManifest(this.#core, name) : null;
+      if (known === null) throw error;
+      manifest = known;
     }
     this.#reloaded = false;
     for (const ref of manifest.contents) {

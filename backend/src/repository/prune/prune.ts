@@ -8,6 +8,7 @@ import type { PruneResult, Tombstone } from '../port.ts';
 import { isWaitedFor, listFenced } from '../sessions/fencing.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
 import { keepSpares } from '../spares.ts';
+import { blockedBy } from './blocked.ts';
 import { dropOldTombstones, fillLedger } from './fill-ledger.ts';
 import { settleLatePoint } from './late-points.ts';
 import { replaceIndexes } from './reindex.ts';
@@ -21,11 +22,11 @@ export type PruneOptions = OperationContext & {
   finish?: (tombstone: Tombstone) => boolean;
 };
 
-const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0 };
+const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0, blocked: [] };
 
-/** @throws REPOSITORY_DAMAGED when it cannot be known what is needed; nothing has been deleted then */
+/** Where it cannot be known what a restore point needs no space is given back, and the result names it. */
 export async function prune(core: RepositoryCore, options: PruneOptions = {}): Promise<PruneResult> {
-  if (options.dryRun) return estimate(await survey(core, options, '', options.without));
+  if (options.dryRun) return estimate(core, await survey(core, options, '', options.without));
   const handle = await core.sessions.register('prune', core.environment.identity().machine);
   try {
     const others = (await core.sessions.list()).filter((state) => state.document.id !== handle.id);
@@ -54,18 +55,21 @@ async function finishRemovals(core: RepositoryCore, { finish }: PruneOptions): P
   await dropOldTombstones(core, new Set(present));
 }
 
-function estimate(found: Survey): PruneResult {
-  const { dead, thin, listed, pinnedBytes } = found;
+function estimate(core: RepositoryCore, found: Survey): PruneResult {
+  const { dead, thin, listed, pinnedBytes, marker } = found;
+  if (marker.unknown.size > 0) return { ...NOTHING, blocked: blockedBy(core, marker.unknown) };
   return {
     freedBytes: reclaimable(found, listed),
     pendingBytes: pinnedBytes,
     packsDeleted: dead.length + thin.length,
     packsRewritten: thin.length,
+    blocked: [],
   };
 }
 
 async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOptions): Promise<PruneResult> {
   const found = await survey(core, options, handle.id);
+  if (found.marker.unknown.size > 0) return { ...NOTHING, blocked: blockedBy(core, found.marker.unknown) };
   const context = { ...options, renew: () => handle.renew() };
   const { rewritten, writtenBytes, indexBytes } = await rewritePacks(core, handle.id, found.live, found.thin, context);
   // Their records live elsewhere now; only a restore point published since may still need them.
@@ -93,5 +97,6 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
     pendingBytes: swept.pendingBytes + found.pinnedBytes,
     packsDeleted: swept.packsDeleted,
     packsRewritten: rewritten.length,
+    blocked: blockedBy(core, found.marker.unknown),
   };
 }

@@ -87,13 +87,15 @@ async function keepNeeded(
   await found.marker.markAll(fresh);
   for (const name of fresh) found.manifests.add(name);
   await found.marker.markPinned(bases);
+  // What these need is not known, so it could be in any of the packs.
+  if (found.marker.unknown.size > 0) return [];
   if (!readers?.length) return due;
   const ids = new Set(present.map(pointIdOf));
   found.pinWarnings.removed(readers.filter(({ point }) => !ids.has(point)));
   const dead = due.flatMap(({ packs }) => packs).filter((id) => !found.live.get(id)?.liveRecords);
   await found.marker.markPinned(readers.flatMap(({ contents }) => contents));
   for (const id of new Set(dead)) if (found.live.get(id)?.liveRecords) result.pendingBytes += found.listed.get(id) ?? 0;
-  return due;
+  return found.marker.unknown.size > 0 ? [] : due;
 }
 
 async function removeDamageRecords(core: RepositoryCore, packs: ReadonlySet<string>): Promise<void> {
