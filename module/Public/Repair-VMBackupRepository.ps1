@@ -3,9 +3,11 @@ function Repair-VMBackupRepository {
     .SYNOPSIS
         Makes a damaged repository whole as far as its own data can give it back.
     .DESCRIPTION
-        Loads this machine's catalog anew, indexes packs that no index names any more, looks again at records that were found
-        damaged, and puts unreadable indexes aside: their bytes are kept in the repository's folder quarantine. Nothing is
-        deleted. What stays lost is named by virtual machine, restore point, disk and range; it comes back with the next
+        Writes lost or unreadable manifests of restore points back from the repository's ledger or from what this machine knows,
+        loads this machine's catalog anew, indexes packs that no index names any more, stores anew what damaged packs still
+        hold, looks again at records that were found damaged, and puts what cannot be read aside: the bytes are kept in the
+        repository's folder quarantine. With -From, what is lost is read from another repository that holds copies of the restore
+        points, or from a copy of the folder. What stays lost is named by virtual machine, restore point, disk and range; it comes back with the next
         backup that sees the content again.
 
         Backups may run meanwhile; a prune or another repair may not.
@@ -14,16 +16,25 @@ function Repair-VMBackupRepository {
     .PARAMETER Passphrase
         Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
         the environment variable HVBACKUP_PASSPHRASE_FILE names.
+    .PARAMETER From
+        Location of another repository that holds copies of the restore points (made by Copy-VMBackup), or of a copy of the
+        repository's folder; or a repository object. Block sizes and passphrases of the two may differ.
+    .PARAMETER FromPassphrase
+        Passphrase of the other repository, when it is encrypted.
     .EXAMPLE
         Repair-VMBackupRepository -Repository D:\Backups
 
         Repairs a repository.
     .EXAMPLE
+        Repair-VMBackupRepository -Repository D:\Backups -From E:\Offsite
+
+        Repairs a repository, and takes what it has lost from another one.
+    .EXAMPLE
         (Repair-VMBackupRepository -Repository D:\Backups).Losses | Format-Table -Property VMName, RestorePointId, DiskNumber, LostBytes
 
         Repairs a repository and lists what restore points have lost.
     .OUTPUTS
-        HyperVBackup.RepairResult: Healthy, PacksIndexed, Quarantined, Healed, Damage, Losses, Duration, Repository.
+        HyperVBackup.RepairResult: Healthy, RestoredPoints, HealedPoints, PacksIndexed, PacksRewritten, Quarantined, Healed, Damage, Losses, Duration, Repository.
     .LINK
         about_HyperVBackup
     #>
@@ -35,7 +46,14 @@ function Repair-VMBackupRepository {
         [object] $Repository,
 
         [Parameter(ValueFromPipelineByPropertyName)]
-        [securestring] $Passphrase
+        [securestring] $Passphrase,
+
+        [Parameter()]
+        [ValidateNotNullOrEmpty()]
+        [object] $From,
+
+        [Parameter()]
+        [securestring] $FromPassphrase
     )
 
     process {
@@ -43,21 +61,29 @@ function Repair-VMBackupRepository {
             $location = Resolve-Repository -Repository $Repository
             $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             if (-not $PSCmdlet.ShouldProcess($location, 'Repair repository')) { return }
-            $call = @{ Method = 'repository/repair'; Parameters = @{ repository = $location; passphrase = $secret }; Activity = "Repairing $location"; TargetObject = $location }
+            $parameters = @{ repository = $location; passphrase = $secret }
+            if ($PSBoundParameters.ContainsKey('From')) {
+                $parameters.from = Resolve-Repository -Repository $From
+                $parameters.fromPassphrase = Resolve-Passphrase -Passphrase $FromPassphrase -Repository $From -NoEnvironment
+            }
+            $call = @{ Method = 'repository/repair'; Parameters = $parameters; Activity = "Repairing $location"; TargetObject = $location }
             $result = Invoke-Backend @call -Cmdlet $PSCmdlet
             if (-not $result) { return }
             if (-not $result.ok) { Write-Warning -Message "${location}: damage remains. The result's Damage and Losses name it." }
             [pscustomobject]@{
-                PSTypeName   = 'HyperVBackup.RepairResult'
-                Healthy      = [bool]$result.ok
-                PacksIndexed = [int]$result.packsIndexed
-                Restored     = @(foreach ($path in $result.restored) { [string]$path })
-                Quarantined  = @(foreach ($path in $result.quarantined) { [string]$path })
-                Healed       = [int]$result.healed
-                Damage       = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })
-                Losses       = @(ConvertTo-Loss -Loss $result.losses)
-                Duration     = [timespan]::FromMilliseconds($result.durationMs)
-                Repository   = $location
+                PSTypeName     = 'HyperVBackup.RepairResult'
+                Healthy        = [bool]$result.ok
+                RestoredPoints = @(foreach ($id in $result.restoredPoints) { [string]$id }; foreach ($id in (Get-Field -InputObject (Get-Field -InputObject $result -Name from) -Name restored)) { [string]$id })
+                HealedPoints   = @(foreach ($id in (Get-Field -InputObject (Get-Field -InputObject $result -Name from) -Name healed)) { [string]$id })
+                PacksIndexed   = [int]$result.packsIndexed
+                PacksRewritten = [int]$result.packsRewritten
+                Restored       = @(foreach ($path in $result.restored) { [string]$path })
+                Quarantined    = @(foreach ($path in $result.quarantined) { [string]$path })
+                Healed         = [int]$result.healed
+                Damage         = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })
+                Losses         = @(ConvertTo-Loss -Loss $result.losses)
+                Duration       = [timespan]::FromMilliseconds($result.durationMs)
+                Repository     = $location
             }
         } catch {
             $PSCmdlet.ThrowTerminatingError($_)

@@ -1,5 +1,5 @@
 /** Check looks at structure, verify reads content, repair mends. Damage is the result, named down to VM, disk and offset. */
-import type { Damage, Repository } from '../repository/port.ts';
+import type { Damage, RepairResult, Repository } from '../repository/port.ts';
 import type {
   AffectedPoint,
   CheckRepositoryParams,
@@ -11,6 +11,7 @@ import type {
   VerifyRepositoryResult,
 } from '../schema/verify.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { type HealedFrom, healFrom, withOther } from './heal-from.ts';
 import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { type Point, readablePoints, readPoint } from './points.ts';
@@ -43,10 +44,40 @@ export async function repairRepository(
 ): Promise<RepairRepositoryResult> {
   const clock = performance.now();
   return withRepository(params, context, async (repository) => {
-    const result = await repository.repair({ ...context, dryRun: params.dryRun });
+    const { result, from } = await repairWith(repository, params, context);
     const lost = await lossesOf(repository, result.damages.length > 0, context);
     const durationMs = Math.round(performance.now() - clock);
-    return { ...result, ...lost, ok: result.damages.length === 0, dryRun: params.dryRun, durationMs };
+    const ok = result.damages.length === 0;
+    return { ...result, ...(from ? { from } : {}), ...lost, ok, dryRun: params.dryRun, durationMs };
+  });
+}
+
+/** By itself first; what it lacks then, from the other; and by itself again, as what came may be all that was missing. */
+async function repairWith(
+  repository: Repository,
+  params: RepairRepositoryParams,
+  context: OperationContext,
+): Promise<{ result: RepairResult; from?: HealedFrom }> {
+  const { dryRun } = params;
+  if (params.from === undefined) return { result: await repository.repair({ ...context, dryRun }) };
+  return withOther({ repository: params.from, passphrase: params.fromPassphrase }, repository, async (other) => {
+    const first = await repository.repair({ ...context, dryRun });
+    if (dryRun) return { result: first };
+    const from = await healFrom(other, repository, first.quarantined, context);
+    if (from.restored.length + from.healed.length + from.records.length === 0) return { result: first, from };
+    const second = await repository.repair(context);
+    const result: RepairResult = {
+      ...second,
+      indexesWritten: first.indexesWritten + second.indexesWritten,
+      packsIndexed: first.packsIndexed + second.packsIndexed,
+      packsRewritten: first.packsRewritten + second.packsRewritten,
+      healed: first.healed + second.healed,
+      quarantined: [...first.quarantined, ...second.quarantined],
+      restored: [...first.restored, ...second.restored],
+      restoredPoints: [...first.restoredPoints, ...second.restoredPoints],
+      rewritten: [...first.rewritten, ...second.rewritten],
+    };
+    return { result, from };
   });
 }
 

@@ -237,8 +237,14 @@ export class ManifestStore {
 
   /** What this machine has read of a manifest once, whatever became of it since; null when nothing. */
   known(name: string): ManifestEnvelope | null {
-    const cached = this.#catalog.manifest(name);
-    return cached !== undefined && this.#matches(cached, name) ? cached : null;
+    const row = this.#catalog.manifest(name);
+    const cached = row !== undefined && this.#proof.isManifest(name, row) ? parsed(row.json) : null;
+    return cached !== null && this.#matches(cached, name) ? cached : null;
+  }
+
+  /** Makes this machine's catalog know a manifest again. */
+  remember(name: string, manifest: ManifestEnvelope): void {
+    this.#catalog.addManifest(name, manifest, this.#proof.manifest(name, JSON.stringify(manifest)));
   }
 
   /** @returns the value, when it can be the manifest of this name. @throws REPOSITORY_DAMAGED */

@@ -85,12 +85,22 @@ export interface WriteSession {
   openContent(size: number, base?: ContentRef): Promise<ContentWriter>;
   /**
    * blocks durable → index durable → manifest published (put-if-absent). Before: renew the session, re-read indexes and
-   * deletion marks, store again what is marked or gone. After it returns, the point is listed and restorable.
+   * deletion marks, store again what is marked or gone. After it returns, the point is listed and restorable. One that lies there
+   * and cannot be read is replaced.
+   * @param options.revive takes the tombstone of an earlier removal back, once the manifest is durable
    * @returns bytes of the manifest and of the indexes published by this session so far
    * @throws REPOSITORY_SESSION_EXPIRED, DISK_FULL; REPOSITORY_DAMAGED with `storesAnew` in its data when packs that were relied on
    *   turn out to be gone or unreadable: that is recorded, and another session stores anew what was in them
    */
-  publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }>;
+  publish(
+    manifest: ManifestEnvelope,
+    options?: { revive?: boolean },
+  ): Promise<{ manifestBytes: number; indexBytes: number }>;
+  /**
+   * Makes durable what was stored, without a restore point: of contents that are listed already and had lost it. It stays while a
+   * listed restore point needs it.
+   */
+  keep(): Promise<void>;
   /** Ends the session. What was stored without a manifest stays and is found by the next backup (not damage). */
   close(): Promise<void>;
 }
@@ -365,6 +375,8 @@ export interface Repository {
   readStored(listed: ManifestEnvelope): Promise<ManifestEnvelope>;
   /** @returns the full id; the manifest need not be readable. @param id as in readManifest(). @throws as readManifest() */
   findPoint(id: string): Promise<string>;
+  /** Whether anything that restore points may need is known to be damaged, or packs are missing: two listings. */
+  knowsDamage(): Promise<boolean>;
   beginSession(options?: SessionOptions): Promise<WriteSession>;
   /**
    * Protects what is about to be read against removal and prune. To be called before the first byte is read, with the
@@ -427,6 +439,11 @@ export interface Repository {
    * @throws REPOSITORY_BUSY when a prune or repair is at work
    */
   repair(options?: OperationContext & { dryRun?: boolean }): Promise<RepairResult>;
+  /**
+   * Takes small records over from a copy of this repository's folder, where they are gone or cannot be read here.
+   * @param paths of objects. @returns those that were taken over
+   */
+  takeRecords(from: Repository, paths: readonly string[]): Promise<string[]>;
   stats(): Promise<RepositoryStats>;
   /**
    * Handles for `count` pieces of work at once, this one among them: they share worker threads and the memory that one

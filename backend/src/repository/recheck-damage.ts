@@ -6,6 +6,7 @@ import { RecordKind } from './format/constants.ts';
 import { packName } from './format/ids.ts';
 import { readPackTail } from './records/pack-tail.ts';
 import { damageKey } from './records/record-index.ts';
+import { LOSS_NOTE } from './repair/losses-noted.ts';
 
 /** @returns damage records looked at, and how many were dropped because their record reads fine, or is gone */
 export async function recheckDamage(
@@ -19,7 +20,7 @@ export async function recheckDamage(
     throwIfCancelled(options.signal);
     options.progress?.({ phase: 'repair', message: `damage record ${done + 1} of ${names.length}` });
     const key = /^damaged\/([0-9a-f]{32}-[0-9a-f]{8})$/.exec(name)?.[1];
-    if (key === undefined) continue;
+    if (key === undefined || name === LOSS_NOTE) continue;
     const gone = !packs.has(packName(key.slice(0, 32)));
     if (!gone && !(await isSound(core, key, name))) continue;
     if (!gone) healed += 1;

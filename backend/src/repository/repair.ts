@@ -119,7 +119,7 @@ class Repair {
     const { catalog } = this.#core;
     this.#options.progress?.({ phase: 'repair', message: 'loading the catalog anew' });
     catalog.clear();
-    for (const [name, manifest] of remembered) catalog.addManifest(name, manifest);
+    for (const [name, manifest] of remembered) this.#core.manifests.remember(name, manifest);
     const { listed, unreadable } = await this.#core.refresh();
     this.#result.objects += listed.size;
     return unreadable.map(({ name }) => name);

@@ -1,6 +1,6 @@
 /** A repository over a storage: the port's operations, each handed to the part that does it. */
 
-import { HvError } from '../support/errors.ts';
+import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
@@ -34,6 +34,7 @@ import type {
 } from './port.ts';
 import { type PruneOptions, prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
+import { noteMissingPacks } from './records/missing-packs.ts';
 import { repairRepository } from './repair.ts';
 import { describeSessions, endSession } from './sessions/ending.ts';
 import { RepositoryReaderPin } from './sessions/reader-pin.ts';
@@ -104,6 +105,12 @@ export class StoredRepository implements Repository {
     return this.core.manifests.get(await this.core.manifests.find(id), { fresh: true });
   }
 
+  async knowsDamage(): Promise<boolean> {
+    const { unreadable } = await this.core.refresh();
+    await noteMissingPacks(this.core.storage, this.core.index);
+    return this.core.index.damaged.size + this.core.index.missing.size + unreadable.length > 0;
+  }
+
   readStored({ group, id }: ManifestEnvelope): Promise<ManifestEnvelope> {
     return this.core.manifests.get(this.core.manifests.nameOf(group, id), { fresh: true });
   }
@@ -166,6 +173,19 @@ export class StoredRepository implements Repository {
 
   repair(options: OperationContext & { dryRun?: boolean } = {}): Promise<RepairResult> {
     return repairRepository(this.core, { ...options, keyId: this.#keyStore?.currentId ?? null });
+  }
+
+  async takeRecords(from: Repository, paths: readonly string[]): Promise<string[]> {
+    const taken: string[] = [];
+    if (!(from instanceof StoredRepository) || from.id !== this.id) return taken;
+    for (const path of paths.filter((one) => /^(chains|jobs|holds|removed)\//.test(one))) {
+      const value = await from.core.documents.find(path).catch((error) => {
+        if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
+        throw error;
+      });
+      if (value !== null && (await this.core.documents.put(path, value)) > 0) taken.push(path);
+    }
+    return taken;
   }
 
   async verify(

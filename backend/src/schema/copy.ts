@@ -32,8 +32,12 @@ export const CopiedPointResult = z
     vmId: Guid.optional().describe('Id of its VM; absent when the restore point cannot be read.'),
     vmName: z.string().describe('Name of its VM at the time of the backup; empty when it cannot be read.'),
     createdAt: Timestamp.describe('When the content was frozen, UTC.'),
-    action: z.enum(['copied', 'skipped', 'failed']).describe('What was done.'),
-    reason: z.string().optional().describe('Why it was skipped.'),
+    action: z
+      .enum(['copied', 'healed', 'skipped', 'failed'])
+      .describe(
+        'What was done; `healed`: it was there already, and what was damaged or missing of it was stored again.',
+      ),
+    reason: z.string().optional().describe('Why it was skipped or healed.'),
     error: ErrorObject.optional().describe('Why it failed.'),
     basePointId: z
       .string()
@@ -47,6 +51,11 @@ export const CopiedPointResult = z
 export const CopyPointsResult = z.object({
   points: z.array(CopiedPointResult).describe('One entry a restore point, oldest first.'),
   copied: z.number().int().nonnegative().describe('Restore points copied.'),
+  healed: z
+    .number()
+    .int()
+    .nonnegative()
+    .describe('Restore points that were there already, and got back what was damaged or missing.'),
   skipped: z.number().int().nonnegative().describe('Restore points that are there already, or were removed there.'),
   failed: z.number().int().nonnegative().describe('Restore points that could not be copied.'),
   readBytes: ByteCount.describe('Bytes of disks and configuration read, decoded.'),

@@ -1,6 +1,15 @@
 /** Check looks at structure; verify reads every byte, or a sample. Damage is a result, not an error. */
 import * as z from 'zod';
-import { ByteCount, DiskIndex, DurationMs, OfRepository, PointSelector, Timestamp } from './common.ts';
+import {
+  ByteCount,
+  DiskIndex,
+  DurationMs,
+  OfRepository,
+  Passphrase,
+  PointSelector,
+  RepositoryLocation,
+  Timestamp,
+} from './common.ts';
 
 export const AffectedPoint = z
   .object({
@@ -87,8 +96,24 @@ export const VerifyRepositoryResult = z.object({
 
 export const RepairRepositoryParams = z.strictObject({
   ...OfRepository,
-  dryRun: z.boolean().default(false).describe('Change nothing; only say what would be done.'),
+  from: RepositoryLocation.optional().describe(
+    'Another repository that holds copies of the restore points, or a copy of the folder: what is lost here and is there is stored again.',
+  ),
+  fromPassphrase: Passphrase.optional().describe('Passphrase of the other repository, when it is encrypted.'),
+  dryRun: z
+    .boolean()
+    .default(false)
+    .describe('Change nothing; only say what would be done by itself, without the other repository.'),
 });
+
+export const HealedFrom = z
+  .object({
+    restored: z.array(z.string()).describe('Ids of restore points that were lost here and are there again.'),
+    healed: z.array(z.string()).describe('Ids of restore points that got back what they had lost.'),
+    records: z.array(z.string()).describe('Paths of small records that were taken over.'),
+  })
+  .meta({ id: 'HealedFrom' });
+
 export const RepairRepositoryResult = z.object({
   ...findings,
   ok: z.boolean().describe('Whether everything is whole now (with dryRun: is whole as it is).'),
@@ -111,6 +136,7 @@ export const RepairRepositoryResult = z.object({
     .describe('Packs with a damaged header, table of contents or end: what they hold was stored anew in others.'),
   rewritten: z.array(z.string()).describe('Paths of small records that could not be read and were written anew.'),
   healed: z.number().int().nonnegative().describe('Records that were found damaged once and read fine again.'),
+  from: HealedFrom.optional().describe('What came from the other repository; absent without one.'),
   dryRun: z.boolean().describe('Whether nothing was changed.'),
 });
 

@@ -135,7 +135,7 @@ describe.each([
     const before = packs();
     expect(await (await connect()).prune()).toMatchObject({
       freedBytes: 0,
-      blocked: [{ pointId: points[0], message: expect.stringContaining('block map') }],
+      blocked: [{ pointId: points[0], message: expect.stringContaining('node') }],
     });
     expect(packs()).toEqual(before);
     await (await connect()).removeManifest(points[0]!);

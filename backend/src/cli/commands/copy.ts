@@ -1,10 +1,9 @@
 /** `hvbackup copy`: restore points to another repository. */
-import { resolve } from 'node:path';
 import type { CopiedPointResult } from '../../schema/copy.ts';
 import { EXIT_CODE, errorCategory } from '../../support/error-codes.ts';
-import { readPassphraseFile } from '../../support/passphrase.ts';
 import { command } from '../command.ts';
 import { limitRateOption, oneOf, optional, passphraseOption, repositoryOption, required, text } from '../options.ts';
+import { optionalPassphrase } from '../passphrase-option.ts';
 import { table } from '../table.ts';
 import { counted, formatBytes, formatDuration, formatTime } from '../units.ts';
 
@@ -35,8 +34,12 @@ export const copy = command({
       compression: values.compression,
       limitRate: values['limit-rate'],
     });
-    const { copied, skipped, failed, newBytes, durationMs } = result;
-    const rest = [skipped > 0 ? `${skipped} skipped` : '', failed > 0 ? `${failed} failed` : ''].filter(Boolean);
+    const { copied, healed, skipped, failed, newBytes, durationMs } = result;
+    const rest = [
+      healed > 0 ? `healed ${healed}` : '',
+      skipped > 0 ? `${skipped} skipped` : '',
+      failed > 0 ? `${failed} failed` : '',
+    ].filter(Boolean);
     const sum = [`Copied ${counted(copied, 'restore point')}`, ...rest].join(', ');
     return {
       json: result,
@@ -49,9 +52,6 @@ export const copy = command({
     };
   },
 });
-
-const optionalPassphrase = (file: string | undefined): Promise<string> | undefined =>
-  file === undefined ? undefined : readPassphraseFile(resolve(file));
 
 /** All failed: the code they share, or 1. Some failed: 3. */
 function exitCode(points: readonly CopiedPointResult[]): number {

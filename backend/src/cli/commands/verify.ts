@@ -4,6 +4,7 @@ import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
 import { flag, optional, passphraseOption, percent, repositoryOption, text } from '../options.ts';
+import { optionalPassphrase } from '../passphrase-option.ts';
 import { properties } from '../table.ts';
 import { counted, formatBytes, formatDuration } from '../units.ts';
 
@@ -45,13 +46,25 @@ export const repair = command({
   summary: 'Make a damaged repository whole as far as its packs can give it back; delete nothing.',
   options: {
     repository: repositoryOption,
+    from: optional(
+      'LOCATION',
+      'Another repository that holds copies of the restore points (or a copy of the folder): what is lost is read from there.',
+      text,
+    ),
     'dry-run': flag('Change nothing; only say what would be done.'),
     'passphrase-file': passphraseOption,
+    'from-passphrase-file': optional('FILE', 'File that holds the passphrase of the other repository.', text),
   },
-  examples: ['repair --repository D:\\Backups --dry-run', 'repair --repository D:\\Backups'],
+  examples: [
+    'repair --repository D:\\Backups --dry-run',
+    'repair --repository D:\\Backups',
+    'repair --repository D:\\Backups --from E:\\Offsite',
+  ],
   run: async (values, context) => {
     const result = await context.call('repository/repair', {
       repository: context.absolute(values.repository),
+      from: values.from === undefined ? undefined : context.absolute(values.from),
+      fromPassphrase: await optionalPassphrase(values['from-passphrase-file']),
       dryRun: values['dry-run'],
     });
     const would = result.dryRun ? 'would be ' : '';
@@ -77,6 +90,7 @@ export const repair = command({
             result.rewritten.length > 0 ? `${result.rewritten.length} ${would}written anew` : undefined,
           ],
           ['Put aside', `${result.quarantined.length} unreadable ${would}kept below quarantine/`],
+          ['From the other', result.from && fromLine(result.from)],
           ['Healed', `${result.healed} found damaged before, read fine again`],
         ]),
         ...damageLines(result),
@@ -88,6 +102,11 @@ export const repair = command({
     };
   },
 });
+
+type HealedFrom = { restored: string[]; healed: string[]; records: string[] };
+
+const fromLine = ({ restored, healed, records }: HealedFrom): string =>
+  `${counted(restored.length, 'restore point')} written back, ${healed.length} healed, ${counted(records.length, 'record')} taken over`;
 
 interface Findings {
   ok: boolean;

@@ -21,6 +21,8 @@ export interface PointCopier {
   to: Repository;
   compression: Compression;
   context: OperationContext;
+  /** Takes back that the restore points were removed from the target. */
+  revive?: boolean;
 }
 
 /**
@@ -102,14 +104,14 @@ async function copyPinned(
       disks,
       configuration,
       configurationBytes,
-      copiedFrom: { repositoryId: from.id, location: from.location, copiedAt: new Date().toISOString() },
+      copiedFrom: originOf(body, from, to),
     };
     const { id, group, createdAt } = manifest;
     const contents = [...disks.map((disk) => disk.content), ...configuration.map((file) => file.content)].filter(
       (content): content is ContentRef => content !== null,
     );
     const envelope = { id, group, createdAt, contents, body: copiedBody };
-    const { manifestBytes, indexBytes } = await session.publish(envelope);
+    const { manifestBytes, indexBytes } = await session.publish(envelope, { revive: copier.revive });
     const newBytes = disks.reduce((sum, disk) => sum + (disk.content ? disk.newBytes : 0), configurationBytes);
     return {
       copied: { manifest: envelope, body: copiedBody },
@@ -120,6 +122,13 @@ async function copyPinned(
   } finally {
     await session.close();
   }
+}
+
+/** What comes home is no copy: the host it was made on may build on it. */
+function originOf(body: ManifestBody, from: Repository, to: Repository): ManifestBody['copiedFrom'] {
+  if (from.id === to.id) return body.copiedFrom;
+  if (body.copiedFrom?.repositoryId === to.id) return undefined;
+  return { repositoryId: from.id, location: from.location, copiedAt: new Date().toISOString() };
 }
 
 /** Over the first base that serves; one that was removed from the target meanwhile, or is damaged, does not. */

@@ -2,7 +2,7 @@
  * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each over
  * the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
  */
-import type { Damage, Repository } from '../../repository/port.ts';
+import type { Damage, Repository, Tombstone } from '../../repository/port.ts';
 import type { CopiedPointResult, CopyPointsParams, CopyPointsResult } from '../../schema/copy.ts';
 import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
@@ -12,6 +12,7 @@ import { knownPoint, type Point, readablePoints, readPoint } from '../points.ts'
 import { selectVms } from '../select-vms.ts';
 import { withContent } from '../with.ts';
 import { type CopiedPoint, copyPoint, type PointCopier } from './copy-point.ts';
+import { healPoint } from './heal-point.ts';
 
 /** Failures after which the next restore point would fare no better. */
 const FATAL = ['CANCELLED', 'DISK_FULL', 'ACCESS_DENIED', 'REPOSITORY_SESSION_EXPIRED', 'INTERNAL'] as const;
@@ -30,13 +31,17 @@ export async function copyPoints(params: CopyPointsParams, context: OperationCon
       withContent({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
         requireTwo(from, to);
         const { wanted, unreadable } = await selectPoints(from, params, context);
-        const done = await copyAll({ from, to, compression: params.compression, context }, wanted);
+        const done = await copyAll(
+          { from, to, compression: params.compression, context, revive: params.point !== undefined },
+          wanted,
+        );
         const points = [...unreadable, ...done];
         const count = (action: CopiedPointResult['action']) => points.filter((p) => p.action === action).length;
         const sum = (pick: (point: CopiedPointResult) => number) => points.reduce((total, p) => total + pick(p), 0);
         return {
           points,
           copied: count('copied'),
+          healed: count('healed'),
           skipped: count('skipped'),
           failed: count('failed'),
           readBytes: sum((point) => point.readBytes),
@@ -96,23 +101,17 @@ async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints):
   const { manifest, body } = point;
   const { id, createdAt } = manifest;
   const about = { id, vmId: body.vm.id, vmName: body.vm.name, createdAt, readBytes: 0, newBytes: 0 };
-  const { there, bases, problem } = await shared.of(point);
-  if (problem) {
-    const error = new HvError('REPOSITORY_DAMAGED', `The copy that is there cannot be read: ${problem.message}`, {
-      advice: 'Remove it there ("hvbackup remove") and take another restore point, or repair it.',
-      data: { object: 'manifest', path: problem.path },
-    });
-    return { ...about, action: 'failed', error: error.toJSON() };
-  }
-  if (there) return skipAsThere(copier, about);
-  const tombstone = await copier.to.tombstone(id);
+  const { known, bases, problem } = await shared.of(point);
+  const twin = known.find(({ source }) => source.manifest.id === id);
+  if (twin) return healOrSkip(copier, twin, about, shared);
+  const tombstone = await tombstoneIn(copier.to, id);
   // One that an earlier copy announced and did not get to publish was never there.
-  if (tombstone && tombstone.late === undefined)
+  if (tombstone && tombstone.late === undefined && !copier.revive)
     return { ...about, action: 'skipped', reason: `it was removed there (${tombstone.reason})` };
   try {
     const { copied, ...done } = await copyPoint(copier, point, bases);
     shared.add({ source: point, target: copied });
-    return { ...about, ...done, basePointId: done.basePointId ?? undefined, action: 'copied' };
+    return { ...about, ...done, basePointId: done.basePointId ?? undefined, ...replaced(problem) };
   } catch (caught) {
     if (isHvError(caught, 'FILE_EXISTS')) return skipAsThere(copier, about);
     if (isHvError(caught, 'POINT_REMOVED'))
@@ -121,6 +120,44 @@ async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints):
     const error = toHvError(caught);
     copier.context.warn?.(`Restore point ${id} of ${body.vm.name} was not copied: ${error.message}`);
     return { ...about, action: 'failed', error: error.toJSON() };
+  }
+}
+
+/** One that lay there and could not be read is there again; its bytes are kept. */
+const replaced = (problem: Damage | undefined): Pick<CopiedPointResult, 'action' | 'reason'> =>
+  problem === undefined
+    ? { action: 'copied' }
+    : { action: 'healed', reason: `the one that was there could not be read (${problem.message})` };
+
+/** A tombstone that proves nothing removes nothing. */
+async function tombstoneIn(to: Repository, id: string): Promise<Tombstone | null> {
+  return to.tombstone(id).catch((error) => {
+    if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
+    throw error;
+  });
+}
+
+/** What is there already is skipped, unless it is known that something of it is lost: that is stored again. */
+async function healOrSkip(
+  copier: PointCopier,
+  twin: CopiedPoint,
+  about: Omit<CopiedPointResult, 'action'>,
+  shared: SharedPoints,
+): Promise<CopiedPointResult> {
+  try {
+    const healed = (await shared.isIll()) ? await healPoint(copier, twin) : null;
+    if (healed === null) return await skipAsThere(copier, about);
+    await copier.to.settlePoint(about.id);
+    const { leftBytes, ...done } = healed;
+    if (leftBytes === 0)
+      return { ...about, ...done, action: 'healed', reason: 'some of it was damaged or missing there' };
+    const message = `${leftBytes} bytes of it are damaged or missing in both repositories.`;
+    const advice = 'Run a backup: what it sees of that it stores again. Or restore with --allow-holes.';
+    const error = new HvError('REPOSITORY_DAMAGED', message, { advice, data: { pointId: about.id, leftBytes } });
+    return { ...about, ...done, action: 'failed', error: error.toJSON() };
+  } catch (caught) {
+    if (isHvError(caught, ...FATAL)) throw caught;
+    return { ...about, action: 'failed', error: toHvError(caught).toJSON() };
   }
 }
 
@@ -136,18 +173,24 @@ class SharedPoints {
   readonly #groups = new Map<string, CopiedPoint[]>();
   /** What cannot be read in the target, by the id of the restore point. */
   readonly #unreadable = new Map<string, Damage>();
+  #ill: Promise<boolean> | undefined;
 
   constructor(copier: PointCopier) {
     this.#copier = copier;
   }
 
-  /** @returns whether the point is in the target, and what it can be built on: the one before it first, younger ones last */
-  async of({ manifest }: Point): Promise<{ there: boolean; bases: CopiedPoint[]; problem: Damage | undefined }> {
+  /** Whether anything in the target is known to be damaged or missing; asked once. */
+  isIll(): Promise<boolean> {
+    this.#ill ??= this.#copier.to.knowsDamage();
+    return this.#ill;
+  }
+
+  /** @returns what both have of the VM, and what the point can be built on: the one before it first, younger ones last */
+  async of({ manifest }: Point): Promise<{ known: CopiedPoint[]; bases: CopiedPoint[]; problem: Damage | undefined }> {
     const known = this.#groups.get(manifest.group) ?? (await this.#load(manifest.group));
     const older = known.filter(({ source }) => source.manifest.createdAt <= manifest.createdAt).reverse();
     const younger = known.filter(({ source }) => source.manifest.createdAt > manifest.createdAt);
-    const there = known.some(({ source }) => source.manifest.id === manifest.id);
-    return { there, bases: [...older, ...younger], problem: this.#unreadable.get(manifest.id) };
+    return { known, bases: [...older, ...younger], problem: this.#unreadable.get(manifest.id) };
   }
 
   add(point: CopiedPoint): void {

@@ -92,9 +92,31 @@ export class RepositoryWriteSession implements WriteSession {
     return found;
   }
 
-  async publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }> {
+  async publish(
+    manifest: ManifestEnvelope,
+    options: { revive?: boolean } = {},
+  ): Promise<{ manifestBytes: number; indexBytes: number }> {
     this.#requireOpen();
-    return this.#explained(() => this.#publish(manifest));
+    return this.#explained(async () => {
+      const done = await this.#publish(manifest);
+      if (options.revive) await this.#revive(manifest);
+      return done;
+    });
+  }
+
+  async keep(): Promise<void> {
+    this.#requireOpen();
+    await this.#store.flush();
+    this.#handle.requireAlive();
+  }
+
+  /** Last of all: as long as the tombstone is there nobody misses the restore point, whatever becomes of this process. */
+  async #revive({ id }: ManifestEnvelope): Promise<void> {
+    const tombstone = await this.#core.tombstones.get(id).catch((error) => {
+      if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
+      throw error;
+    });
+    if (tombstone !== null && tombstone.late === undefined) await this.#core.tombstones.withdraw(id);
   }
 
   /** What it was built on may be gone because others believed it over, or removed it: then that is what to say. */
