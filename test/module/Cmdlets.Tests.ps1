@@ -392,7 +392,7 @@ Describe 'Repair-VMBackupRepository' {
             ranges = @(); moreRanges = 1
         }
         $result = @{
-            ok = $false; objects = 9; restored = @(); packsRewritten = 0; rewritten = @(); indexesWritten = 1; packsIndexed = 3; quarantined = @('indexes/ab'); healed = 2; damages = @(); moreDamages = 0
+            ok = $false; objects = 9; restored = @(); restoredPoints = @(); packsRewritten = 0; rewritten = @(); indexesWritten = 1; packsIndexed = 3; quarantined = @('indexes/ab'); healed = 2; damages = @(); moreDamages = 0
             losses = @($loss); moreLosses = 0; dryRun = $false; durationMs = 100
         }
         Assert-Canned -Method 'repository/repair' -Result $result
