@@ -169,6 +169,23 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
+ * Flushes a file that has just got its name: on Windows, where folders cannot be flushed, FlushFileBuffers writes the file
+ * system's log as well, and with it what NTFS and ReFS know of the name. Nothing when the file is gone or may not be written.
+ */
+export async function syncByFile(filePath: string): Promise<void> {
+  let handle: fs.FileHandle | undefined;
+  try {
+    handle = await fs.open(filePath, 'r+');
+    await handle.sync();
+  } catch (error) {
+    if (!['ENOENT', 'EPERM', 'EACCES', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw toHvError(error, filePath);
+  } finally {
+    await handle?.close().catch(() => undefined);
+  }
+}
+
+/**
  * Creates `directory` and its missing parents, and makes the new names durable. @throws as makeFolder()
  * @param rights of those that are created, cut by the process's umask
  */
@@ -201,6 +218,7 @@ export async function publishFile(
   } catch (error) {
     throw toHvError(error, target);
   }
+  if (process.platform === 'win32') await syncByFile(target);
   await syncDirectory(path.dirname(path.resolve(target)));
 }
 

@@ -15,12 +15,15 @@ export interface CliAnswer {
 }
 
 /** Runs `hvbackup … --json` and waits. Never throws for an exit code. */
-export function cli(args: string[], options: { state?: string; timeout?: number } = {}): CliAnswer {
+export function cli(
+  args: string[],
+  options: { state?: string; timeout?: number; environment?: Record<string, string> } = {},
+): CliAnswer {
   const result = spawnSync(process.execPath, [BUNDLE, ...args, '--json'], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     timeout: options.timeout ?? 240_000,
-    env: { ...process.env, ...(options.state ? { HVBACKUP_STATE_DIR: options.state } : {}) },
+    env: { ...process.env, ...(options.state ? { HVBACKUP_STATE_DIR: options.state } : {}), ...options.environment },
   });
   let json: unknown = null;
   try {

@@ -14,6 +14,7 @@ import {
   type FileOpener,
   type RandomAccessFile,
   removeFile,
+  syncByFile,
   syncDirectory,
 } from '../../support/file.ts';
 import { GatheredWrites, type WriteGuard } from '../../support/gathered-writes.ts';
@@ -51,6 +52,11 @@ export interface Files {
   createFolder(folder: string): Promise<void>;
   /** When it is empty and may be removed; nothing happens otherwise. Durable with a later syncFolder() of its parent. */
   removeFolder(folder: string): Promise<void>;
+  /**
+   * Makes the name of a file durable where folders cannot be flushed, as far as that can be had; nothing where they can, or when
+   * the file is gone.
+   */
+  syncName?(filePath: string): Promise<void>;
   /** @throws FILE_NOT_FOUND */
   syncFolder(folder: string): Promise<void>;
 }
@@ -83,6 +89,7 @@ export const systemFiles: Files = {
   names: async (folder) => (await presentIn(folder, () => readNames(folder))).sort(),
   createFolder: (folder) => createDirectoryDurably(folder),
   removeFolder: (folder) => fs.rmdir(folder).catch(() => undefined),
+  syncName: process.platform === 'win32' ? syncByFile : undefined,
   syncFolder: syncDirectory,
 };
 

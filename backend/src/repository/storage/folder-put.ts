@@ -30,6 +30,10 @@ export class FolderPut implements PutStream {
     this.#place = place;
   }
 
+  get local(): boolean {
+    return this.#gathered !== null;
+  }
+
   append(chunks: readonly Uint8Array[]): Promise<void> {
     const writes = chunks.map((chunk) => {
       if (this.#gathered !== null) return this.#gathered.append(chunk);

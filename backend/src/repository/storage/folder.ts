@@ -175,7 +175,9 @@ export class FolderStorage implements Storage {
   }
 
   async settle(name: string): Promise<void> {
-    const folder = path.dirname(this.#path(requireObjectName(name)));
+    const target = this.#path(requireObjectName(name));
+    const folder = path.dirname(target);
+    await this.#files.syncName?.(target);
     await this.#syncFolder(folder);
     await this.#settleName(folder);
   }

@@ -33,6 +33,7 @@ export async function placeFile(
   files: Files,
 ): Promise<boolean> {
   const placed = await linkOrRename(temporary, target, reservations, files);
+  await files.syncName?.(target);
   // Also of a name that is taken: the caller goes by its being there, and who gave it may have died before this.
   await files.syncFolder(path.dirname(target)).catch((error) => {
     // Somebody has deleted it by now, and its folder.

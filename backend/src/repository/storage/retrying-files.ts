@@ -27,6 +27,7 @@ export function retryingFiles(files: Files, patience: Patience): Files {
     names: (folder) => again(() => files.names(folder)),
     createFolder: (folder) => again(() => files.createFolder(folder)),
     removeFolder: (folder) => files.removeFolder(folder),
+    syncName: files.syncName && ((filePath) => files.syncName!(filePath)),
     syncFolder: (folder) => again(() => files.syncFolder(folder)),
   };
 }

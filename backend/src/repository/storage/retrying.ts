@@ -37,6 +37,8 @@ export class RetryingStorage implements Storage {
 
   async createPut(name: string): Promise<PutStream> {
     const first = await this.#patience.run(name, () => this.#inner.createPut(name));
+    // A local disk does not come back: when it fails a flush it has failed, and memory would be held for nothing.
+    if (first.local) return first;
     return new HeldPut(name, this.#inner, first, this.#patience);
   }
 

@@ -22,6 +22,8 @@ export interface StorageEntry {
 
 /** An object that is being built. Nothing is visible under its name before commit(). */
 export interface PutStream {
+  /** What is appended goes past all caches to a disk of this machine: it is there when append() and commit() say so. */
+  readonly local?: boolean;
   /**
    * Adds `chunks` at the end. Calls may overlap; they count in the order they were made. The chunks are free for reuse
    * when the promise resolves. @throws DISK_FULL, IO_ERROR; the stream can then only be aborted
