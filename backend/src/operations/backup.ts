@@ -13,6 +13,7 @@ import { type RateLimiter, rateLimiter } from '../support/rate-limiter.ts';
 import { ulid } from '../support/ulid.ts';
 import { findBases } from './base.ts';
 import { appendChain, chainRecord, retireReferencePoints } from './chain.ts';
+import { withFullExplained } from './full-repository.ts';
 import { forgetHolds } from './holds.ts';
 import { JobLock, jobLockPath, machineName } from './job-lock.ts';
 import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
@@ -47,7 +48,10 @@ export async function backupOne(
   if (lock === null) throw inProgress(vm, repository);
   try {
     const warnings = await cleanUpAfterCrash(repository, host, vm.id, lockPath);
-    return await new Backup(host, repository, vm, params, context, warnings, limiter).run(lockPath);
+    const backup = new Backup(host, repository, vm, params, context, warnings, limiter);
+    const result = await withFullExplained(repository, () => backup.run(lockPath));
+    await repository.keepReserve();
+    return result;
   } finally {
     lock.release();
   }

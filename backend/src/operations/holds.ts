@@ -2,10 +2,12 @@
  * Holds: a held restore point is not removed, by hand or by retention. Numbered records, the newest counts, so that
  * releasing needs no delete (docs/format.md §6).
  */
+
 import { hostname } from 'node:os';
 import type { RecordStore, Repository } from '../repository/port.ts';
 import { HoldRecord } from '../schema/manifest.ts';
 import { HvError, isHvError } from '../support/errors.ts';
+import { quoted } from '../support/shell-quote.ts';
 
 const folder = (pointId: string): string => `holds/${pointId}/`;
 
@@ -52,7 +54,7 @@ export async function heldPoints(records: RecordStore): Promise<Set<string>> {
 export async function requireNotHeld(repository: Repository, pointId: string): Promise<void> {
   if (!(await isHeld(repository.records, pointId))) return;
   throw new HvError('POINT_HELD', `Restore point ${pointId} is held: it cannot be removed.`, {
-    advice: `Release it first: hvbackup hold --repository "${repository.location}" --point ${pointId} --release`,
+    advice: `Release it first: hvbackup hold --repository ${quoted(repository.location)} --point ${pointId} --release`,
     data: { pointId },
   });
 }

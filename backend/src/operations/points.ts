@@ -14,7 +14,7 @@ import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { diskResult } from './disk-result.ts';
 import { heldPoints, isHeld } from './holds.ts';
-import { findToRemove, prune, unpublish } from './removal.ts';
+import { findToRemove, pruneAfter, unpublish } from './removal.ts';
 import { noPointsOf } from './select-vms.ts';
 import { strayWarnings } from './stray-points.ts';
 import { withRepository } from './with.ts';
@@ -130,7 +130,7 @@ export async function removePoint(params: RemovePointParams, context: OperationC
     const id = await findToRemove(repository, params.point);
     await unpublish(repository, id, 'removed by hand');
     context.progress?.({ phase: 'prune' });
-    const { freedBytes, pendingBytes, blocked } = await prune(repository, context);
+    const { freedBytes, pendingBytes, blocked } = await pruneAfter(repository, [id], context);
     return { pointId: id, blocked, freedBytes, pendingBytes };
   });
 }

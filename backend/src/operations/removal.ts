@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PruneResult, Repository } from '../repository/port.ts';
 import { isDead, type ProcessIdentity, processIdentity } from '../repository/process-identity.ts';
-import { isHvError, toHvError } from '../support/errors.ts';
+import { HvError, isHvError, toHvError } from '../support/errors.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { stateFolder } from '../support/state-directory.ts';
@@ -54,6 +54,29 @@ export async function findToRemove(repository: Repository, selector: string): Pr
   }
 }
 
+/** Prunes after `removed` have gone from the list: when that fails, they are gone all the same, and the error says so. */
+export async function pruneAfter(
+  repository: Repository,
+  removed: readonly string[],
+  options: PruneOptions,
+): Promise<PruneResult> {
+  try {
+    return await prune(repository, options);
+  } catch (error) {
+    if (removed.length === 0) throw error;
+    const { code, message, advice, data } = toHvError(error);
+    const what =
+      removed.length === 1
+        ? `Restore point ${removed[0]} was removed`
+        : `${removed.length} restore points were removed`;
+    throw new HvError(code, `${what}, and the space was not given back: ${message}`, {
+      advice: `${advice ?? ''} Then run "hvbackup prune" again.`.trim(),
+      data: { ...data, removed: [...removed] },
+      cause: error,
+    });
+  }
+}
+
 export type PruneOptions = OperationContext & { dryRun?: boolean; without?: ReadonlySet<string> };
 
 /** Prunes, finishing what this machine began to remove, and says what keeps it from giving space back. */
@@ -76,6 +99,7 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
 async function pruneAndFinish(repository: Repository, options: PruneOptions): Promise<PruneResult> {
   const known = notes(repository);
   const mine = new Set(known.filter((id) => isOver(join(folder(repository), id))));
+  await finishFirstDeleted(repository, mine);
   const held = mine.size > 0 ? await heldPoints(repository.records) : new Set<string>();
   const others: string[] = [];
   const result = await repository.prune({
@@ -99,6 +123,18 @@ async function pruneAndFinish(repository: Repository, options: PruneOptions): Pr
     rmSync(join(folder(repository), point), { force: true });
   }
   return result;
+}
+
+/** Of a removal that had no room for its tombstone before the manifest was gone, and was killed then, only the note is left. */
+async function finishFirstDeleted(repository: Repository, mine: ReadonlySet<string>): Promise<void> {
+  for (const point of mine) {
+    if ((await repository.tombstone(point).catch(() => undefined)) !== null) continue;
+    const isGone = await repository.readManifest(point).then(
+      () => false,
+      (error) => isHvError(error, 'POINT_NOT_FOUND'),
+    );
+    if (isGone) await repository.finishRemoval(point, 'its removal was cut short');
+  }
 }
 
 /** Whether nobody is at work on a removal any more. One that goes on may still be taken back, for a hold. */

@@ -11,6 +11,7 @@ import type {
   VerifyRepositoryResult,
 } from '../schema/verify.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { findForeign } from './foreign.ts';
 import { type HealedFrom, healFrom, withOther } from './heal-from.ts';
 import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
@@ -31,9 +32,11 @@ export async function checkRepository(
     const named = new Set(found.damages.map(({ path }) => path));
     const keys = (await keyDamage(repository)).filter(({ path }) => !named.has(path));
     const damages: DamageReport[] = [...strayDamage(repository), ...keys, ...found.damages];
+    const { doubtful, ...foreign } = await findForeign(repository);
+    damages.push(...doubtful.filter(({ path }) => !damages.some((damage) => damage.path === path)));
     strayWarnings(repository);
     const durationMs = Math.round(performance.now() - clock);
-    return { ok: damages.length === 0, objects, damages, moreDamages, ...lost, durationMs };
+    return { ok: damages.length === 0, objects, damages, moreDamages, ...lost, ...foreign, durationMs };
   });
 }
 

@@ -305,6 +305,28 @@ export class ManifestStore {
     await this.withdraw(name);
   }
 
+  /**
+   * Removes a restore point where there is no room for a tombstone as long as its manifest is there. What would undo it is kept in
+   * memory only; killed in between, the caller's own note makes the next prune put the tombstone.
+   */
+  async removeFirst(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
+    const id = idOf(name);
+    const group = await this.#groupOf(name);
+    const bytes = await this.#storage.get(name);
+    await confirm?.();
+    await this.withdraw(name);
+    let isNew = false;
+    try {
+      isNew = await this.#tombstones.put({ id, group }, reason);
+      // A hold that came meanwhile sees the tombstone, or is seen here.
+      await confirm?.();
+    } catch (error) {
+      await this.#storage.put(name, bytes);
+      if (isNew) await this.#tombstones.withdraw(id);
+      throw error;
+    }
+  }
+
   /** Deletes a manifest without a trace: of a restore point that never was whole, or whose tombstone is there. */
   async withdraw(name: string): Promise<void> {
     await this.#storage.delete(name);

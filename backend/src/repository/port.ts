@@ -2,8 +2,10 @@
  * What operations ask of a repository. Content is addressed by blocks of the repository's block size; what a disk, a VM
  * or a host is, the repository does not know: a manifest carries an opaque, schema-checked body.
  */
+
 import type { BlockDevice } from '../disk/device.ts';
 import type { OperationContext } from '../support/progress.ts';
+import type { ForeignEntry } from './foreign-names.ts';
 
 /** Names one stored content (a disk, a configuration file): the root of its hash tree. */
 export interface ContentRef {
@@ -349,6 +351,8 @@ export interface RecordStore {
   delete(path: string): Promise<boolean>;
 }
 
+export type { ForeignEntry };
+
 export interface Repository {
   readonly id: string;
   readonly location: string;
@@ -397,6 +401,8 @@ export interface Repository {
    * @param options.confirm asked between the two: when it throws, the restore point stays
    */
   removeManifest(id: string, options?: { reason?: string; confirm?: () => Promise<void> }): Promise<void>;
+  /** Puts the tombstone of a restore point whose manifest was deleted before there was room for it. @param id full id */
+  finishRemoval(id: string, reason: string): Promise<void>;
   /**
    * Makes a listed restore point durable that somebody else may have named and not flushed, before it is reported as being
    * there. @throws POINT_NOT_FOUND
@@ -417,6 +423,10 @@ export interface Repository {
       finish?: (tombstone: Tombstone) => boolean;
     },
   ): Promise<PruneResult>;
+  /** Makes the reserve that is given up when the storage is full, where one is worth it and there is room. Never fails. */
+  keepReserve(): Promise<void>;
+  /** Room on the volume it lies on, bytes; null when that cannot be asked. */
+  freeBytes(): Promise<number | null>;
   /**
    * Reads and hash-checks what `contents` need, each stored record once however many contents share it.
    * @returns verifiedBytes: of the contents, shared ones counted once; readBytes: of the storage
@@ -444,6 +454,8 @@ export interface Repository {
    * @param paths of objects. @returns those that were taken over
    */
   takeRecords(from: Repository, paths: readonly string[]): Promise<string[]>;
+  /** What others left in the repository's folders, and what only resembles an object that is not there. */
+  foreignNames(): Promise<ForeignEntry[]>;
   stats(): Promise<RepositoryStats>;
   /**
    * Handles for `count` pieces of work at once, this one among them: they share worker threads and the memory that one

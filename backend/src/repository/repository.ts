@@ -4,7 +4,9 @@ import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
+import { everyForeignName, type ForeignEntry } from './foreign-names.ts';
 import { PackClass } from './format/constants.ts';
+import { keepReserve, withRoom } from './full-storage.ts';
 import type { KeyStore } from './key-store.ts';
 import { findLosses, structuralLoss } from './losses.ts';
 import { pointIdOf } from './manifests.ts';
@@ -32,6 +34,7 @@ import type {
   VerifyOptions,
   WriteSession,
 } from './port.ts';
+import { dropCertainGarbage } from './prune/first-bytes.ts';
 import { type PruneOptions, prune } from './prune/prune.ts';
 import { DocumentRecordStore } from './record-store.ts';
 import { noteMissingPacks } from './records/missing-packs.ts';
@@ -50,6 +53,8 @@ export class StoredRepository implements Repository {
   /** The indexes are loaded when first needed. */
   #loaded: Promise<unknown> | undefined;
 
+  /** Bytes given back where there was no room to prune, and not reported yet. */
+  #dropped = 0;
   readonly #another: () => Repository;
   readonly #first: boolean;
   readonly #keyStore: KeyStore | null;
@@ -146,7 +151,18 @@ export class StoredRepository implements Repository {
 
   async removeManifest(id: string, options: { reason?: string; confirm?: () => Promise<void> } = {}): Promise<void> {
     const name = await this.core.manifests.find(id, { unfinished: true });
-    await this.core.manifests.remove(name, options.reason ?? 'removed', options.confirm);
+    const { reason = 'removed', confirm } = options;
+    const remove = () => this.core.manifests.remove(name, reason, confirm);
+    try {
+      await withRoom(this.core, {}, remove, () => this.#dropGarbage({}));
+    } catch (error) {
+      if (!isHvError(error, 'DISK_FULL')) throw error;
+      await this.core.manifests.removeFirst(name, reason, confirm);
+    }
+  }
+
+  async finishRemoval(id: string, reason: string): Promise<void> {
+    await withRoom(this.core, {}, () => this.core.tombstones.put({ id, group: 'unknown' }, reason));
   }
 
   async settlePoint(id: string): Promise<void> {
@@ -157,8 +173,28 @@ export class StoredRepository implements Repository {
     return this.core.tombstones.get(id);
   }
 
-  prune(options: PruneOptions = {}): Promise<PruneResult> {
-    return prune(this.core, options);
+  async prune(options: PruneOptions = {}): Promise<PruneResult> {
+    if (options.dryRun) return prune(this.core, options);
+    const run = (failures: number) => prune(this.core, { ...options, tight: failures > 0 });
+    const result = await withRoom(this.core, options, run, () => this.#dropGarbage(options));
+    const freedBytes = result.freedBytes + this.#dropped;
+    this.#dropped = 0;
+    await this.keepReserve();
+    return { ...result, freedBytes };
+  }
+
+  async #dropGarbage(context: OperationContext): Promise<number> {
+    const bytes = await dropCertainGarbage(this.core, context);
+    this.#dropped += bytes;
+    return bytes;
+  }
+
+  keepReserve(): Promise<void> {
+    return keepReserve(this.core);
+  }
+
+  async freeBytes(): Promise<number | null> {
+    return (await this.core.storage.room?.free()) ?? null;
   }
 
   check(options: OperationContext = {}): Promise<{ damages: Damage[]; moreDamages: number; objects: number }> {
@@ -172,7 +208,8 @@ export class StoredRepository implements Repository {
   }
 
   repair(options: OperationContext & { dryRun?: boolean } = {}): Promise<RepairResult> {
-    return repairRepository(this.core, { ...options, keyId: this.#keyStore?.currentId ?? null });
+    const run = () => repairRepository(this.core, { ...options, keyId: this.#keyStore?.currentId ?? null });
+    return withRoom(this.core, options, run);
   }
 
   async takeRecords(from: Repository, paths: readonly string[]): Promise<string[]> {
@@ -195,6 +232,10 @@ export class StoredRepository implements Repository {
     this.#loaded ??= this.core.refresh();
     await this.#loaded;
     return verifyContents(this.core, contents, options);
+  }
+
+  foreignNames(): Promise<ForeignEntry[]> {
+    return everyForeignName(this.core.storage);
   }
 
   async stats(): Promise<RepositoryStats> {

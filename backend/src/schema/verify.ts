@@ -72,8 +72,18 @@ const findings = {
 };
 
 export const CheckRepositoryParams = z.strictObject({ ...OfRepository });
+export const ForeignName = z
+  .object({
+    path: z.string().describe('Path within the repository.'),
+    kind: z.enum(['file', 'folder', 'other']).describe('What it is.'),
+    reason: z.string().describe('Why it is no object.'),
+  })
+  .meta({ id: 'ForeignName' });
+
 export const CheckRepositoryResult = z.object({
   ...findings,
+  foreign: z.array(ForeignName).describe('What others left in the folders: ignored, and no damage; at most 100.'),
+  moreForeign: z.number().int().nonnegative().describe('Further ones that are not in the list.'),
   objects: z.number().int().nonnegative().describe('Objects looked at.'),
 });
 
@@ -141,6 +151,7 @@ export const RepairRepositoryResult = z.object({
 });
 
 export type AffectedPoint = z.infer<typeof AffectedPoint>;
+export type ForeignName = z.infer<typeof ForeignName>;
 export type DamageReport = z.infer<typeof DamageReport>;
 export type CheckRepositoryParams = z.infer<typeof CheckRepositoryParams>;
 export type CheckRepositoryResult = z.infer<typeof CheckRepositoryResult>;

@@ -299,7 +299,7 @@ describe('repositories and restore points', () => {
     };
     const found = { damages: [damage], moreDamages: 7, losses: [loss], moreLosses: 0 };
     const common = { ok: false, ...found, durationMs: 5 };
-    const checkRepository = recorder({ ...common, objects: 3 });
+    const checkRepository = recorder({ ...common, objects: 3, foreign: [], moreForeign: 0 });
     const verifyRepository = recorder({ ...common, points: [POINT.id], verifiedBytes: 1, readBytes: 1 });
     const checked = await run(['check', '--repository', 'backups', '--json'], { checkRepository });
     expect([checked.code, checked.json.damages]).toEqual([4, [damage]]);
@@ -368,7 +368,7 @@ describe('repositories and restore points', () => {
     const { code, stdout, stderr } = await run([...args, ...more], { restorePoint });
     expect(code).toBe(4);
     expect(stdout).toMatch(/could not be read and are zeros:\n\s+disk 0 from 0x10000: 256 KiB\n\s+… and 4 more/);
-    expect(stdout).toContain(`Next: hvbackup vm show --host "sim:/lab" --vm ${VM.id}`);
+    expect(stdout).toContain(`Next: hvbackup vm show --host sim:/lab --vm ${VM.id}`);
     expect(stdout).toContain('/lab/copy.vhdx');
     expect(stdout).toContain('  LAN: on Lab\n  Spare: not connected\n');
     expect(stderr).toBe('Warning: The network switch is not there.\n');

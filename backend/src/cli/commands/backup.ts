@@ -1,7 +1,9 @@
 /** `hvbackup backup`: one call of the backend for all VMs, results in one document. */
+
 import type { BackupVmResult, FailedVm } from '../../schema/backup.ts';
 import type { ErrorObject } from '../../schema/errors.ts';
 import { EXIT_CODE, errorCategory } from '../../support/error-codes.ts';
+import { quoted } from '../../support/shell-quote.ts';
 import { command } from '../command.ts';
 import {
   credentialOption,
@@ -115,4 +117,6 @@ function resultLines(result: BackupVmResult): string[] {
 }
 
 const nextLines = (done: readonly BackupVmResult[], repository: string): string[] =>
-  done.length > 0 ? [`Next: hvbackup verify --repository "${repository}" --point ${done.at(-1)!.restorePointId}`] : [];
+  done.length > 0
+    ? [`Next: hvbackup verify --repository ${quoted(repository)} --point ${done.at(-1)!.restorePointId}`]
+    : [];

@@ -1,6 +1,7 @@
 /** `hvbackup copy`: restore points to another repository. */
 import type { CopiedPointResult } from '../../schema/copy.ts';
 import { EXIT_CODE, errorCategory } from '../../support/error-codes.ts';
+import { quoted } from '../../support/shell-quote.ts';
 import { command } from '../command.ts';
 import { limitRateOption, oneOf, optional, passphraseOption, repositoryOption, required, text } from '../options.ts';
 import { optionalPassphrase } from '../passphrase-option.ts';
@@ -46,7 +47,7 @@ export const copy = command({
       lines: [
         ...pointLines(result.points),
         `${sum}; stored ${formatBytes(newBytes)} in ${formatDuration(durationMs)}`,
-        ...(copied > 0 ? [`Next: hvbackup verify --repository "${context.absolute(values.to)}"`] : []),
+        ...(copied > 0 ? [`Next: hvbackup verify --repository ${quoted(context.absolute(values.to))}`] : []),
       ],
       exitCode: exitCode(result.points),
     };

@@ -1,4 +1,5 @@
 /** `hvbackup host …`: simulated hosts. */
+import { quoted } from '../../support/shell-quote.ts';
 import { command } from '../command.ts';
 import { diskIndex, flag, hostOption, integer, optional, text } from '../options.ts';
 import { table } from '../table.ts';
@@ -15,7 +16,7 @@ export const hostCreate = command({
       json: result,
       lines: [
         `Created the host ${result.host}`,
-        `Next: hvbackup vm create --host "${result.host}" --name NAME --disk FILE`,
+        `Next: hvbackup vm create --host ${quoted(result.host)} --name NAME --disk FILE`,
       ],
     };
   },

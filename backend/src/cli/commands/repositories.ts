@@ -1,6 +1,7 @@
 /** `hvbackup repository create` and `stats`. */
 
 import type { RepositoryInfo } from '../../schema/repository.ts';
+import { quoted } from '../../support/shell-quote.ts';
 import { command } from '../command.ts';
 import { optional, passphraseOption, repositoryOption, size } from '../options.ts';
 import { properties } from '../table.ts';
@@ -39,7 +40,7 @@ export const repositoryCreate = command({
         `Created the repository ${result.repository.location}`,
         ...infoLines(result.repository),
         ...(result.repository.encrypted ? PASSPHRASE_NOTICE : []),
-        `Next: hvbackup backup --host HOST --repository "${result.repository.location}"`,
+        `Next: hvbackup backup --host HOST --repository ${quoted(result.repository.location)}`,
       ],
     };
   },

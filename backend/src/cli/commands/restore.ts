@@ -1,7 +1,9 @@
 /** `hvbackup restore` and `export`: getting VMs and disks back. */
+
 import type { Hole } from '../../schema/holes.ts';
 import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
+import { quoted } from '../../support/shell-quote.ts';
 import { command } from '../command.ts';
 import {
   credentialOption,
@@ -86,7 +88,7 @@ export const restore = command({
           ({ name, switchName }) => `  ${name}: ${switchName === undefined ? 'not connected' : `on ${switchName}`}`,
         ),
         ...holeLines(result),
-        `Next: hvbackup vm show --host "${result.host}" --vm ${result.vmId}, check it, and start it.`,
+        `Next: hvbackup vm show --host ${quoted(result.host)} --vm ${result.vmId}, check it, and start it.`,
       ],
       exitCode: exitCode(result),
     };
@@ -149,7 +151,7 @@ export const exportCommand = command({
         `Exported ${result.restorePointId} of ${result.vmName} (${formatDuration(result.durationMs)})`,
         ...rows,
         ...holeLines(result),
-        ...result.files.slice(0, 1).map((file) => `Next: hvbackup disk info "${file.path}"`),
+        ...result.files.slice(0, 1).map((file) => `Next: hvbackup disk info ${quoted(file.path)}`),
       ],
       exitCode: exitCode(result),
     };

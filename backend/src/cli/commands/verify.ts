@@ -1,5 +1,5 @@
 /** `hvbackup check`, `verify` and `repair`: damage found is exit code 4. */
-import type { DamageReport, PointLoss } from '../../schema/verify.ts';
+import type { DamageReport, ForeignName, PointLoss } from '../../schema/verify.ts';
 import { EXIT_CODE } from '../../support/error-codes.ts';
 import { hex } from '../../support/errors.ts';
 import { command } from '../command.ts';
@@ -16,9 +16,26 @@ export const check = command({
   run: async (values, context) => {
     const result = await context.call('repository/check', { repository: context.absolute(values.repository) });
     const sum = `Looked at ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}`;
-    return { json: result, lines: [`${sum}: ${verdict(result)}`, ...damageLines(result)], exitCode: exitCode(result) };
+    return {
+      json: result,
+      lines: [`${sum}: ${verdict(result)}`, ...damageLines(result), ...foreignLines(result)],
+      exitCode: exitCode(result),
+    };
   },
 });
+
+/** A few suffice: --json has all. */
+const MAX_FOREIGN = 10;
+
+function foreignLines({ foreign, moreForeign }: { foreign: ForeignName[]; moreForeign: number }): string[] {
+  if (foreign.length === 0) return [];
+  const rest = foreign.length + moreForeign - MAX_FOREIGN;
+  return [
+    'Left there by others, ignored:',
+    ...foreign.slice(0, MAX_FOREIGN).map(({ path, reason }) => `  ${path}: ${reason}`),
+    ...(rest > 0 ? [`  … and ${rest} more`] : []),
+  ];
+}
 
 export const verify = command({
   words: 'verify',

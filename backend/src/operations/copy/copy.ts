@@ -8,6 +8,7 @@ import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/e
 import type { OperationContext } from '../../support/progress.ts';
 import { rateLimiter } from '../../support/rate-limiter.ts';
 import { ulidTime } from '../../support/ulid.ts';
+import { withFullExplained } from '../full-repository.ts';
 import { knownPoint, type Point, readablePoints, readPoint } from '../points.ts';
 import { selectVms } from '../select-vms.ts';
 import { withContent } from '../with.ts';
@@ -31,10 +32,9 @@ export async function copyPoints(params: CopyPointsParams, context: OperationCon
       withContent({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
         requireTwo(from, to);
         const { wanted, unreadable } = await selectPoints(from, params, context);
-        const done = await copyAll(
-          { from, to, compression: params.compression, context, revive: params.point !== undefined },
-          wanted,
-        );
+        const copier = { from, to, compression: params.compression, context, revive: params.point !== undefined };
+        const done = await withFullExplained(to, () => copyAll(copier, wanted));
+        await to.keepReserve();
         const points = [...unreadable, ...done];
         const count = (action: CopiedPointResult['action']) => points.filter((p) => p.action === action).length;
         const sum = (pick: (point: CopiedPointResult) => number) => points.reduce((total, p) => total + pick(p), 0);

@@ -5,7 +5,7 @@ import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import { heldPoints } from '../holds.ts';
 import { type Point, readablePoints } from '../points.ts';
-import { prune, unpublish } from '../removal.ts';
+import { prune, pruneAfter, unpublish } from '../removal.ts';
 import { selectVms } from '../select-vms.ts';
 import { withRepository } from '../with.ts';
 import { type Decision, decide, hasRules, type KeepRules } from './policy.ts';
@@ -31,8 +31,12 @@ export async function pruneRepository(
     if (params.dryRun) {
       pruned = await prune(repository, { ...context, dryRun: true, without: new Set(leaving.map(({ id }) => id)) });
     } else {
-      for (const point of leaving) await remove(repository, point, context);
-      pruned = await prune(repository, context);
+      const gone: string[] = [];
+      for (const point of leaving) {
+        await remove(repository, point, context);
+        if (point.action === 'remove') gone.push(point.id);
+      }
+      pruned = await pruneAfter(repository, gone, context);
     }
     const removed = leaving.filter(({ action }) => action === 'remove').length;
     return { points, removed, ...pruned, dryRun: params.dryRun };

@@ -1,5 +1,9 @@
 /** Numbers of the repository format; each stands in docs/format.md under the section given. Lengths are bytes. */
 
+/** §1 */
+export const RESERVE_NAME = 'hvbackup-reserve';
+export const RESERVE_LENGTH = 8 * 1024 * 1024;
+
 /** §2.1 */
 export const CONFIG_NAME = 'hvbackup-repository.json';
 /** The newest version that is known; every one from 1 is read and written. */

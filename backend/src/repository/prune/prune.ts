@@ -15,11 +15,14 @@ import { replaceIndexes } from './reindex.ts';
 import { rewritePacks } from './rewrite.ts';
 import { reclaimable, type Survey, survey } from './survey.ts';
 import { sweep } from './sweep.ts';
+import { deadWithin, tightRoom } from './tight.ts';
 
 export type PruneOptions = OperationContext & {
   dryRun?: boolean;
   without?: ReadonlySet<string>;
   finish?: (tombstone: Tombstone) => boolean;
+  /** It has failed for want of room. */
+  tight?: boolean;
 };
 
 const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0, blocked: [] };
@@ -68,8 +71,38 @@ function estimate(core: RepositoryCore, found: Survey): PruneResult {
 }
 
 async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOptions): Promise<PruneResult> {
-  const found = await survey(core, options, handle.id);
-  if (found.marker.unknown.size > 0) return { ...NOTHING, blocked: blockedBy(core, found.marker.unknown) };
+  const total = { ...NOTHING };
+  for (;;) {
+    const found = await survey(core, options, handle.id);
+    if (found.marker.unknown.size > 0) return { ...total, blocked: blockedBy(core, found.marker.unknown) };
+    const room = await tightRoom(core, found, options.tight === true && total.packsDeleted === 0);
+    const step = room === null ? found : { ...found, dead: deadWithin(core, found, room), thin: [] };
+    if (room !== null && step.dead.length === 0 && total.packsDeleted > 0) {
+      if (found.thin.length > 0)
+        options.warn?.(
+          `There is no room to store anew what is in use of ${found.thin.length} packs: they stay as they are.`,
+        );
+      return total;
+    }
+    const done = await runStep(core, handle, options, step, room !== null);
+    total.freedBytes += done.freedBytes;
+    total.pendingBytes = done.pendingBytes;
+    total.packsDeleted += done.packsDeleted;
+    total.packsRewritten += done.packsRewritten;
+    total.blocked = done.blocked;
+    // What waits for others gives no room back.
+    if (room === null || done.packsDeleted === 0) return total;
+  }
+}
+
+/** @param isTight writes no more than it must */
+async function runStep(
+  core: RepositoryCore,
+  handle: SessionHandle,
+  options: PruneOptions,
+  found: Survey,
+  isTight: boolean,
+): Promise<PruneResult> {
   const context = { ...options, renew: () => handle.renew() };
   const { rewritten, writtenBytes, indexBytes } = await rewritePacks(core, handle.id, found.live, found.thin, context);
   // Their records live elsewhere now; only a restore point published since may still need them.
@@ -78,7 +111,7 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   await handle.renew();
   // Packs of earlier marks may have been named again, by an index that was published beside the prune that marked them.
   const marked = new Set([...leaving, ...[...core.index.doomed].filter((id) => !found.live.get(id)?.liveRecords)]);
-  const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable);
+  const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable, isTight);
   const mark = leaving.length > 0 ? await core.marks.create(leaving) : null;
   if (mark !== null) {
     const alive = (await listFenced(core, handle.id)).filter(isWaitedFor);
@@ -90,7 +123,7 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   await handle.renew();
   const swept = await sweep(core, handle, found);
   for (const state of found.sessions) if (!state.alive) await core.sessions.forget(state);
-  await fillLedger(core);
+  if (!isTight || swept.packsDeleted > 0) await fillLedger(core);
   const freed = swept.freedBytes + (await core.storage.housekeep()) - writtenBytes - indexBytes - named;
   return {
     freedBytes: Math.max(0, freed),

@@ -15,6 +15,7 @@ const MAX_INDEX_RECORDS = 200_000;
 /**
  * Publishes an index that names what the affected indexes name, less `leaving`, and `added`.
  * @param unreadable names of damaged indexes that are of no use any more
+ * @param isTight leaves small indexes as they are: there is little room
  * @returns bytes of the new index; 0 when none was needed
  */
 export async function replaceIndexes(
@@ -23,8 +24,10 @@ export async function replaceIndexes(
   leaving: ReadonlySet<string>,
   added: readonly IndexedPack[],
   unreadable: readonly string[],
+  isTight = false,
 ): Promise<number> {
-  const affected = [...new Set([...core.catalog.indexesOf(leaving), ...smallIndexes(core)])];
+  const small = isTight ? [] : smallIndexes(core);
+  const affected = [...new Set([...core.catalog.indexesOf(leaving), ...small])];
   if (affected.length === 0 && added.length === 0 && unreadable.length === 0) return 0;
   const writer = new IndexBatches(core, sessionId);
   for (const name of affected)

@@ -4,7 +4,7 @@
  */
 import { HvError } from '../../support/errors.ts';
 import { PackClass } from '../format/constants.ts';
-import { indexName } from '../format/ids.ts';
+import { indexName, randomId } from '../format/ids.ts';
 import { type IndexedPack, type IndexObject, parseIndex, renderIndex } from '../format/index-format.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -36,6 +36,8 @@ export class PackSink {
   #stored = 0;
   #indexing: Promise<void> = Promise.resolve();
   #failure: unknown;
+  /** Two digits that no pack's id can begin with. */
+  #blocked: Promise<ReadonlySet<string>> | undefined;
   /** Bytes of indexes published so far. */
   indexBytes = 0;
 
@@ -50,12 +52,14 @@ export class PackSink {
    * cancelled. Waits while too many packs are being flushed. @throws what a flush failed with
    */
   async reserve(packClass: PackClass, count: number, bytes: number): Promise<{ pack: PackWriter; sequence: number }> {
+    this.#blocked ??= blockedFolders(this.#storage);
+    const blocked = await this.#blocked;
     while (this.#open[packClass]?.isFull) {
       this.#seal(packClass);
       if (this.#commits.size >= MAX_COMMITS) await Promise.race(this.#commits);
     }
     this.#throwFailure();
-    this.#open[packClass] ??= new PackWriter(this.#storage, this.#owner, packClass);
+    this.#open[packClass] ??= new PackWriter(this.#storage, this.#owner, packClass, newId(blocked));
     const pack = this.#open[packClass];
     return { pack, sequence: pack.reserve(count, bytes) };
   }
@@ -154,4 +158,18 @@ export async function publishIndex(
   await storage.put(indexName(name), bytes);
   count(bytes.length);
   return name;
+}
+
+/** Where others have put a file in the place of a folder of packs: the ids that would go there are not taken. */
+async function blockedFolders(storage: Storage): Promise<ReadonlySet<string>> {
+  const entries = (await storage.entries?.('packs/')) ?? [];
+  return new Set(entries.filter(({ kind }) => kind !== 'folder').map(({ name }) => name.toLowerCase()));
+}
+
+/** Id of a new pack. @param blocked first digits that it must not have, unless all are */
+function newId(blocked: ReadonlySet<string>): string {
+  for (let attempt = 0; ; attempt++) {
+    const id = randomId();
+    if (attempt === 1000 || !blocked.has(id.slice(0, 2))) return id;
+  }
 }

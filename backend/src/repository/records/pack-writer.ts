@@ -10,7 +10,7 @@ import {
   type PackClass,
   type RecordKind,
 } from '../format/constants.ts';
-import { packName, randomId } from '../format/ids.ts';
+import { packName } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
 import {
@@ -47,7 +47,7 @@ export interface RunRecord {
 }
 
 export class PackWriter {
-  readonly id = randomId();
+  readonly id: string;
   /** For its records, in an encrypted repository. */
   readonly cipher: RecordCipher | undefined;
   readonly #header: PackHeader;
@@ -62,7 +62,9 @@ export class PackWriter {
   #reservations = 0;
   #idle: (() => void) | undefined;
 
-  constructor(storage: Storage, owner: PackOwner, packClass: PackClass) {
+  /** @param id of the new pack */
+  constructor(storage: Storage, owner: PackOwner, packClass: PackClass, id: string) {
+    this.id = id;
     const { repositoryId, sessionId, keys } = owner;
     const salt = randomBytes(32);
     this.cipher = keys === null ? undefined : packCipher(keys, repositoryId, this.id, salt);

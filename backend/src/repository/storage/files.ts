@@ -44,6 +44,8 @@ export interface Files {
   exists(filePath: string): Promise<boolean>;
   /** Undefined when it is gone. @throws IO_ERROR, ACCESS_DENIED */
   stat(filePath: string): Promise<FileFacts | undefined>;
+  /** Bytes that this account may still write on the volume of a folder. Default: that cannot be asked. */
+  free?(folder: string): Promise<number>;
   /** Empty when the folder is missing. */
   entries(folder: string): Promise<StorageEntry[]>;
   /** The names alone, ascending; empty when the folder is missing. Costs a third of entries(). */
@@ -80,6 +82,10 @@ export const systemFiles: Files = {
       throw toHvError(error, filePath);
     });
     return stat && { size: stat.size, mtimeMs: stat.mtimeMs, links: stat.nlink };
+  },
+  free: async (folder) => {
+    const { bavail, bsize } = await fs.statfs(folder);
+    return bavail * bsize;
   },
   entries: async (folder) =>
     (await presentIn(folder, () => readEntries(folder, { withFileTypes: true }))).map((entry) => ({

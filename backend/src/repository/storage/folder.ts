@@ -14,6 +14,7 @@ import { isWriterDead, writerName } from '../process-identity.ts';
 import { FileCache } from './file-cache.ts';
 import { type Files, systemFiles } from './files.ts';
 import { FolderPut } from './folder-put.ts';
+import { FolderRoom } from './folder-room.ts';
 import { placeFile } from './place-file.ts';
 import {
   DEFAULT_GET_LIMIT,
@@ -24,6 +25,7 @@ import {
   requireObjectName,
   type Storage,
   type StorageEntry,
+  type StorageRoom,
 } from './storage.ts';
 
 const TEMPORARY = 'tmp';
@@ -39,6 +41,7 @@ const FOREIGN_LEFTOVER_MS = 3 * 24 * 3600 * 1000;
 export class FolderStorage implements Storage {
   readonly location: string;
   readonly grain: number;
+  readonly room: StorageRoom;
   readonly #files: Files;
   readonly #open: FileCache;
   /** Folders known to exist, so that a put does not ask each time. */
@@ -57,6 +60,7 @@ export class FolderStorage implements Storage {
     this.#files = files;
     this.grain = files.grain ?? 1;
     this.#open = new FileCache(files.open, 64);
+    this.room = new FolderRoom(this.location, files, () => this.#temporaryPath());
   }
 
   async put(name: string, data: Uint8Array): Promise<boolean> {

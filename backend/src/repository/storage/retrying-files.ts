@@ -17,6 +17,8 @@ export function retryingFiles(files: Files, patience: Patience): Files {
   return {
     open,
     grain: files.grain,
+    // Best effort: without an answer it is not known.
+    free: files.free,
     gather: files.gather && ((file) => files.gather!(file, again)),
     link: (existing, created) => onlyOnce(patience, isExists, () => files.link(existing, created)),
     rename: (from, to) => onlyOnce(patience, isMissing, () => files.rename(from, to)),

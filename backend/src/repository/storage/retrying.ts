@@ -6,11 +6,12 @@
 import { HeldPut } from './held-put.ts';
 import { isOwn } from './own-object.ts';
 import type { Patience } from './patience.ts';
-import type { ObjectInfo, PutStream, Storage, StorageEntry } from './storage.ts';
+import type { ObjectInfo, PutStream, Storage, StorageEntry, StorageRoom } from './storage.ts';
 
 export class RetryingStorage implements Storage {
   readonly location: string;
   readonly grain?: number;
+  readonly room?: StorageRoom;
   readonly folders?: (prefix: string) => Promise<Map<string, string>>;
   readonly entries?: (folder: string) => Promise<StorageEntry[]>;
   readonly #inner: Storage;
@@ -24,6 +25,8 @@ export class RetryingStorage implements Storage {
     this.#closed = closed;
     this.location = inner.location;
     this.grain = inner.grain;
+    // What fails there has another way.
+    this.room = inner.room;
     if (inner.folders !== undefined) this.folders = (prefix) => patience.run(prefix, () => inner.folders!(prefix));
     if (inner.entries !== undefined) this.entries = (folder) => patience.run(folder, () => inner.entries!(folder));
   }

@@ -35,11 +35,33 @@ export interface PutStream {
   abort(): Promise<void>;
 }
 
+/** An object that was taken from its place and is not deleted yet. */
+export interface SetAside {
+  bytes: number;
+  /** Gives it its name again. */
+  putBack(): Promise<void>;
+  delete(): Promise<void>;
+}
+
+/** What a storage that lies on a volume knows about the volume's room (docs/format.md §1, Reserve). */
+export interface StorageRoom {
+  /** Bytes; null when that cannot be asked. */
+  free(): Promise<number | null>;
+  /** Makes the reserve, unless it is there or too little would be left. @returns whether it is there */
+  keepReserve(): Promise<boolean>;
+  /** @returns bytes given back; 0 when there was none, or the storage does not let go of it */
+  giveUpReserve(): Promise<number>;
+  /** Takes no room. @returns null when it is gone. @throws IO_ERROR, ACCESS_DENIED */
+  setAside(name: string): Promise<SetAside | null>;
+}
+
 export interface Storage {
   /** For messages: the folder or URL. */
   readonly location: string;
   /** Bytes; large reads that begin and end at multiples of it, into memory that lies as they do, cost least. Default: 1. */
   readonly grain?: number;
+  /** Absent where room is not what a storage runs out of. */
+  readonly room?: StorageRoom;
   /** Durable and visible when it resolves. @returns false when the name is taken: nothing was changed */
   put(name: string, data: Uint8Array): Promise<boolean>;
   createPut(name: string): Promise<PutStream>;
