@@ -1,6 +1,7 @@
 /** A repository's folder as operations use it: what fails for the moment is repeated (docs/storage.md). */
 import { join, resolve } from 'node:path';
 import { CONFIG_NAME } from '../repository/format/constants.ts';
+import { spareOf } from '../repository/spares.ts';
 import { type Files, systemFiles } from '../repository/storage/files.ts';
 import { FolderStorage } from '../repository/storage/folder.ts';
 import { Patience } from '../repository/storage/patience.ts';
@@ -27,7 +28,9 @@ export function patientStorage(
     ...context,
     location: resolve(location),
     limitMs: seconds >= 0 ? seconds * 1000 : undefined,
-    probe: () => readSomething(join(location, CONFIG_NAME)),
+    // One bad sector is no storage that does not answer: not even under the configuration itself.
+    probe: () =>
+      readSomething(join(location, CONFIG_NAME)).catch(() => readSomething(join(location, spareOf(CONFIG_NAME)))),
   });
   const files = retryingFiles(systemFiles, patience);
   const summary = (): void => {
