@@ -26,6 +26,7 @@ function ConvertTo-RestorePoint {
         Size        = [long]$Point.size
         NewBytes    = if ($null -eq $newBytes) { $null } else { [long]$newBytes }
         Held        = [bool]$Point.held
+        Sequence    = [long](Get-Field -InputObject $Point -Name 'sequence')
         Repository  = $Repository
     }
     if ($null -ne (Get-Field -InputObject $Point -Name 'disks')) {

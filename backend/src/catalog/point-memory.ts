@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Memory, RememberedPoint } from '../repository/memory-port.ts';
 import type { ManifestEnvelope } from '../repository/port.ts';
+import type { ClockMemory } from '../support/clock.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
 import { ensurePrivateFile } from '../support/private-file.ts';
 
@@ -44,6 +45,21 @@ export class PointMemory implements Memory {
   rememberEncryption(encrypted: boolean): void {
     const value = encrypted ? 'yes' : 'no';
     this.#run((database) => database.prepare("INSERT OR REPLACE INTO meta VALUES ('encrypted', ?)").run(value));
+  }
+
+  get clock(): ClockMemory | null {
+    const row = this.#run((database) => database.prepare("SELECT value FROM meta WHERE key = 'clock'").get());
+    try {
+      const clock = JSON.parse(String(row?.value)) as ClockMemory;
+      return Number.isFinite(clock.last) && Number.isFinite(clock.believed) ? clock : null;
+    } catch {
+      return null;
+    }
+  }
+
+  noteClock(clock: ClockMemory): void {
+    const value = JSON.stringify(clock);
+    this.#run((database) => database.prepare("INSERT OR REPLACE INTO meta VALUES ('clock', ?)").run(value));
   }
 
   get token(): string {

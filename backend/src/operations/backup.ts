@@ -3,23 +3,26 @@
  * moment; everything after it is finished, by this run or by the next.
  */
 import type { Host, RecoveryCheckpoint } from '../hosts/port.ts';
-import type { Repository } from '../repository/port.ts';
+import { nextSequence } from '../repository/point-order.ts';
+import type { Damage, PointPlace, Repository } from '../repository/port.ts';
 import type { BackupVmParams, BackupVmResult } from '../schema/backup.ts';
 import type { JobStarted } from '../schema/manifest.ts';
 import type { VmDescription } from '../schema/vm.ts';
+import { CLOCKS_DIFFER, formatDuration, formatMoment } from '../support/clock.ts';
 import { HvError, isHvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { type RateLimiter, rateLimiter } from '../support/rate-limiter.ts';
 import { ulid } from '../support/ulid.ts';
 import { findBases } from './base.ts';
 import { appendChain, chainRecord, retireReferencePoints } from './chain.ts';
+import { clockWarnings } from './clock-warnings.ts';
 import { withFullExplained } from './full-repository.ts';
 import { forgetHolds } from './holds.ts';
 import { JobLock, jobLockPath, machineName } from './job-lock.ts';
 import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
 import { cleanUpAfterCrash } from './recover.ts';
 import { ReferenceNotes } from './reference-notes.ts';
-import { type StoredPoint, storePoint } from './store-point.ts';
+import { frozenAt, type StoredPoint, storePoint } from './store-point.ts';
 import { strayWarnings } from './stray-points.ts';
 import { withContent, withHost } from './with.ts';
 
@@ -77,6 +80,8 @@ class Backup {
   readonly #warnings: string[];
   readonly #limiter: RateLimiter | undefined;
   readonly #clock = performance.now();
+  /** Restore points of the VM when the backup began. */
+  #seen: PointPlace[] = [];
 
   constructor(
     host: Host,
@@ -118,7 +123,7 @@ class Backup {
    * in them is known to be damaged then, and stored anew.
    */
   async #store(job: JobStarted, checkpoint: RecoveryCheckpoint): Promise<StoredPoint> {
-    const bases = await this.#bases();
+    const bases = await this.#bases(job.pointId);
     for (let attempt = 1; ; attempt++) {
       const warnings = [...this.#warnings];
       try {
@@ -181,22 +186,32 @@ class Backup {
       await this.#host.removeCheckpoint(checkpoint.id);
       throw error;
     }
+    const apart = Date.parse(checkpoint.createdAt) - Date.now();
+    if (Math.abs(apart) > CLOCKS_DIFFER)
+      this.#warnings.push(
+        `The clock of the host says ${formatMoment(Date.parse(checkpoint.createdAt))}, ${formatDuration(apart)} ${apart > 0 ? 'ahead of' : 'behind'} this machine's: the restore point is dated by the host.`,
+      );
     if (consistency === 'application' && checkpoint.consistency === 'crash') {
       this.#warnings.push('Application consistency could not be reached; the restore point is crash-consistent.');
     }
     return checkpoint;
   }
 
-  /** Step 4's candidates. */
-  async #bases() {
-    if (this.#params.mode === 'full') {
-      // Not needed, but the time to notice that somebody took restore points away.
-      await this.#repository.listManifests(this.#vm.id, { onDamage: () => undefined });
-      return { candidates: [], reason: 'a full backup was asked for' };
-    }
-    const { warnings, ...bases } = await findBases(this.#repository, this.#host, this.#vm);
+  /** Step 4's candidates, and the place of the new restore point after all that are there. */
+  async #bases(pointId: string) {
+    const unreadable: Damage[] = [];
+    const onDamage = (damage: Damage): void => void unreadable.push(damage);
+    // Also the time to notice that another process took restore points away.
+    const order = await this.#repository.listOrder(this.#vm.id, { onDamage });
+    // One that cannot be read still has its id.
+    const lost = unreadable.map(({ path }) => ({ id: path.slice(path.lastIndexOf('/') + 1) }));
+    const sequence = nextSequence([...order, ...lost], pointId);
+    this.#seen = order;
+    this.#warnings.push(...clockWarnings(this.#repository, order, 'write'));
+    if (this.#params.mode === 'full') return { candidates: [], reason: 'a full backup was asked for', sequence };
+    const { warnings, ...bases } = await findBases(this.#repository, this.#host, this.#vm, order, unreadable);
     this.#warnings.push(...warnings);
-    return bases;
+    return { ...bases, sequence };
   }
 
   /** Steps 7 and 8. The restore point stands: what fails here is a warning, and the next run's work. */
@@ -207,7 +222,10 @@ class Backup {
       await notes.expect(stored.pointId, checkpoint);
       const reference = await this.#host.convertToReferencePoint(checkpoint.id);
       await notes.made(stored.pointId, reference);
-      await appendChain(this.#repository.records, chainRecord(stored.pointId, stored.body, reference));
+      await appendChain(
+        this.#repository.records,
+        chainRecord({ id: stored.pointId, sequence: stored.sequence }, stored.body, reference),
+      );
       this.#warnings.push(
         ...(await retireReferencePoints(this.#host, this.#repository, this.#vm.id, notes, reference.id)),
       );
@@ -246,12 +264,24 @@ class Backup {
       kind: stored.body.kind,
       mode: stored.body.mode,
       consistency: stored.body.consistency,
-      createdAt: checkpoint.createdAt,
+      createdAt: frozenAt(checkpoint, stored.body.startedAt),
       metadataBytes: stored.metadataBytes,
       durationMs: Math.round(performance.now() - this.#clock),
-      warnings: [...this.#warnings, ...(this.#host.takeNotes?.() ?? []), ...strayWarnings(this.#repository)],
+      warnings: [
+        ...this.#warnings,
+        ...this.#clockWarnings(),
+        ...(this.#host.takeNotes?.() ?? []),
+        ...strayWarnings(this.#repository),
+      ],
       disks: stored.disks,
     };
+  }
+
+  /** What the session has shown since of the storage's clock. */
+  #clockWarnings(): string[] {
+    const warnings = clockWarnings(this.#repository, this.#seen, 'write');
+    this.#repository.rememberClock();
+    return warnings;
   }
 
   #progress(phase: string): void {

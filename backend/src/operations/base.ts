@@ -3,7 +3,8 @@
  * (DESIGN §5). Every doubt ends in a full of the disk concerned, with the reason; never in wrong data.
  */
 import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../hosts/port.ts';
-import type { ContentRef, Damage, ManifestEnvelope, Repository } from '../repository/port.ts';
+import { byOrder, type OrderedPoint } from '../repository/point-order.ts';
+import type { ContentRef, Damage, ManifestEnvelope, PointPlace, Repository } from '../repository/port.ts';
 import { type ChainRecord, ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
 import type { VmDescription } from '../schema/vm.ts';
 import { HvError, isHvError } from '../support/errors.ts';
@@ -25,27 +26,50 @@ export type DiskPlan =
   | { mode: 'full'; reason: string }
   | { mode: 'incremental'; basePointId: string; base: ContentRef; changes: { offset: number; length: number }[] };
 
-/** @returns candidates, newest first, or the reason why there is none */
+/** What the repository has of a VM when a backup of it looks for its base. */
+export interface FoundBases {
+  /** Newest first. */
+  candidates: BaseCandidate[];
+  /** Why there is none. */
+  reason: string;
+  warnings: string[];
+}
+
+/**
+ * A candidate is right whatever its date: what counts is that the host still has its reference point.
+ * @param order of the VM's restore points, oldest first
+ * @param unreadable those that are missing in it because they cannot be read
+ */
 export async function findBases(
   repository: Repository,
   host: Host,
   vm: VmDescription,
-): Promise<{ candidates: BaseCandidate[]; reason: string; warnings: string[] }> {
-  const warnings: string[] = [];
-  const onDamage = ({ path, message }: Damage): void => {
-    warnings.push(`A restore point of this VM cannot be read (${path}: ${message}): run "hvbackup check".`);
-  };
-  const manifests = (await repository.listManifests(vm.id, { newest: POINTS_CONSIDERED, onDamage })).reverse();
-  if (manifests.length === 0 && warnings.length > 0)
-    return { candidates: [], reason: 'no restore point of this VM can be read', warnings };
-  if (manifests.length === 0) return { candidates: [], reason: 'first backup of this VM in this repository', warnings };
+  order: readonly PointPlace[],
+  unreadable: Damage[] = [],
+): Promise<FoundBases> {
+  const damages = new Map(unreadable.map((damage) => [damage.path, damage]));
+  if (order.length === 0) {
+    const reason =
+      damages.size > 0 ? 'no restore point of this VM can be read' : 'first backup of this VM in this repository';
+    return { candidates: [], reason, warnings: damageWarnings(damages) };
+  }
   const present = new Set((await host.listReferencePoints(vm.id)).map((point) => point.id));
   const problems: string[] = [];
   const records = await readChain(repository.records, vm.id, problems);
-  warnings.push(...problems.map((problem) => `A chain record of this VM cannot be read: ${problem}.`));
   const chain = new Map(records.map((record) => [record.pointId, record]));
-  // Ids sort by time. A point before the newest record has had its reference point, and that was retired.
-  const newestRecorded = [...chain.keys()].reduce((newest, id) => (id > newest ? id : newest), '');
+  const places = new Map(order.map((point) => [point.id, point]));
+  // A point before the newest record has had its reference point, and that was retired.
+  const recorded = records.map(({ pointId, sequence }) => places.get(pointId) ?? { id: pointId, sequence });
+  const newestRecorded = recorded.sort(byOrder).at(-1);
+  const withReference = new Set(records.filter((r) => present.has(r.referencePointId)).map((r) => r.pointId));
+  const chosen = order.filter(({ id }, i) => i >= order.length - POINTS_CONSIDERED || withReference.has(id));
+  const onDamage = (damage: Damage): void => void damages.set(damage.path, damage);
+  const ids = chosen.map(({ id }) => id).reverse();
+  const manifests = await repository.readManifests(vm.id, ids, { onDamage });
+  if (manifests.length === 0 && damages.size > 0) {
+    const reason = 'no restore point of this VM can be read';
+    return { candidates: [], reason, warnings: damageWarnings(damages) };
+  }
   const candidates: BaseCandidate[] = [];
   let reason =
     problems.length > 0
@@ -61,7 +85,7 @@ export async function findBases(
     // host they were read on. With one that cannot be read nobody knows which points these are.
     const usable = record
       ? present.has(record.referencePointId)
-      : problems.length === 0 && manifest.id > newestRecorded && parsed.data.hostUri === host.uri;
+      : problems.length === 0 && isAfter(manifest, newestRecorded) && parsed.data.hostUri === host.uri;
     if (!usable) continue;
     // The list may come from this machine's catalog; what is built on is read from the repository.
     const body = await storedBody(repository, manifest, onDamage);
@@ -75,7 +99,8 @@ export async function findBases(
     }
     candidates.push({ pointId: manifest.id, body, chain: record });
   }
-  return { candidates, reason, warnings };
+  const unread = problems.map((problem) => `A chain record of this VM cannot be read: ${problem}.`);
+  return { candidates, reason, warnings: [...damageWarnings(damages), ...unread] };
 }
 
 /** @returns null when it cannot be read, is of a kind that this version does not know, or was removed meanwhile */
@@ -93,6 +118,14 @@ async function storedBody(
     return null;
   }
 }
+
+const damageWarnings = (damages: ReadonlyMap<string, Damage>): string[] =>
+  [...damages.values()].map(
+    ({ path, message }) => `A restore point of this VM cannot be read (${path}: ${message}): run "hvbackup check".`,
+  );
+
+const isAfter = (point: OrderedPoint, other: OrderedPoint | undefined): boolean =>
+  other === undefined || byOrder(point, other) > 0;
 
 /** Decides for one disk, asking the host what changed since each candidate until one answers completely. */
 export async function planDisk(

@@ -3,6 +3,7 @@
  * be lost without harm: the next backup is then a full.
  */
 import type { Host, ReferencePoint } from '../hosts/port.ts';
+import type { OrderedPoint } from '../repository/point-order.ts';
 import type { RecordStore, Repository } from '../repository/port.ts';
 import { ChainRecord, type ManifestBody } from '../schema/manifest.ts';
 import { isHvError } from '../support/errors.ts';
@@ -41,11 +42,12 @@ export async function appendChain(records: RecordStore, record: ChainRecord): Pr
 }
 
 /** The record that ties the sealed restore point to the reference point made from its checkpoint. */
-export function chainRecord(pointId: string, body: ManifestBody, reference: ReferencePoint): ChainRecord {
+export function chainRecord(point: OrderedPoint, body: ManifestBody, reference: ReferencePoint): ChainRecord {
   const referenceIds = new Map(reference.disks.map((disk) => [disk.diskId, disk.rctId]));
   return {
     schema: 1,
-    pointId,
+    pointId: point.id,
+    ...(point.sequence === undefined ? {} : { sequence: point.sequence }),
     vmId: body.vm.id,
     hostUri: body.hostUri,
     createdAt: reference.createdAt,

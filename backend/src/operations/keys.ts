@@ -12,6 +12,7 @@ import type {
   RemoveKeyResult,
 } from '../schema/repository.ts';
 import type { DamageReport } from '../schema/verify.ts';
+import { isoDate } from '../support/clock.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { withRepository } from './with.ts';
 
@@ -49,7 +50,12 @@ export async function acceptRemoved(
   return withRepository(params, context, async (repository) => {
     const points = await repository.acceptStrayPoints();
     return {
-      points: points.map(({ id, vmName, createdAt, state }) => ({ id, vmName: vmName ?? '', createdAt, state })),
+      points: points.map(({ id, vmName, createdAt, state }) => ({
+        id,
+        vmName: vmName ?? '',
+        createdAt: isoDate(createdAt),
+        state,
+      })),
     };
   });
 }

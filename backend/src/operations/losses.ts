@@ -1,6 +1,7 @@
 /** Which disks and files of which restore points are lost, and where: bounded lists of what may be endless. */
 import type { ContentRef, Repository } from '../repository/port.ts';
 import type { PointLoss } from '../schema/verify.ts';
+import { isoDate } from '../support/clock.ts';
 import type { OperationContext } from '../support/progress.ts';
 import type { Point } from './points.ts';
 
@@ -57,7 +58,7 @@ export class LossReport {
       pointId: manifest.id,
       vmId: body.vm.id,
       vmName: body.vm.name,
-      createdAt: manifest.createdAt,
+      createdAt: isoDate(manifest.createdAt),
       ...(disk === undefined ? {} : { disk }),
       ...(configuration === undefined ? {} : { configuration }),
       lostBytes: 0,

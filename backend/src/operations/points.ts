@@ -1,4 +1,5 @@
 /** Restore points as people see them: list, show, remove. */
+import { byOrder, sequenceOf } from '../repository/point-order.ts';
 import type { Damage, ManifestDigest, ManifestEnvelope, Repository } from '../repository/port.ts';
 import { ManifestBody, type ManifestDisk } from '../schema/manifest.ts';
 import type {
@@ -10,8 +11,10 @@ import type {
   ShowPointParams,
   ShowPointResult,
 } from '../schema/points.ts';
+import { isoDate } from '../support/clock.ts';
 import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { clockWarnings } from './clock-warnings.ts';
 import { diskResult } from './disk-result.ts';
 import { heldPoints, isHeld } from './holds.ts';
 import { findToRemove, pruneAfter, unpublish } from './removal.ts';
@@ -70,7 +73,8 @@ export function knownPoint(manifest: ManifestEnvelope, warn: (warning: string) =
 const named = (path: string, message: string): string => (message.includes(path) ? message : `${path}: ${message}`);
 
 /**
- * Pages of restore points, oldest first; the cursor is the last id of the page before.
+ * Pages of restore points. The cursor is the highest id of the page before: names alone tell where a page begins, and where no clock was
+ * wrong the order is that of the ids. Within a page they are in order.
  * @throws VM_NOT_FOUND when a VM is asked for that has none: a name that was mistyped is no VM without backups
  */
 export async function listPoints(params: ListPointsParams, context: OperationContext): Promise<ListPointsResult> {
@@ -94,11 +98,15 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
       const names = (await repository.listDigests(SUMMARY, { onDamage: () => undefined })).map(({ vmName }) => vmName);
       throw noPointsOf(params.vm, names, repository.location);
     }
-    const points = found.slice(0, params.limit).map((point) => ({ ...point, held: held.has(point.id) }));
+    const page = found.slice(0, params.limit);
+    const nextCursor = found.length > page.length ? page.at(-1)?.id : undefined;
+    const points = page.map((point) => ({ ...point, held: held.has(point.id) })).sort(byOrder);
     const stray = strayWarnings(repository);
     // Once is enough: on the first page.
-    const warnings = params.cursor === undefined ? [...unreadable, ...stray] : unreadable;
-    return found.length > points.length ? { points, nextCursor: points.at(-1)?.id, warnings } : { points, warnings };
+    const first = params.cursor === undefined;
+    const clock = clockWarnings(repository, points, first ? 'read' : 'part');
+    const warnings = [...unreadable, ...(first ? stray : []), ...clock];
+    return nextCursor === undefined ? { points, warnings } : { points, nextCursor, warnings };
   });
 }
 
@@ -137,7 +145,7 @@ export async function removePoint(params: RemovePointParams, context: OperationC
 
 /** What lists show of a restore point, but for what may change. */
 const SUMMARY: ManifestDigest<PointSummary> = {
-  kind: 'summary-1',
+  kind: 'summary-2',
   make: (manifest) => summary(checkedPoint(manifest), false),
   key: ({ vmName }) => vmName.toLowerCase(),
 };
@@ -146,9 +154,10 @@ function summary({ manifest, body }: Point, held: boolean): PointSummary {
   const sum = (pick: (disk: ManifestDisk) => number) => body.disks.reduce((total, disk) => total + pick(disk), 0);
   return {
     id: manifest.id,
+    sequence: sequenceOf(manifest),
     vmId: body.vm.id,
     vmName: body.vm.name,
-    createdAt: manifest.createdAt,
+    createdAt: isoDate(manifest.createdAt),
     kind: body.kind,
     mode: body.mode,
     consistency: body.consistency,

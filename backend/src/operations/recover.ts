@@ -9,6 +9,7 @@ import { isHvError } from '../support/errors.ts';
 import { appendChain, chainRecord, readChain } from './chain.ts';
 import { isOwnerDead } from './job-lock.ts';
 import { type OpenJob, openJobs, recordEnd } from './journal.ts';
+import type { Point } from './points.ts';
 import { ReferenceNotes } from './reference-notes.ts';
 
 /**
@@ -72,13 +73,13 @@ const UNREADABLE = ['REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED'] as const;
 async function finishJob(repository: Repository, host: Host, job: OpenJob): Promise<string> {
   const { started } = job;
   const checkpoint = await findCheckpoint(host, job);
-  const sealed = await sealedBody(repository, started.pointId);
+  const sealed = await sealedPoint(repository, started.pointId);
   let done: string;
   if (checkpoint === null) {
-    if (sealed) await adoptReferencePoint(repository, host, started.pointId, sealed);
+    if (sealed) await adoptReferencePoint(repository, host, sealed);
     done = sealed ? 'its restore point was complete' : await nothingLeft(host, job);
   } else if (sealed) {
-    done = await convertOrRemove(repository, host, checkpoint, sealed, started.pointId);
+    done = await convertOrRemove(repository, host, checkpoint, sealed);
   } else {
     await host.removeCheckpoint(checkpoint.id);
     done = 'its checkpoint was removed from the host';
@@ -107,12 +108,11 @@ async function convertOrRemove(
   repository: Repository,
   host: Host,
   checkpoint: RecoveryCheckpoint,
-  body: ManifestBody,
-  pointId: string,
+  { manifest, body }: Point,
 ): Promise<string> {
   let reference: ReferencePoint;
   const notes = new ReferenceNotes(repository, body.vm.id);
-  await notes.expect(pointId, checkpoint);
+  await notes.expect(manifest.id, checkpoint);
   try {
     reference = await host.convertToReferencePoint(checkpoint.id);
   } catch (error) {
@@ -123,8 +123,8 @@ async function convertOrRemove(
       `(${error.code}: ${error.message}); the checkpoint was removed`
     );
   }
-  await notes.made(pointId, reference);
-  await appendChain(repository.records, chainRecord(pointId, body, reference));
+  await notes.made(manifest.id, reference);
+  await appendChain(repository.records, chainRecord(manifest, body, reference));
   return 'its restore point was complete, its checkpoint became the reference point';
 }
 
@@ -149,14 +149,9 @@ async function findCheckpoint(host: Host, job: OpenJob): Promise<RecoveryCheckpo
  * The job died between converting its checkpoint and recording that: the reference point is known by the ids of the
  * frozen disks. Where the host gave it other ids it cannot be told from another product's, and is left alone.
  */
-async function adoptReferencePoint(
-  repository: Repository,
-  host: Host,
-  pointId: string,
-  body: ManifestBody,
-): Promise<void> {
+async function adoptReferencePoint(repository: Repository, host: Host, { manifest, body }: Point): Promise<void> {
   const known = await readChain(repository.records, body.vm.id);
-  if (known.some((record) => record.pointId === pointId)) return;
+  if (known.some((record) => record.pointId === manifest.id)) return;
   const taken = new Set(known.map((record) => record.referencePointId));
   const frozen = new Map(body.disks.map((disk) => [disk.id, disk.rctId]));
   const isOurs = (point: ReferencePoint) =>
@@ -164,12 +159,13 @@ async function adoptReferencePoint(
     point.disks.length > 0 &&
     point.disks.every((disk) => frozen.get(disk.diskId) === disk.rctId);
   const reference = (await host.listReferencePoints(body.vm.id)).find(isOurs);
-  if (reference) await appendChain(repository.records, chainRecord(pointId, body, reference));
+  if (reference) await appendChain(repository.records, chainRecord(manifest, body, reference));
 }
 
-async function sealedBody(repository: Repository, pointId: string): Promise<ManifestBody | null> {
+async function sealedPoint(repository: Repository, pointId: string): Promise<Point | null> {
   try {
-    return ManifestBody.parse((await repository.readManifest(pointId)).body);
+    const manifest = await repository.readManifest(pointId);
+    return { manifest, body: ManifestBody.parse(manifest.body) };
   } catch (error) {
     if (isHvError(error, 'POINT_NOT_FOUND')) return null;
     throw error;

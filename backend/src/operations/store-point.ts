@@ -24,7 +24,7 @@ export interface StorePointOptions {
   checkpoint: RecoveryCheckpoint;
   job: JobStarted;
   params: BackupVmParams;
-  bases: { candidates: BaseCandidate[]; reason: string };
+  bases: { candidates: BaseCandidate[]; reason: string; sequence: number };
   warnings: string[];
   context: OperationContext;
   limiter?: RateLimiter;
@@ -32,6 +32,8 @@ export interface StorePointOptions {
 
 export interface StoredPoint {
   pointId: string;
+  /** Its place in the order (repository/point-order.ts). */
+  sequence: number;
   body: ManifestBody;
   disks: BackupDiskResult[];
   /** Configuration files, manifest and indexes, bytes stored. */
@@ -80,7 +82,8 @@ export async function storePoint(options: StorePointOptions): Promise<StoredPoin
     const published = await session.publish({
       id: job.pointId,
       group: checkpoint.vmId,
-      createdAt: checkpoint.createdAt,
+      createdAt: frozenAt(checkpoint, job.startedAt),
+      sequence: options.bases.sequence,
       contents: [...disks.map((disk) => disk.content), ...configuration.files.map((file) => file.content)].filter(
         (content): content is ContentRef => content !== null,
       ),
@@ -88,6 +91,7 @@ export async function storePoint(options: StorePointOptions): Promise<StoredPoin
     });
     return {
       pointId: job.pointId,
+      sequence: options.bases.sequence,
       body,
       disks: disks.map((disk) => ({ ...diskResult(disk), ...readingResult(readings.get(disk.index)) })),
       metadataBytes: configuration.bytes + published.manifestBytes + published.indexBytes,
@@ -96,6 +100,10 @@ export async function storePoint(options: StorePointOptions): Promise<StoredPoin
     await session.close();
   }
 }
+
+/** When the disks were frozen, as the host says; where it does not, when the job began. */
+export const frozenAt = (checkpoint: RecoveryCheckpoint, startedAt: string): string =>
+  Number.isNaN(Date.parse(checkpoint.createdAt)) ? startedAt : checkpoint.createdAt;
 
 function checkExclusions({ params, checkpoint }: StorePointOptions): void {
   const unknown = params.excludeDisks.filter((index) => !checkpoint.disks.some((disk) => disk.index === index));

@@ -1,7 +1,9 @@
 /** Calls a method: refuses what is wrong with the parameters, fills in defaults, runs the operation. */
 import type { z } from 'zod';
+import { requireUsableClock } from '../support/clock.ts';
 import { HvError, throwIfCancelled, toHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
+import { DATED } from './dated-methods.ts';
 import { issueSentence, issueText } from './issue-text.ts';
 import {
   METHODS,
@@ -39,6 +41,7 @@ export function createInvoke(operations: Operations, onDefect: (message: string)
     try {
       // Cancelled while the schemas were loaded: what has not begun need not be undone.
       throwIfCancelled(context.signal);
+      if (DATED.has(name)) requireUsableClock(Date.now());
       result = await operation(parsed.data, context);
     } catch (error) {
       throw toHvError(error, name);

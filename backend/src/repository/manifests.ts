@@ -142,17 +142,22 @@ export class ManifestStore {
 
   /**
    * @param options.onDamage goes on without an unreadable manifest; without it the first one is thrown
-   * @param options.newest only so many, the last ones
    * @param options.fresh reads the objects themselves, whatever the catalog says
    */
   async list(
     group?: string,
-    options: { onDamage?: (damage: Damage) => void; newest?: number; fresh?: boolean } = {},
+    options: { onDamage?: (damage: Damage) => void; fresh?: boolean } = {},
   ): Promise<ManifestEnvelope[]> {
-    const { onDamage, newest, fresh } = options;
+    return this.read(await this.names(group), options);
+  }
+
+  /** Manifests that were listed. @param options as for list() */
+  async read(
+    names: readonly string[],
+    { onDamage, fresh }: { onDamage?: (damage: Damage) => void; fresh?: boolean } = {},
+  ): Promise<ManifestEnvelope[]> {
     const found: ManifestEnvelope[] = [];
-    const names = await this.names(group);
-    for (const name of newest === undefined ? names : names.slice(-newest)) {
+    for (const name of names) {
       try {
         found.push(await this.get(name, { fresh }));
       } catch (error) {

@@ -2,6 +2,7 @@
  * What a machine remembers of a repository: unlike the catalog it cannot be loaded again, it is what the repository is held
  * against (docs/format.md §9). Synchronous, like the catalog.
  */
+import type { ClockMemory } from '../support/clock.ts';
 import type { ManifestEnvelope } from './port.ts';
 
 /** A restore point whose manifest was read or written here once. */
@@ -22,6 +23,9 @@ export interface Memory {
   /** Whether the repository was encrypted when it was first opened; null before. */
   readonly encrypted: boolean | null;
   rememberEncryption(encrypted: boolean): void;
+  /** Of this machine's own clock, as it was when it last wrote to the repository; null before. */
+  readonly clock: ClockMemory | null;
+  noteClock(clock: ClockMemory): void;
   /** Another one whenever it had to begin anew. */
   readonly token: string;
   /** All that is remembered of one folder, or of all. */

@@ -109,14 +109,31 @@ export interface WriteSession {
 
 /** The part of a manifest the repository understands. `body` is the operations' own. */
 export interface ManifestEnvelope {
-  /** Restore point id: ULID, sortable by time. */
+  /** Restore point id: ULID, the time in it is what its writer's clock said. */
   id: string;
   /** Group for listing and retention: the VM id. */
   group: string;
   createdAt: string;
+  /** Its place among those of its group (point-order.ts); absent in what older software wrote. */
+  sequence?: number;
   /** Every content the restore point needs; prune keeps what is reachable from here. */
   contents: ContentRef[];
   body: unknown;
+}
+
+/** What a restore point's place in the order follows from (point-order.ts): parts of its manifest. */
+export type PointPlace = Pick<ManifestEnvelope, 'id' | 'createdAt' | 'sequence'>;
+
+/** What is known of this machine's clock without believing it. */
+export interface ClockFacts {
+  /** What it says, ms since 1970. */
+  now: number;
+  /** The latest date that is no future one: `now`, unless the clock has jumped and is not believed yet. */
+  believed: number;
+  /** What it said when this machine last wrote to the repository; null: never, or nothing is remembered. */
+  before: number | null;
+  /** How far the storage's clock is ahead of it, ms; null until something was written, and where it cannot be asked. */
+  storageAhead: number | null;
 }
 
 /** Something derived from a manifest; the repository keeps it beside the manifest on this machine. */
@@ -363,13 +380,21 @@ export interface Repository {
   readonly encrypted: boolean;
   readonly records: RecordStore;
   /**
-   * Restore points, ascending by id (so by time); all groups when none is given.
+   * Restore points in their order (point-order.ts), the oldest first; all groups when none is given.
    * @param options.fresh reads each from the storage. Without it most come from this machine's catalog: good enough to list them, not to
    *   build on, nor to give their content away
    */
   listManifests(
     group?: string,
-    options?: { onDamage?: (damage: Damage) => void; newest?: number; fresh?: boolean },
+    options?: { onDamage?: (damage: Damage) => void; fresh?: boolean },
+  ): Promise<ManifestEnvelope[]>;
+  /** The order alone, of one group: manifests are read for it only once on a machine. */
+  listOrder(group: string, options?: { onDamage?: (damage: Damage) => void }): Promise<PointPlace[]>;
+  /** Manifests of a group that were listed; one that is gone since is left out. */
+  readManifests(
+    group: string,
+    ids: readonly string[],
+    options?: { onDamage?: (damage: Damage) => void },
   ): Promise<ManifestEnvelope[]>;
   /** What `digest` makes of each restore point, ascending by id; manifests are read for it only once. */
   listDigests<T>(digest: ManifestDigest<T>, options?: DigestOptions): Promise<T[]>;
@@ -479,6 +504,9 @@ export interface Repository {
   listingProblems(): Damage[];
   /** Manifests of which this machine's catalog was found to say something else than the repository. */
   catalogDifferences(): Damage[];
+  clock(): ClockFacts;
+  /** Remembers what the clock says, for the commands that follow. */
+  rememberClock(): void;
   /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
   strayPoints(): StrayPoint[];
   /** Lists all restore points and takes them from now on as they are. @returns what was stray */

@@ -1,5 +1,6 @@
 /** A repository over a storage: the port's operations, each handed to the part that does it. */
 
+import { believedTime, rememberClock } from '../support/clock.ts';
 import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { checkRepository } from './check.ts';
@@ -10,7 +11,9 @@ import { keepReserve, withRoom } from './full-storage.ts';
 import type { KeyStore } from './key-store.ts';
 import { findLosses, structuralLoss } from './losses.ts';
 import { pointIdOf } from './manifests.ts';
+import { byOrder, PLACE } from './point-order.ts';
 import type {
+  ClockFacts,
   ContentReader,
   ContentRef,
   Damage,
@@ -21,6 +24,7 @@ import type {
   OnLoss,
   PinnablePoint,
   PinOptions,
+  PointPlace,
   PruneResult,
   ReaderPin,
   RecordStore,
@@ -45,6 +49,9 @@ import { RepositoryWriteSession } from './sessions/write-session.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
 import { differingBlocks } from './tree/tree-diff.ts';
 import { verifyContents } from './verify.ts';
+
+/** What this machine remembers of its clock may be so old. Milliseconds. */
+const CLOCK_NOTED_MS = 10 * 60_000;
 
 export class StoredRepository implements Repository {
   readonly records: RecordStore;
@@ -95,11 +102,27 @@ export class StoredRepository implements Repository {
     return this.core.memory?.problem ?? null;
   }
 
-  listManifests(
+  async listManifests(
     group?: string,
-    options: { onDamage?: (damage: Damage) => void; newest?: number; fresh?: boolean } = {},
+    options: { onDamage?: (damage: Damage) => void; fresh?: boolean } = {},
   ): Promise<ManifestEnvelope[]> {
-    return this.core.manifests.list(group, options);
+    return (await this.core.manifests.list(group, options)).sort(byOrder);
+  }
+
+  async listOrder(group: string, options: { onDamage?: (damage: Damage) => void } = {}): Promise<PointPlace[]> {
+    return (await this.core.digests.list(PLACE, { group, onDamage: options.onDamage })).sort(byOrder);
+  }
+
+  readManifests(
+    group: string,
+    ids: readonly string[],
+    options: { onDamage?: (damage: Damage) => void } = {},
+  ): Promise<ManifestEnvelope[]> {
+    const { manifests } = this.core;
+    return manifests.read(
+      ids.map((id) => manifests.nameOf(group, id)),
+      options,
+    );
   }
 
   listDigests<T>(digest: ManifestDigest<T>, options: DigestOptions = {}): Promise<T[]> {
@@ -293,6 +316,22 @@ export class StoredRepository implements Repository {
 
   catalogDifferences(): Damage[] {
     return [...this.core.manifests.differences.values()];
+  }
+
+  clock(): ClockFacts {
+    const { environment, memory, sessions } = this.core;
+    const now = environment.now();
+    const known = memory?.clock ?? null;
+    const before = known?.last ?? null;
+    return { now, believed: believedTime(known, now), before, storageAhead: sessions.storageAhead };
+  }
+
+  rememberClock(): void {
+    const { environment, memory } = this.core;
+    const now = environment.now();
+    const known = memory?.clock ?? null;
+    // A write takes milliseconds: none for what changes nothing.
+    if (known === null || Math.abs(now - known.last) > CLOCK_NOTED_MS) memory?.noteClock(rememberClock(known, now));
   }
 
   strayPoints(): StrayPoint[] {

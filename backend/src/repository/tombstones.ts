@@ -6,6 +6,7 @@ import { isHvError } from '../support/errors.ts';
 import { isUlid, ulidTime } from '../support/ulid.ts';
 import type { DocumentStore } from './document-store.ts';
 import type { Environment } from './environment.ts';
+import { CLOCK_TOLERANCE_MS } from './format/constants.ts';
 import type { Tombstone } from './port.ts';
 import { damaged, type Storage } from './storage/storage.ts';
 
@@ -76,12 +77,16 @@ export class TombstoneStore {
   }
 
   /**
-   * Deletes tombstones older than {@link TOMBSTONE_LIFETIME} whose manifest is gone.
+   * Deletes tombstones older than {@link TOMBSTONE_LIFETIME} whose manifest is gone. The newest restore point has to be so much younger
+   * as well: a clock that is years ahead must not make it forget what was removed.
    * @param present ids of all manifests
    * @param before called for each before it goes
    */
   async dropOld(present: ReadonlySet<string>, before: (id: string) => Promise<void>): Promise<void> {
-    const limit = this.#environment.now() - TOMBSTONE_LIFETIME;
+    const now = this.#environment.now();
+    let newest = 0;
+    for (const id of present) if (ulidTime(id) <= now + CLOCK_TOLERANCE_MS) newest = Math.max(newest, ulidTime(id));
+    const limit = Math.min(now, newest) - TOMBSTONE_LIFETIME;
     for (const id of await this.ids()) {
       // A point is never removed before it was made: what the id says is young need not be read.
       if (present.has(id) || ulidTime(id) > limit) continue;

@@ -68,6 +68,8 @@ export type ManifestBody = z.infer<typeof ManifestBody>;
 export const ChainRecord = z.object({
   schema: z.literal(1),
   pointId: z.string(),
+  /** Of the restore point, as in its manifest. */
+  sequence: z.number().optional(),
   vmId: Guid,
   hostUri: z.string(),
   createdAt: z.string(),

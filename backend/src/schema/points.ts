@@ -7,7 +7,14 @@ import { Consistency, Guid, VmDescription } from './vm.ts';
 
 export const PointSummary = z
   .object({
-    id: z.string().describe('Id of the restore point; ids sort by time.'),
+    id: z.string().describe('Id of the restore point; it begins with the time that the clock of its writer showed.'),
+    sequence: z
+      .number()
+      .int()
+      .nonnegative()
+      .describe(
+        'Its place among the restore points: the higher, the newer, whatever clocks said; of equal ones the ids decide.',
+      ),
     vmId: Guid.describe('Id of the VM.'),
     vmName: z.string().describe('Name of the VM at the time of the backup.'),
     createdAt: Timestamp.describe('When the content was frozen, UTC.'),
@@ -61,7 +68,9 @@ export const ListPointsParams = z.strictObject({
   limit: z.number().int().min(1).max(10_000).default(1000).describe('Largest number of restore points in a page.'),
 });
 export const ListPointsResult = z.object({
-  points: z.array(PointSummary).describe('Restore points, oldest first.'),
+  points: z
+    .array(PointSummary)
+    .describe('Restore points, oldest first by their sequence; from page to page they go by id.'),
   nextCursor: z.string().optional().describe('Where the next page starts; absent on the last page.'),
   warnings: Warnings.describe(
     'On the first page: what the person should know, such as restore points that are missing.',

@@ -1,7 +1,7 @@
 /** Repositories as a whole: create, prune, statistics. Check and verify are in verify.ts. */
 import * as z from 'zod';
 import { BlockedPoints } from './blocked.ts';
-import { ByteCount, OfRepository, Passphrase, RepositoryLocation, Timestamp } from './common.ts';
+import { ByteCount, OfRepository, Passphrase, RepositoryLocation, Timestamp, Warnings } from './common.ts';
 import { Guid } from './vm.ts';
 
 export const RepositoryInfo = z
@@ -105,7 +105,7 @@ export const RetentionDecision = z
     reasons: z
       .array(z.string())
       .describe(
-        'Why it is kept: `hold`, `newest` (of its VM), `last`, `hourly 2026-11-20 14:00+01:00`, `daily 2026-11-20`, ' +
+        'Why it is kept: `hold`, `future` (its date), `undated`, `newest` (of its VM, the others left aside), `last`, `hourly 2026-11-20 14:00+01:00`, `daily 2026-11-20`, ' +
           '`weekly 2026-W47`, `monthly 2026-11`, `yearly 2026`; in the time zone of this machine. None when it is removed.',
       ),
   })
@@ -122,6 +122,7 @@ export const PruneRepositoryResult = z.object({
   packsRewritten: z.number().int().nonnegative().describe('Packs of which the part in use was stored anew.'),
   blocked: BlockedPoints,
   dryRun: z.boolean().describe('Whether nothing was changed.'),
+  warnings: Warnings,
 });
 
 export const RepositoryStatsParams = z.strictObject({ ...OfRepository });

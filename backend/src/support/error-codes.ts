@@ -22,6 +22,7 @@ const CODES = {
   DISK_FULL: 'failed',
   IO_ERROR: 'failed',
   STATE_FOLDER_UNSAFE: 'failed',
+  CLOCK_WRONG: 'failed',
   // virtual disks
   DISK_FORMAT_UNKNOWN: 'failed',
   DISK_CORRUPT: 'failed',

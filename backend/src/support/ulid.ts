@@ -4,8 +4,12 @@ import { randomBytes } from 'node:crypto';
 /** Crockford's base 32: no I, L, O, U, so an id read aloud or typed is not mistaken. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
+/** 48 bits. */
+const MAX_TIME = 2 ** 48 - 1;
+
 /** @param now milliseconds since 1970; @returns 26 upper-case characters */
 export function ulid(now: number = Date.now()): string {
+  if (!(now >= 0 && now <= MAX_TIME)) throw new RangeError(`no id can be made at ${now}`);
   let time = '';
   for (let rest = now, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) time = ALPHABET[rest % 32] + time;
   let random = '';

@@ -17,6 +17,8 @@ export class World {
   readonly passphrase: string | undefined;
   /** Options of the command line that open it. */
   readonly secret: readonly string[];
+  /** Beside the environment of the test, for every command from now on. */
+  env: NodeJS.ProcessEnv = {};
   #number = 0;
 
   private constructor(folder: string, repository = join(folder, 'repository'), passphrase?: string) {

@@ -248,7 +248,7 @@ describe('repositories and restore points', () => {
     expect(removed.stdout).toContain('gave back 10 GiB');
     expect(removed.stdout).toContain('1 GiB more');
     const space = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0, blocked: [] };
-    const pruned = { points: [], removed: 0, ...space, dryRun: true };
+    const pruned = { points: [], removed: 0, ...space, dryRun: true, warnings: [] };
     const pruneRepository = recorder(pruned);
     expect((await run(['prune', '--repository', 'backups', '--dry-run', '--json'], { pruneRepository })).json).toEqual(
       pruned,

@@ -41,6 +41,7 @@ export const VM: VmDescription = {
 };
 
 export const POINT: PointSummary = {
+  sequence: 1,
   id: '01JD9QK4T4W6E8R3M5N7P9S1T2',
   vmId: VM.id,
   vmName: VM.name,

@@ -106,15 +106,23 @@ describe('tombstones', () => {
     expect(storage.objects.has(name)).toBe(false);
   });
 
-  it('go after two years, not sooner', async () => {
+  it('go after two years, not sooner, and not by a clock alone that is ahead', async () => {
     const { world, connect } = await fixture();
     const repository = await connect();
     const { id } = await backup(repository, sampleBytes(BLOCK, 1), { id: ulid(world.time) });
+    await backup(repository, sampleBytes(BLOCK, 2), { id: ulid(world.time) });
     await repository.removeManifest(id);
-    world.time += TOMBSTONE_LIFETIME - 60_000;
+    world.time += 10 * TOMBSTONE_LIFETIME;
+    await repository.prune();
+    expect(await repository.tombstone(id)).not.toBeNull();
+    world.time -= 9 * TOMBSTONE_LIFETIME + 60_000;
+    // What a clock dated that was ahead proves nothing.
+    await backup(repository, sampleBytes(BLOCK, 3), { id: ulid(world.time + 2 * TOMBSTONE_LIFETIME) });
+    await backup(repository, sampleBytes(BLOCK, 3), { id: ulid(world.time) });
     await repository.prune();
     expect(await repository.tombstone(id)).not.toBeNull();
     world.time += 120_000;
+    await backup(repository, sampleBytes(BLOCK, 4), { id: ulid(world.time) });
     await repository.prune();
     expect(await repository.tombstone(id)).toBeNull();
   });

@@ -14,16 +14,28 @@ export interface CliAnswer {
   json: any;
 }
 
+export interface CliOptions {
+  /** State folder of the machine. */
+  state?: string;
+  /** Beside the environment of the test. */
+  env?: NodeJS.ProcessEnv;
+}
+
 /** Runs `hvbackup … --json` and waits. Never throws for an exit code. */
 export function cli(
   args: string[],
-  options: { state?: string; timeout?: number; environment?: Record<string, string> } = {},
+  options: CliOptions & { timeout?: number; environment?: Record<string, string> } = {},
 ): CliAnswer {
   const result = spawnSync(process.execPath, [BUNDLE, ...args, '--json'], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     timeout: options.timeout ?? 240_000,
-    env: { ...process.env, ...(options.state ? { HVBACKUP_STATE_DIR: options.state } : {}), ...options.environment },
+    env: {
+      ...process.env,
+      ...(options.state ? { HVBACKUP_STATE_DIR: options.state } : {}),
+      ...options.environment,
+      ...options.env,
+    },
   });
   let json: unknown = null;
   try {
@@ -36,7 +48,7 @@ export function cli(
 
 /** Runs `hvbackup … --json` and expects success. @returns the document */
 // biome-ignore lint/suspicious/noExplicitAny: see above.
-export function ok(args: string[], options: { state?: string } = {}): any {
+export function ok(args: string[], options: CliOptions = {}): any {
   const answer = cli(args, options);
   if (answer.status !== 0 || answer.json === null) {
     throw new Error(`hvbackup ${args.join(' ')}: exit code ${answer.status}\n${answer.stdout}\n${answer.stderr}`);
@@ -45,10 +57,10 @@ export function ok(args: string[], options: { state?: string } = {}): any {
 }
 
 /** Starts `hvbackup … --json` and does not wait. */
-export function start(args: string[], options: { state?: string } = {}): ChildProcess & { done: Promise<CliAnswer> } {
+export function start(args: string[], options: CliOptions = {}): ChildProcess & { done: Promise<CliAnswer> } {
   const child = spawn(process.execPath, [BUNDLE, ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...(options.state ? { HVBACKUP_STATE_DIR: options.state } : {}) },
+    env: { ...process.env, ...(options.state ? { HVBACKUP_STATE_DIR: options.state } : {}), ...options.env },
   });
   let stdout = '';
   let stderr = '';

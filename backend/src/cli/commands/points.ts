@@ -30,6 +30,7 @@ export const listCommand = command({
       warnings.push(...page.warnings);
       cursor = page.nextCursor;
     } while (cursor !== undefined);
+    points.sort((a, b) => a.sequence - b.sequence || (a.id < b.id ? -1 : 1));
     const rows = table(points, [
       { title: 'ID', value: (point) => point.id },
       { title: 'CREATED', value: (point) => formatTime(point.createdAt) },

@@ -106,11 +106,13 @@ async function copyPinned(
       configurationBytes,
       copiedFrom: originOf(body, from, to),
     };
-    const { id, group, createdAt } = manifest;
+    const { id, group, createdAt, sequence } = manifest;
     const contents = [...disks.map((disk) => disk.content), ...configuration.map((file) => file.content)].filter(
       (content): content is ContentRef => content !== null,
     );
-    const envelope = { id, group, createdAt, contents, body: copiedBody };
+    // In the target it has the place that it has in the source, among whatever else is there.
+    const place = sequence === undefined ? {} : { sequence };
+    const envelope = { id, group, createdAt, ...place, contents, body: copiedBody };
     const { manifestBytes, indexBytes } = await session.publish(envelope, { revive: copier.revive });
     const newBytes = disks.reduce((sum, disk) => sum + (disk.content ? disk.newBytes : 0), configurationBytes);
     return {

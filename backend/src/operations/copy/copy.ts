@@ -2,8 +2,10 @@
  * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each over
  * the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
  */
+import { byOrder } from '../../repository/point-order.ts';
 import type { Damage, Repository, Tombstone } from '../../repository/port.ts';
 import type { CopiedPointResult, CopyPointsParams, CopyPointsResult } from '../../schema/copy.ts';
+import { isoDate } from '../../support/clock.ts';
 import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import { rateLimiter } from '../../support/rate-limiter.ts';
@@ -73,18 +75,17 @@ async function selectPoints(
     point === undefined
       ? await readablePoints(from, (warning) => context.warn?.(warning), onDamage)
       : [await readPoint(from, point)];
-  return { wanted: selectVms(points, vm, from.location).sort(byTime), unreadable };
+  return { wanted: selectVms(points, vm, from.location).sort(oldestFirst), unreadable };
 }
 
 function failedUnread({ path, message }: Damage): CopiedPointResult {
   const id = path.slice(path.lastIndexOf('/') + 1);
   const error = new HvError('REPOSITORY_DAMAGED', message, { data: { object: 'manifest', path } }).toJSON();
-  const createdAt = new Date(ulidTime(id)).toISOString();
+  const createdAt = isoDate(new Date(ulidTime(id)).toISOString());
   return { id, vmName: '', createdAt, action: 'failed', error, readBytes: 0, newBytes: 0 };
 }
 
-const byTime = (a: Point, b: Point): number =>
-  Date.parse(a.manifest.createdAt) - Date.parse(b.manifest.createdAt) || (a.manifest.id < b.manifest.id ? -1 : 1);
+const oldestFirst = (a: Point, b: Point): number => byOrder(a.manifest, b.manifest);
 
 /** @param wanted oldest first. What was copied before an error stays. */
 export async function copyAll(copier: PointCopier, wanted: readonly Point[]): Promise<CopiedPointResult[]> {
@@ -100,7 +101,14 @@ export async function copyAll(copier: PointCopier, wanted: readonly Point[]): Pr
 async function copyOne(copier: PointCopier, point: Point, shared: SharedPoints): Promise<CopiedPointResult> {
   const { manifest, body } = point;
   const { id, createdAt } = manifest;
-  const about = { id, vmId: body.vm.id, vmName: body.vm.name, createdAt, readBytes: 0, newBytes: 0 };
+  const about = {
+    id,
+    vmId: body.vm.id,
+    vmName: body.vm.name,
+    createdAt: isoDate(createdAt),
+    readBytes: 0,
+    newBytes: 0,
+  };
   const { known, bases, problem } = await shared.of(point);
   const twin = known.find(({ source }) => source.manifest.id === id);
   if (twin) return healOrSkip(copier, twin, about, shared);
@@ -188,15 +196,15 @@ class SharedPoints {
   /** @returns what both have of the VM, and what the point can be built on: the one before it first, younger ones last */
   async of({ manifest }: Point): Promise<{ known: CopiedPoint[]; bases: CopiedPoint[]; problem: Damage | undefined }> {
     const known = this.#groups.get(manifest.group) ?? (await this.#load(manifest.group));
-    const older = known.filter(({ source }) => source.manifest.createdAt <= manifest.createdAt).reverse();
-    const younger = known.filter(({ source }) => source.manifest.createdAt > manifest.createdAt);
+    const older = known.filter(({ source }) => byOrder(source.manifest, manifest) <= 0).reverse();
+    const younger = known.filter(({ source }) => byOrder(source.manifest, manifest) > 0);
     return { known, bases: [...older, ...younger], problem: this.#unreadable.get(manifest.id) };
   }
 
   add(point: CopiedPoint): void {
     const group = this.#groups.get(point.source.manifest.group)!;
     group.push(point);
-    group.sort((a, b) => byTime(a.source, b.source));
+    group.sort((a, b) => oldestFirst(a.source, b.source));
   }
 
   async #load(group: string): Promise<CopiedPoint[]> {
@@ -211,7 +219,7 @@ class SharedPoints {
       const [source, target] = twin ? [manifest, twin].flatMap((one) => knownPoint(one, () => undefined)) : [];
       return source && target ? [{ source, target }] : [];
     });
-    both.sort((a, b) => byTime(a.source, b.source));
+    both.sort((a, b) => oldestFirst(a.source, b.source));
     this.#groups.set(group, both);
     return both;
   }

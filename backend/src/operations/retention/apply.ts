@@ -1,8 +1,11 @@
 /** `prune`: retention where keep rules are given, then the space of everything that nothing needs. */
 import type { PruneResult, Repository } from '../../repository/port.ts';
 import type { PruneRepositoryParams, PruneRepositoryResult, RetentionDecision } from '../../schema/repository.ts';
+import { isoDate } from '../../support/clock.ts';
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
+import { timeZoneProblem } from '../../support/time-zone.ts';
+import { clockWarnings } from '../clock-warnings.ts';
 import { heldPoints } from '../holds.ts';
 import { type Point, readablePoints } from '../points.ts';
 import { prune, pruneAfter, unpublish } from '../removal.ts';
@@ -13,6 +16,7 @@ import { type Decision, decide, hasRules, type KeepRules } from './policy.ts';
 interface Candidate {
   id: string;
   createdAt: string;
+  sequence?: number;
   held: boolean;
   point: Point;
 }
@@ -26,6 +30,10 @@ export async function pruneRepository(
   return withRepository(params, context, async (repository) => {
     const decisions = await evaluate(repository, params, rules, (warning) => context.warn?.(warning));
     const points = decisions.map(reported);
+    const zone = rules && timeZoneProblem(new Date(repository.clock().now).getUTCFullYear());
+    const warnings = zone ? [zone] : [];
+    // Before anything is removed, and once more when the storage's clock is known.
+    warnings.push(...clockWarnings(repository, points, 'write'));
     const leaving = points.filter(({ action }) => action === 'remove');
     let pruned: PruneResult;
     if (params.dryRun) {
@@ -39,7 +47,9 @@ export async function pruneRepository(
       pruned = await pruneAfter(repository, gone, context);
     }
     const removed = leaving.filter(({ action }) => action === 'remove').length;
-    return { points, removed, ...pruned, dryRun: params.dryRun };
+    warnings.push(...clockWarnings(repository, points, 'write'));
+    if (!params.dryRun) repository.rememberClock();
+    return { points, removed, ...pruned, dryRun: params.dryRun, warnings };
   });
 }
 
@@ -76,17 +86,25 @@ async function evaluate(
   return [...groups.values()].flatMap((group) =>
     decide(
       group.map((point) => {
-        const { id, createdAt } = point.manifest;
-        return { id, createdAt, held: held.has(id), point };
+        const { id, createdAt, sequence } = point.manifest;
+        return { id, createdAt, sequence, held: held.has(id), point };
       }),
       rules,
+      { now: repository.clock().believed },
     ),
   );
 }
 
 function reported({ point: { id, createdAt, point }, reasons }: Decision<Candidate>): RetentionDecision {
   const { vm } = point.body;
-  return { id, vmId: vm.id, vmName: vm.name, createdAt, action: reasons.length > 0 ? 'keep' : 'remove', reasons };
+  return {
+    id,
+    vmId: vm.id,
+    vmName: vm.name,
+    createdAt: isoDate(createdAt),
+    action: reasons.length > 0 ? 'keep' : 'remove',
+    reasons,
+  };
 }
 
 /** A point that was held since is kept, and says so; one that is gone already is as good as removed. */

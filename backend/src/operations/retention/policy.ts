@@ -1,7 +1,9 @@
 /**
- * Which restore points of one VM a set of keep rules keeps (docs/retention.md). A pure function: the time zone comes in as a
- * function, nothing is read and nothing removed.
+ * Which restore points of one VM a set of keep rules keeps (docs/retention.md). A pure function: time and time zone come in,
+ * nothing is read and nothing removed.
  */
+import { byOrder, type OrderedPoint } from '../../repository/point-order.ts';
+import { isFuture } from '../../support/clock.ts';
 
 /** How many to keep; a rule that is absent or 0 keeps nothing. */
 export interface KeepRules {
@@ -15,8 +17,7 @@ export interface KeepRules {
   yearly?: number;
 }
 
-export interface DatedPoint {
-  id: string;
+export interface DatedPoint extends OrderedPoint {
   /** ISO 8601. */
   createdAt: string;
   held: boolean;
@@ -24,7 +25,7 @@ export interface DatedPoint {
 
 export interface Decision<P extends DatedPoint = DatedPoint> {
   point: P;
-  /** Why it is kept: `hold`, `newest`, `last`, `daily 2026-11-20`, …; empty: it is removed. */
+  /** Why it is kept: `hold`, `future`, `undated`, `newest`, `last`, `daily 2026-11-20`, …; empty: it is removed. */
   reasons: string[];
 }
 
@@ -65,41 +66,51 @@ export const hasRules = (rules: KeepRules): boolean => Object.values(rules).some
 /**
  * Decides for all restore points of one VM.
  *
+ * Newer and older go by the order of restore points, not by their dates: a clock that was wrong for a while changes neither.
+ *
  * - Held points are kept and take no part: they use up no rule.
- * - The newest of all is kept, whatever the rules.
+ * - Points dated in the future (by more than clocks may differ), or not at all, are kept and take no part: no rule prefers them.
+ * - The newest of all others is kept, whatever the rules.
  * - `last` N keeps the N newest. A rule of periods goes from the newest back and keeps the newest restore point of each
  *   period, until it has kept N. Periods without a restore point do not count.
  * - A point kept by several rules counts for each of them.
+ *
+ * So a clock that is behind removes nothing that the right one would keep, and one that is ahead takes a point dated in the future for
+ * what it seems: it counts once, as any other does.
+ * @param options.now milliseconds since 1970
  * @returns oldest first
  */
 export function decide<P extends DatedPoint>(
   points: readonly P[],
   rules: KeepRules,
-  clock: (time: number) => WallClock = localClock,
+  { now, clock = localClock }: { now: number; clock?: (time: number) => WallClock },
 ): Decision<P>[] {
   const decisions = points
-    .toSorted(byTime)
-    .map((point): Decision<P> => ({ point, reasons: point.held ? ['hold'] : [] }));
-  decisions.at(-1)?.reasons.push('newest');
-  const subject = decisions.filter(({ point }) => !point.held).reverse();
+    .toSorted(byOrder)
+    .map((point): Decision<P> => ({ point, reasons: [...(point.held ? ['hold'] : []), ...dateProblem(point, now)] }));
+  const dated = decisions.filter(({ point }) => dateProblem(point, now).length === 0);
+  dated.at(-1)?.reasons.push('newest');
+  const subject = dated.filter(({ point }) => !point.held).reverse();
   for (const decision of subject.slice(0, rules.last ?? 0)) decision.reasons.push('last');
   for (const [rule, bucketOf] of Object.entries(BUCKETS)) {
-    let left = rules[rule as keyof typeof BUCKETS] ?? 0;
-    let before: string | undefined;
+    const wanted = rules[rule as keyof typeof BUCKETS] ?? 0;
+    // Where a clock was set back a period can come again further back.
+    const kept = new Set<string>();
     for (const decision of subject) {
-      if (left === 0) break;
+      if (kept.size === wanted) break;
       const bucket = bucketOf(clock(Date.parse(decision.point.createdAt)));
-      if (bucket === before) continue;
+      if (kept.has(bucket)) continue;
+      kept.add(bucket);
       decision.reasons.push(`${rule} ${bucket}`);
-      before = bucket;
-      left -= 1;
     }
   }
   return decisions;
 }
 
-function byTime(a: DatedPoint, b: DatedPoint): number {
-  return Date.parse(a.createdAt) - Date.parse(b.createdAt) || (a.id < b.id ? -1 : 1);
+/** The reason to keep a point that no rule can be asked about. */
+function dateProblem({ createdAt }: DatedPoint, now: number): string[] {
+  if (Number.isNaN(Date.parse(createdAt))) return ['undated'];
+  return isFuture(createdAt, now) ? ['future'] : [];
 }
 
 function dayOf({ year, month, day }: WallClock): string {

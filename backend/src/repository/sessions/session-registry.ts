@@ -52,12 +52,18 @@ export class SessionRegistry {
   readonly #documents: DocumentStore;
   readonly #environment: Environment;
   readonly #judgement: SessionJudge;
+  #storageAhead: number | null = null;
 
   constructor(storage: Storage, documents: DocumentStore, environment: Environment) {
     this.#storage = storage;
     this.#documents = documents;
     this.#environment = environment;
     this.#judgement = new SessionJudge(storage, documents, environment);
+  }
+
+  /** How far the clock of the storage is ahead of this machine's, ms, as the newest session registered here showed; null: not known. */
+  get storageAhead(): number | null {
+    return this.#storageAhead;
   }
 
   async register(kind: SessionDocument['kind'], owner: string): Promise<SessionHandle> {
@@ -74,7 +80,21 @@ export class SessionRegistry {
     };
     const handle = new SessionHandle(this.#storage, this.#documents, this.#environment, document);
     await handle.register();
+    await this.#compareClocks(nameOf(document.id, ''), now);
     return handle;
+  }
+
+  /**
+   * @param folder of a session that was registered just now
+   * @param before what this machine's clock said before
+   */
+  async #compareClocks(folder: string, before: number): Promise<void> {
+    // It is only asked for to warn.
+    const [first] = await this.#storage.list(folder, { sizes: true }).catch(() => []);
+    const there = first?.modifiedAt;
+    if (there === undefined) return;
+    const after = this.#environment.now();
+    this.#storageAhead = there > after ? there - after : Math.min(0, there - before);
   }
 
   /** All sessions that are listed; those that ended properly are not. An unreadable one counts as alive. */

@@ -2,6 +2,7 @@
 import type { Memory, RememberedPoint } from '../../../../backend/src/repository/memory-port.ts';
 import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
 import type { Storage } from '../../../../backend/src/repository/storage/storage.ts';
+import type { ClockMemory } from '../../../../backend/src/support/clock.ts';
 import { createMemoryRepository } from './model.ts';
 
 export const PASSPHRASE = 'correct horse battery stäple';
@@ -14,11 +15,15 @@ export const createEncrypted = (storage: Storage, passphrase = PASSPHRASE): Prom
 export class TestMemory implements Memory {
   problem = null;
   token = 'one machine';
+  clock: ClockMemory | null = null;
   encrypted: boolean | null = null;
   readonly known = new Map<string, RememberedPoint>();
 
   rememberEncryption(encrypted: boolean): void {
     this.encrypted = encrypted;
+  }
+  noteClock(clock: ClockMemory): void {
+    this.clock = clock;
   }
   points(folder?: string): RememberedPoint[] {
     return [...this.known.values()].filter((point) => folder === undefined || point.folder === folder);
