@@ -40,6 +40,15 @@ function over(inner: Storage, options: Partial<PatienceOptions> = {}) {
   return { clock, warnings, patience, storage: new RetryingStorage(inner, patience) };
 }
 
+it('offers all that the storage below it offers', async () => {
+  const folder = new FolderStorage(await scratch());
+  opened.push(folder);
+  const { storage } = over(folder);
+  for (const key of ['folders', 'entries', 'clock'] as const)
+    expect([key, typeof storage[key]]).toEqual([key, 'function']);
+  expect(Math.abs((await storage.clock!()) - Date.now())).toBeLessThan(60_000);
+});
+
 describe('the contract holds through the retry layer', () => {
   describe('over memory', () => {
     storageConformance(async () => {

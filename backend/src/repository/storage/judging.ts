@@ -4,6 +4,7 @@
  */
 import { type HvError, isHvError } from '../../support/errors.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
+import { spareOf } from '../spares.ts';
 import { damaged, type Storage } from './storage.ts';
 import { isOutage } from './stumble.ts';
 
@@ -22,10 +23,14 @@ const KINDS: Record<string, string> = {
 export function judgingStorage(storage: Storage): Storage {
   const judge = async (error: unknown, name: string): Promise<never> => {
     if (!isHvError(error, ...OF_ONE_OBJECT) || isOutage(error) || name === CONFIG_NAME) throw error;
-    const answers = await storage.get(CONFIG_NAME).then(
-      () => true,
-      () => false,
-    );
+    // A bad sector may lie under the configuration as well: then its second copy speaks for the storage.
+    const answers = await storage
+      .get(CONFIG_NAME)
+      .catch(() => storage.get(spareOf(CONFIG_NAME)))
+      .then(
+        () => true,
+        () => false,
+      );
     throw answers ? unreadable(name, error) : error;
   };
   const reading: Pick<Storage, 'read' | 'get'> = {

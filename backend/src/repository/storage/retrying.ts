@@ -14,6 +14,7 @@ export class RetryingStorage implements Storage {
   readonly room?: StorageRoom;
   readonly folders?: (prefix: string) => Promise<Map<string, string>>;
   readonly entries?: (folder: string) => Promise<StorageEntry[]>;
+  readonly clock?: () => Promise<number>;
   readonly #inner: Storage;
   readonly #patience: Patience;
   readonly #closed: () => void;
@@ -28,6 +29,7 @@ export class RetryingStorage implements Storage {
     // What fails there has another way.
     this.room = inner.room;
     if (inner.folders !== undefined) this.folders = (prefix) => patience.run(prefix, () => inner.folders!(prefix));
+    if (inner.clock !== undefined) this.clock = () => patience.run('tmp/', () => inner.clock!());
     if (inner.entries !== undefined) this.entries = (folder) => patience.run(folder, () => inner.entries!(folder));
   }
 
