@@ -2,6 +2,7 @@
 import type { Catalog } from './catalog-port.ts';
 import { DigestStore } from './digests.ts';
 import { DocumentStore } from './document-store.ts';
+import type { Doubt } from './doubt/doubt.ts';
 import { WorkerPool } from './engine/worker-pool.ts';
 import type { Environment } from './environment.ts';
 import { type BlockScheme, schemeOf } from './format/block-scheme.ts';
@@ -44,6 +45,8 @@ export class RepositoryCore {
   /** What this machine remembers; null when nothing. */
   readonly memory: Memory | null;
   readonly watch: PointWatch;
+  /** That another repository lay where this one lies, as this machine remembers. Empties when a person accepts it. */
+  placeDoubts: Doubt[] = [];
   readonly manifests: ManifestStore;
   readonly digests: DigestStore;
   readonly damage: DamageLog;

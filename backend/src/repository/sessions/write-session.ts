@@ -27,6 +27,8 @@ export class RepositoryWriteSession implements WriteSession {
   /** Ends the renewals. */
   readonly #rest: () => void;
   #closed = false;
+  /** A restore point that counts. */
+  #published = false;
 
   private constructor(core: RepositoryCore, handle: SessionHandle, options: SessionOptions) {
     this.#core = core;
@@ -155,6 +157,7 @@ export class RepositoryWriteSession implements WriteSession {
     const manifestBytes = await this.#core.manifests.publish(manifest);
     await this.#requireCounted(manifest, hiddenBefore);
     if (this.#handle.isExpired() || (await this.#relied.isDoubtful())) await this.#withdrawIfBroken(manifest);
+    this.#published = true;
     await this.#note(manifest);
     return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
   }
@@ -177,7 +180,7 @@ export class RepositoryWriteSession implements WriteSession {
     this.#rest();
     for (const writer of this.#writers) await writer.drain();
     await this.#store.close();
-    await this.#handle.end().catch(() => undefined);
+    await this.#handle.end(!this.#published && this.#store.packs > 0).catch(() => undefined);
   }
 
   /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
