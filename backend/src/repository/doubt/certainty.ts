@@ -2,10 +2,13 @@
  * Deleting needs certainty (docs/format.md §6): every listing that decides over it is held against something that does not come from
  * that listing, and what does not fit stops everything before anything is gone.
  */
+import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { parseConfig } from '../format/config.ts';
+import { parseConfig, type RepositoryConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
+import { readSpareConfig, UNUSABLE } from '../spares.ts';
+import type { Storage } from '../storage/storage.ts';
 import { changedContents } from './changed-contents.ts';
 import { type Doubt, doubtful } from './doubt.ts';
 import { doubtfulNames } from './doubtful-names.ts';
@@ -73,10 +76,7 @@ export class Certainty {
     const refuse = (message: string): never => {
       throw doubtful(storage.location, [{ kind: 'configuration', path: CONFIG_NAME, message }]);
     };
-    const bytes = await storage
-      .get(CONFIG_NAME)
-      .catch((error) => refuse(`${CONFIG_NAME} cannot be read any more (${error.message})`));
-    const now = parseConfig(bytes, storage.location);
+    const now = (await readNow(storage)) ?? refuse(`${CONFIG_NAME} cannot be read any more, nor its second copy`);
     if (now.id !== config.id || JSON.stringify(now) !== JSON.stringify(config))
       refuse(`${CONFIG_NAME} is not the one that was opened: another repository lies there now`);
   }
@@ -95,6 +95,17 @@ export class Certainty {
     const before = new Set(this.doubts.map(keyOf));
     this.doubts.push(...found.filter((doubt) => !before.has(keyOf(doubt))));
     if (found.length > 0 && !this.#goOn) throw doubtful(this.#core.storage.location, found);
+  }
+}
+
+/** @returns the configuration as it is now; its second copy counts where it cannot be read, as when opening */
+async function readNow(storage: Storage): Promise<RepositoryConfig | null> {
+  try {
+    return parseConfig(await storage.get(CONFIG_NAME), storage.location);
+  } catch (error) {
+    if (!isHvError(error, ...UNUSABLE, 'REPOSITORY_VERSION')) throw error;
+    const spare = await readSpareConfig(storage);
+    return spare && parseConfig(spare, storage.location);
   }
 }
 
