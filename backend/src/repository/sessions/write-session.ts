@@ -27,6 +27,8 @@ export class RepositoryWriteSession implements WriteSession {
   /** Ends the renewals. */
   readonly #rest: () => void;
   #closed = false;
+  /** Dead sessions whose packs this one answers for. */
+  #claims = 0;
   /** A restore point that counts. */
   #published = false;
 
@@ -180,7 +182,7 @@ export class RepositoryWriteSession implements WriteSession {
     this.#rest();
     for (const writer of this.#writers) await writer.drain();
     await this.#store.close();
-    await this.#handle.end(!this.#published && this.#store.packs > 0).catch(() => undefined);
+    await this.#handle.end(!this.#published && this.#store.packs + this.#claims > 0).catch(() => undefined);
   }
 
   /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
@@ -193,6 +195,7 @@ export class RepositoryWriteSession implements WriteSession {
     if (dead.length === 0) return;
     await this.#core.findLoose();
     const wanted = new Set(dead.flatMap((state) => [state.document.id, ...state.claims]));
+    this.#claims = wanted.size;
     for (const session of wanted) await this.#handle.claim(session);
     for (const pack of [...this.#core.index.loosePacks.values()]) {
       if (!wanted.has(pack.sessionId) || this.#core.index.doomed.has(pack.id)) continue;
