@@ -15,10 +15,12 @@ export async function changedContents(core: RepositoryCore, names: readonly stri
   const same = new Map<string, CatalogDigest>();
   const doubts: Doubt[] = [];
   for (const name of names) {
-    if (known.has(name)) continue;
+    const row = known.get(name);
+    if (row !== undefined && core.proof.isDigest(KIND, name, row)) continue;
     const sha256 = await digests(core, name);
     if (sha256 === null) continue;
-    if (sha256.manifest === sha256.ledger) same.set(name, { json: JSON.stringify(sha256.ledger), key: null });
+    if (sha256.manifest === sha256.ledger)
+      same.set(name, core.proof.digest(KIND, name, JSON.stringify(sha256.ledger), null));
     else {
       const pointId = pointIdOf(name);
       const message = `the manifest of restore point ${pointId} is not the one that was published (ledger)`;
