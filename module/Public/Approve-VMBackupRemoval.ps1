@@ -6,7 +6,8 @@ function Approve-VMBackupRemoval {
         Every machine remembers the restore points it has seen. One that is gone, and was not removed by Remove-VMBackup or by
         retention, and one that is back after its removal, is a warning of every command that lists restore points: somebody who
         can write to the repository has deleted objects, or has brought an older state back. When you know why, this command ends
-        these warnings on this machine. It changes nothing in the repository, and brings nothing back.
+        these warnings. What is gone gets a tombstone in the repository, so that it counts for every machine and nothing is
+        kept from being deleted any more because of it. It brings nothing back.
 
         Asks before it does so, unless -Force or -Confirm:$false is given. Which restore points are concerned
         Get-VMBackup says in its warnings.

@@ -28,6 +28,9 @@ function Invoke-VMBackupRetention {
         Keep the newest restore point of each of so many months.
     .PARAMETER KeepYearly
         Keep the newest restore point of each of so many years.
+    .PARAMETER OverrideDoubt
+        Delete though something is in doubt (REPOSITORY_DOUBTFUL): restore points that are gone without having been removed,
+        listings that lack something. It counts for this call only; Approve-VMBackupRemoval accepts it for good.
     .PARAMETER Force
         Do not ask.
     .PARAMETER Passphrase
@@ -82,6 +85,8 @@ function Invoke-VMBackupRetention {
         [ValidateRange(0, 1000000)]
         [int] $KeepYearly,
 
+        [switch] $OverrideDoubt,
+
         [switch] $Force
     )
 
@@ -107,7 +112,7 @@ function Invoke-VMBackupRetention {
                 if ($dryRun -and -not $WhatIfPreference) { continue }
                 $call = @{
                     Method       = 'repository/prune'
-                    Parameters   = $rules + @{ repository = $location; passphrase = $secret; vm = $vm; dryRun = $dryRun }
+                    Parameters   = $rules + @{ repository = $location; passphrase = $secret; vm = $vm; dryRun = $dryRun; overrideDoubt = [bool]$OverrideDoubt }
                     Activity     = "Retention in $target"
                     TargetObject = $target
                 }

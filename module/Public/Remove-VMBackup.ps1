@@ -12,6 +12,9 @@ function Remove-VMBackup {
         Ids of restore points, or beginnings of them that no other restore point has.
     .PARAMETER Repository
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
+    .PARAMETER OverrideDoubt
+        Delete though something is in doubt (REPOSITORY_DOUBTFUL): restore points that are gone without having been removed,
+        listings that lack something. It counts for this call only; Approve-VMBackupRemoval accepts it for good.
     .PARAMETER Force
         Do not ask.
     .PARAMETER Passphrase
@@ -45,6 +48,8 @@ function Remove-VMBackup {
         [Parameter(ValueFromPipelineByPropertyName)]
         [securestring] $Passphrase,
 
+        [switch] $OverrideDoubt,
+
         [switch] $Force
     )
 
@@ -61,7 +66,7 @@ function Remove-VMBackup {
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point in $location", 'Remove')) { continue }
                 $call = @{
                     Method       = 'point/remove'
-                    Parameters   = @{ repository = $location; passphrase = $secret; point = $point }
+                    Parameters   = @{ repository = $location; passphrase = $secret; point = $point; overrideDoubt = [bool]$OverrideDoubt }
                     Activity     = "Removing $point"
                     TargetObject = $point
                 }

@@ -118,6 +118,9 @@ export const passphraseOption = optional(
   `File that holds the passphrase of an encrypted repository; what ${PASSPHRASE_VARIABLE} names when absent.`,
   text,
 );
+export const overrideDoubtOption = flag(
+  'Delete though something is in doubt: restore points that are gone without having been removed, listings that lack something. For this run only.',
+);
 /** Read by run.ts, like the passphrase. */
 export const CREDENTIAL_OPTION = 'credential-file';
 export const CREDENTIAL_VARIABLE = 'HVBACKUP_CREDENTIAL_FILE';

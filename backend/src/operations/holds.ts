@@ -37,9 +37,24 @@ export async function setHold(records: RecordStore, pointId: string, held: boole
   }
 }
 
+/** Not by a listing alone, which may be short: numbers follow each other, so the next one is asked for. */
 export async function isHeld(records: RecordStore, pointId: string): Promise<boolean> {
-  const newest = (await records.list(folder(pointId))).at(-1);
-  return newest !== undefined && saysHeld(records, newest);
+  let newest = (await records.list(folder(pointId))).at(-1);
+  for (;;) {
+    const number = newest === undefined ? 1 : Number.parseInt(newest.slice(folder(pointId).length), 10) + 1;
+    const next = `${folder(pointId)}${String(number).padStart(8, '0')}`;
+    if (!(await isThere(records, next))) return newest !== undefined && saysHeld(records, newest);
+    newest = next;
+  }
+}
+
+async function isThere(records: RecordStore, path: string): Promise<boolean> {
+  try {
+    return (await records.get(path)) !== null;
+  } catch (error) {
+    if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return true;
+    throw error;
+  }
 }
 
 /** Ids of all held restore points: one listing, and one small read for each that ever was held. */

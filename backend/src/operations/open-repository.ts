@@ -1,6 +1,7 @@
 /** Opens and creates repositories by their location: storage and catalog are chosen and put together here. */
 import { promises as fs } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { PlaceMemory } from '../catalog/place-memory.ts';
 import { PointMemory } from '../catalog/point-memory.ts';
 import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
 import { CONFIG_NAME } from '../repository/format/constants.ts';
@@ -39,13 +40,22 @@ export async function openRepository(location: string, options: OpenRepositoryOp
   const { storage, patience } = patientStorage(location, options);
   await patience.run('', () => requireFolder(location));
   const { limiter, signal, passphrase, forContent } = options;
-  return openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
+  const repository = await openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
     catalog: (id) => new SqliteCatalog(join(ownFolder('catalogs', options.stateDirectory), `${id}.sqlite`), id),
     memory: (id) => new PointMemory(join(ownFolder('seen', options.stateDirectory), `${id}.sqlite`), vmNameOf),
     passphrase,
     forContent,
   });
+  const place = new PlaceMemory(ownFolder('seen', options.stateDirectory), storage.location);
+  const known = place.repositoryId;
+  if (known === null) place.note(repository.id);
+  else if (known !== repository.id)
+    repository.notePlace(anotherOne(repository, known), () => place.note(repository.id));
+  return repository;
 }
+
+const anotherOne = ({ id, location, createdAt }: Repository, known: string): string =>
+  `this machine knows another repository at ${location} (${known}): the one that lies there now (${id}) was created ${createdAt}`;
 
 /**
  * Creates a repository in a folder that is missing or empty, and opens it.
@@ -67,7 +77,8 @@ export async function createRepository(
     });
   if (!isRepository) await patience.quick(() => createDirectoryDurably(storage.location, PRIVATE_FOLDER));
   await settleFolder(storage.location);
-  await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
+  const { id } = await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
+  new PlaceMemory(ownFolder('seen', options.stateDirectory), storage.location).note(id);
   await storage.close();
   return openRepository(location, options);
 }

@@ -131,14 +131,16 @@ export async function showPoint(params: ShowPointParams, context: OperationConte
 
 /**
  * Unpublishes a restore point, then gives back the space that nothing else needs.
- * @throws POINT_NOT_FOUND, POINT_AMBIGUOUS, POINT_HELD
+ * @throws POINT_NOT_FOUND, POINT_AMBIGUOUS, POINT_HELD, REPOSITORY_DOUBTFUL
  */
 export async function removePoint(params: RemovePointParams, context: OperationContext): Promise<RemovePointResult> {
   return withRepository(params, context, async (repository) => {
     const id = await findToRemove(repository, params.point);
+    const { overrideDoubt } = params;
+    await repository.requireCertainty({ goOn: overrideDoubt });
     await unpublish(repository, id, 'removed by hand');
     context.progress?.({ phase: 'prune' });
-    const { freedBytes, pendingBytes, blocked } = await pruneAfter(repository, [id], context);
+    const { freedBytes, pendingBytes, blocked } = await pruneAfter(repository, [id], { ...context, overrideDoubt });
     return { pointId: id, blocked, freedBytes, pendingBytes };
   });
 }

@@ -77,7 +77,11 @@ export async function pruneAfter(
   }
 }
 
-export type PruneOptions = OperationContext & { dryRun?: boolean; without?: ReadonlySet<string> };
+export type PruneOptions = OperationContext & {
+  dryRun?: boolean;
+  without?: ReadonlySet<string>;
+  overrideDoubt?: boolean;
+};
 
 /** Prunes, finishing what this machine began to remove, and says what keeps it from giving space back. */
 export async function prune(repository: Repository, options: PruneOptions): Promise<PruneResult> {

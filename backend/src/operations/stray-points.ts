@@ -1,6 +1,8 @@
 /** Restore points that are not as this machine last saw them (docs/format.md §9), put into words. */
+import type { Doubt } from '../repository/doubt/doubt.ts';
 import type { Repository, StrayPoint } from '../repository/port.ts';
 import type { DamageReport } from '../schema/verify.ts';
+import { isHvError } from '../support/errors.ts';
 
 /** More are counted, not named. */
 const NAMED = 5;
@@ -16,7 +18,10 @@ export function strayWarnings(repository: Repository): string[] {
     told.set(repository, before);
   }
   const warnings: string[] = [];
-  const { memoryProblem } = repository;
+  const { memoryProblem, placeProblem } = repository;
+  if (placeProblem !== null && !before.has(placeProblem))
+    warnings.push(`${placeProblem}. If you know why, run "hvbackup repository accept-removed".`);
+  if (placeProblem !== null) before.add(placeProblem);
   if (memoryProblem !== null && !before.has(memoryProblem)) warnings.push(memoryProblem);
   if (memoryProblem !== null) before.add(memoryProblem);
   for (const { path, message } of repository.listingProblems()) {
@@ -52,6 +57,23 @@ const count = (points: readonly unknown[]): string =>
   points.length === 1 ? '1 restore point' : `${points.length} restore points`;
 const are = (points: readonly unknown[]): string => (points.length === 1 ? 'is' : 'are');
 const nameOf = ({ id, vmName, createdAt }: StrayPoint): string => `${vmName ?? 'unknown VM'} ${createdAt} (${id})`;
+
+/** What keeps everything from being deleted, for check. Restore points that this machine misses are told as such. */
+export async function doubtDamage(repository: Repository): Promise<DamageReport[]> {
+  const doubts = await repository.requireCertainty({ goOn: true }).catch((error) => {
+    if (isHvError(error, 'REPOSITORY_DOUBTFUL')) return error.data.doubts as Doubt[];
+    throw error;
+  });
+  const told = new Set(repository.strayPoints().map(({ id }) => id));
+  return doubts
+    .filter(({ pointId }) => pointId === undefined || !told.has(pointId))
+    .map(({ path, message, pointId, vmName }) => ({
+      object: 'listing',
+      path,
+      message,
+      ...(pointId === undefined ? {} : { affects: [{ pointId, vmName: vmName ?? '' }] }),
+    }));
+}
 
 /** The same as damage, for check. */
 export const strayDamage = (repository: Repository): DamageReport[] =>

@@ -17,7 +17,7 @@ import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { type Point, readablePoints, readPoint } from './points.ts';
 import { goneMeanwhile, pinPoints, removedSentence } from './reading.ts';
-import { strayDamage, strayWarnings } from './stray-points.ts';
+import { doubtDamage, strayDamage, strayWarnings } from './stray-points.ts';
 import { withContent, withRepository } from './with.ts';
 
 export async function checkRepository(
@@ -29,9 +29,10 @@ export async function checkRepository(
     const found = await repository.check(context);
     const { moreDamages, objects } = found;
     const lost = await lossesOf(repository, found.damages.length > 0, context);
+    const doubts = await doubtDamage(repository);
     const named = new Set(found.damages.map(({ path }) => path));
     const keys = (await keyDamage(repository)).filter(({ path }) => !named.has(path));
-    const damages: DamageReport[] = [...strayDamage(repository), ...keys, ...found.damages];
+    const damages: DamageReport[] = [...strayDamage(repository), ...doubts, ...keys, ...found.damages];
     const { doubtful, ...foreign } = await findForeign(repository);
     damages.push(...doubtful.filter(({ path }) => !damages.some((damage) => damage.path === path)));
     strayWarnings(repository);

@@ -2,6 +2,7 @@
 import type { Catalog } from './catalog-port.ts';
 import { DigestStore } from './digests.ts';
 import { DocumentStore } from './document-store.ts';
+import type { Doubt } from './doubt/doubt.ts';
 import { WorkerPool } from './engine/worker-pool.ts';
 import type { Environment } from './environment.ts';
 import { type BlockScheme, schemeOf } from './format/block-scheme.ts';
@@ -44,6 +45,10 @@ export class RepositoryCore {
   /** What this machine remembers; null when nothing. */
   readonly memory: Memory | null;
   readonly watch: PointWatch;
+  /** That another repository lay where this one lies, as this machine remembers. Empties when a person accepts it. */
+  placeDoubts: Doubt[] = [];
+  /** Of the rows in the catalog. */
+  readonly proof: RowProof;
   readonly manifests: ManifestStore;
   readonly digests: DigestStore;
   readonly damage: DamageLog;
@@ -84,9 +89,17 @@ export class RepositoryCore {
     this.ledger = new LedgerStore(storage, this.documents, environment);
     this.memory = options.memory ?? null;
     this.watch = new PointWatch(this.memory, this.tombstones);
-    const proof = new RowProof(config.id, this.keys);
-    this.manifests = new ManifestStore(storage, this.documents, catalog, this.tombstones, this.watch, this.keys, proof);
-    this.digests = new DigestStore(this.manifests, catalog, this.watch, this.memory, proof);
+    this.proof = new RowProof(config.id, this.keys);
+    this.manifests = new ManifestStore(
+      storage,
+      this.documents,
+      catalog,
+      this.tombstones,
+      this.watch,
+      this.keys,
+      this.proof,
+    );
+    this.digests = new DigestStore(this.manifests, catalog, this.watch, this.memory, this.proof);
     this.damage = new DamageLog(this.documents, environment, this.index);
     this.#refresh = new RecordRefresh(storage, config.id, this.keys, this.index, this.marks);
     const codec = { scheme: this.scheme, ciphers: this.ciphers };

@@ -81,6 +81,13 @@ function wordedId(word: string, id: string): NameForm {
   };
 }
 
+/** What the ledger says of a restore point that was published again. */
+const againForm: NameForm = {
+  kind: 'file',
+  isName: (name) => new RegExp(`^${ULID}\\.[1-9]\\d{0,5}$`).test(name),
+  within: () => [],
+};
+
 /** A pack lies in the folder that its first digits name. */
 function packsOf(folder: string): FolderNames {
   const form = idForm('file', ID, HEX);
@@ -130,7 +137,7 @@ const FOLDERS: ReadonlyMap<string, FolderNames> = new Map([
   ['manifests/', { forms: vm, matters: true }],
   ['manifests/*/', { forms: [point('file')], matters: true }],
   ['ledger/', { forms: vm, matters: true }],
-  ['ledger/*/', { forms: [point('file')], matters: true }],
+  ['ledger/*/', { forms: [point('file'), againForm], matters: true }],
   ['removed/', { forms: [point('file')], matters: true }],
   ['holds/', { forms: [point('folder')], matters: true }],
   ['holds/*/', { forms: [number], matters: true }],

@@ -72,7 +72,11 @@ export class MarkStore {
   /** Contents that writers have pinned; null when that cannot be told: nothing of the mark must be deleted then. */
   async pinned(mark: Mark): Promise<ContentRef[] | null> {
     const contents: ContentRef[] = [];
-    for (const { name } of await this.#storage.list(`marks/${mark.id}/`)) {
+    // Twice: a pin that only one listing lacks is there. One that lacks the mark itself tells nothing.
+    const look = async () => (await this.#storage.list(`marks/${mark.id}/`)).map(({ name }) => name);
+    const looks = [await look(), await look()];
+    if (looks.some((names) => !names.includes(`marks/${mark.id}/packs`))) return null;
+    for (const name of new Set(looks.flat())) {
       if (!PIN.test(name)) continue;
       try {
         const found = (await this.#documents.find(name)) as { contents?: unknown } | null;
@@ -91,7 +95,17 @@ export class MarkStore {
     const names = new Set((await this.#storage.list('marks/')).map(({ name }) => name));
     for (const name of names) {
       const packs = name.replace(/[^/]*$/, 'packs');
-      if (!names.has(packs)) await this.#storage.delete(name);
+      // Not by the listing alone: a mark needs the rest of it.
+      if (!names.has(packs) && (await this.#isAbsent(packs))) await this.#storage.delete(name);
+    }
+  }
+
+  async #isAbsent(name: string): Promise<boolean> {
+    try {
+      return (await this.#documents.find(name)) === null;
+    } catch (error) {
+      if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return false;
+      throw error;
     }
   }
 

@@ -5,6 +5,7 @@
 
 import type { BlockDevice } from '../disk/device.ts';
 import type { OperationContext } from '../support/progress.ts';
+import type { Doubt } from './doubt/doubt.ts';
 import type { ForeignEntry } from './foreign-names.ts';
 
 /** Names one stored content (a disk, a configuration file): the root of its hash tree. */
@@ -440,18 +441,27 @@ export interface Repository {
    * @param options.without with dryRun: ids of restore points to be thought away
    * @param options.finish whether a removal that was cut short, its tombstone there and its manifest too, is to be finished;
    *   where it says no the restore point stays unlisted and its space in use. All are finished when absent
+   * @param options.overrideDoubt deletes though something is in doubt: a person has said that nothing is missing
+   * @throws REPOSITORY_DOUBTFUL, REPOSITORY_DAMAGED: nothing was deleted then
    */
   prune(
     options?: OperationContext & {
       dryRun?: boolean;
       without?: ReadonlySet<string>;
       finish?: (tombstone: Tombstone) => boolean;
+      overrideDoubt?: boolean;
     },
   ): Promise<PruneResult>;
   /** Makes the reserve that is given up when the storage is full, where one is worth it and there is room. Never fails. */
   keepReserve(): Promise<void>;
   /** Room on the volume it lies on, bytes; null when that cannot be asked. */
   freeBytes(): Promise<number | null>;
+  /**
+   * Whether anything keeps restore points and space from being deleted (docs/format.md §6). prune() asks by itself, again and again.
+   * @returns what is in doubt, when `goOn` says that this is to be told and not thrown
+   * @throws REPOSITORY_DOUBTFUL
+   */
+  requireCertainty(options?: { goOn?: boolean }): Promise<Doubt[]>;
   /**
    * Reads and hash-checks what `contents` need, each stored record once however many contents share it.
    * @returns verifiedBytes: of the contents, shared ones counted once; readBytes: of the storage
@@ -509,7 +519,12 @@ export interface Repository {
   rememberClock(): void;
   /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
   strayPoints(): StrayPoint[];
-  /** Lists all restore points and takes them from now on as they are. @returns what was stray */
+  /** That another repository lay here when this machine was here last; null when none did. */
+  readonly placeProblem: string | null;
+  /**
+   * Lists all restore points and takes them from now on as they are: those that are gone get a tombstone, so that it counts for every
+   * machine. @returns what was stray
+   */
   acceptStrayPoints(): Promise<StrayPoint[]>;
   /** Why this machine cannot tell stray points; null when it can. */
   readonly memoryProblem: string | null;

@@ -5,8 +5,11 @@ import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { checkRepository } from './check.ts';
 import type { RepositoryCore } from './core.ts';
+import { acceptRemoved } from './doubt/accept.ts';
+import { Certainty } from './doubt/certainty.ts';
+import { asDoubt, type Doubt } from './doubt/doubt.ts';
 import { everyForeignName, type ForeignEntry } from './foreign-names.ts';
-import { PackClass } from './format/constants.ts';
+import { CONFIG_NAME, PackClass } from './format/constants.ts';
 import { keepReserve, withRoom } from './full-storage.ts';
 import type { KeyStore } from './key-store.ts';
 import { findLosses, structuralLoss } from './losses.ts';
@@ -65,6 +68,7 @@ export class StoredRepository implements Repository {
   readonly #another: () => Repository;
   readonly #first: boolean;
   readonly #keyStore: KeyStore | null;
+  #acceptPlace: (() => void) | undefined;
 
   /**
    * @param keyStore of an encrypted repository, else null
@@ -338,9 +342,31 @@ export class StoredRepository implements Repository {
     return this.core.watch.stray();
   }
 
+  get placeProblem(): string | null {
+    return this.core.placeDoubts[0]?.message ?? null;
+  }
+
+  async requireCertainty(options: { goOn?: boolean } = {}): Promise<Doubt[]> {
+    const certainty = new Certainty(this.core, options);
+    try {
+      await certainty.require();
+    } catch (error) {
+      throw asDoubt(error, this.location);
+    }
+    return certainty.doubts;
+  }
+
   async acceptStrayPoints(): Promise<StrayPoint[]> {
-    await this.core.manifests.present();
-    return this.core.watch.accept();
+    const accepted = await acceptRemoved(this.core);
+    this.#acceptPlace?.();
+    this.core.placeDoubts = [];
+    return accepted;
+  }
+
+  /** @param message that another repository lay here. @param accept to be called when a person says that this is fine */
+  notePlace(message: string, accept: () => void): void {
+    this.core.placeDoubts = [{ kind: 'place', path: CONFIG_NAME, message }];
+    this.#acceptPlace = accept;
   }
 
   #requireKeys(): KeyStore {

@@ -96,3 +96,10 @@ export const Nothing = z.object({});
 export type Nothing = z.infer<typeof Nothing>;
 
 export const Warnings = z.array(z.string()).describe('What the person should know although the operation succeeded.');
+
+export const OverrideDoubt = z
+  .boolean()
+  .default(false)
+  .describe(
+    'Delete though something is in doubt (REPOSITORY_DOUBTFUL): restore points that are gone without having been removed, listings that lack something. For this call only.',
+  );

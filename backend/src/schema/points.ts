@@ -2,7 +2,16 @@
 import * as z from 'zod';
 import { BackupDiskResult } from './backup-disk.ts';
 import { BlockedPoints } from './blocked.ts';
-import { BackupKind, ByteCount, OfRepository, PointSelector, ReadMode, Timestamp, Warnings } from './common.ts';
+import {
+  BackupKind,
+  ByteCount,
+  OfRepository,
+  OverrideDoubt,
+  PointSelector,
+  ReadMode,
+  Timestamp,
+  Warnings,
+} from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 
 export const PointSummary = z
@@ -80,7 +89,11 @@ export const ListPointsResult = z.object({
 export const ShowPointParams = z.strictObject({ ...OfRepository, point: PointSelector });
 export const ShowPointResult = z.object({ point: PointDetail.describe('The restore point.') });
 
-export const RemovePointParams = z.strictObject({ ...OfRepository, point: PointSelector });
+export const RemovePointParams = z.strictObject({
+  ...OfRepository,
+  point: PointSelector,
+  overrideDoubt: OverrideDoubt,
+});
 export const RemovePointResult = z.object({
   pointId: z.string().describe('Id of the restore point that was removed.'),
   blocked: BlockedPoints,

@@ -1,7 +1,15 @@
 /** Repositories as a whole: create, prune, statistics. Check and verify are in verify.ts. */
 import * as z from 'zod';
 import { BlockedPoints } from './blocked.ts';
-import { ByteCount, OfRepository, Passphrase, RepositoryLocation, Timestamp, Warnings } from './common.ts';
+import {
+  ByteCount,
+  OfRepository,
+  OverrideDoubt,
+  Passphrase,
+  RepositoryLocation,
+  Timestamp,
+  Warnings,
+} from './common.ts';
 import { Guid } from './vm.ts';
 
 export const RepositoryInfo = z
@@ -93,6 +101,7 @@ export const PruneRepositoryParams = z.strictObject({
       'Apply the keep rules to the VM of this name (case-insensitive) or id only; others are left as they are.',
     ),
   dryRun: z.boolean().default(false).describe('Remove nothing; only say what would be removed and given back.'),
+  overrideDoubt: OverrideDoubt,
 });
 
 export const RetentionDecision = z

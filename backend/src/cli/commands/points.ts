@@ -1,7 +1,15 @@
 /** `hvbackup list`, `show`, `remove`: restore points of a repository. */
 import type { PointDetail, PointSummary } from '../../schema/points.ts';
 import { command } from '../command.ts';
-import { flag, optional, passphraseOption, pointOption, repositoryOption, text } from '../options.ts';
+import {
+  flag,
+  optional,
+  overrideDoubtOption,
+  passphraseOption,
+  pointOption,
+  repositoryOption,
+  text,
+} from '../options.ts';
 import { properties, table } from '../table.ts';
 import { formatBytes, formatTime } from '../units.ts';
 import { vmLines } from '../vm-lines.ts';
@@ -99,12 +107,18 @@ function pointLines(point: PointDetail): string[] {
 export const remove = command({
   words: 'remove',
   summary: 'Remove a restore point and give back its space.',
-  options: { repository: repositoryOption, point: pointOption, 'passphrase-file': passphraseOption },
+  options: {
+    repository: repositoryOption,
+    point: pointOption,
+    'override-doubt': overrideDoubtOption,
+    'passphrase-file': passphraseOption,
+  },
   examples: ['remove --repository D:\\Backups --point 01JD9QK4T4W6'],
   run: async (values, context) => {
     const result = await context.call('point/remove', {
       repository: context.absolute(values.repository),
       point: values.point,
+      overrideDoubt: values['override-doubt'],
     });
     const line = `Removed the restore point ${result.pointId}; gave back ${formatBytes(result.freedBytes)}`;
     return { json: result, lines: [line, ...pendingLines(result.pendingBytes)], exitCode: blockedExit(result) };

@@ -3,7 +3,7 @@ import type { MethodResult } from '../../protocol/methods.ts';
 import type { RetentionDecision } from '../../schema/repository.ts';
 import { EXIT_CODE } from '../../support/error-codes.ts';
 import { command } from '../command.ts';
-import { flag, integer, optional, passphraseOption, repositoryOption, text } from '../options.ts';
+import { flag, integer, optional, overrideDoubtOption, passphraseOption, repositoryOption, text } from '../options.ts';
 import { table } from '../table.ts';
 import { counted, formatBytes, formatTime } from '../units.ts';
 
@@ -22,6 +22,7 @@ export const prune = command({
     'keep-yearly': keep('the newest restore point of each of N years'),
     vm: optional('N', 'Apply the keep rules to this VM only: its name or id.', text),
     'dry-run': flag('Remove nothing; say what would be removed, what is kept and why, and the space given back.'),
+    'override-doubt': overrideDoubtOption,
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -40,6 +41,7 @@ export const prune = command({
       keepYearly: values['keep-yearly'],
       vm: values.vm,
       dryRun: values['dry-run'],
+      overrideDoubt: values['override-doubt'],
     });
     return {
       json: result,

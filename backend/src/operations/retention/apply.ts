@@ -21,7 +21,7 @@ interface Candidate {
   point: Point;
 }
 
-/** @throws VM_NOT_FOUND, USAGE when every rule is 0, REPOSITORY_DAMAGED: nothing was removed then */
+/** @throws VM_NOT_FOUND, USAGE when every rule is 0, REPOSITORY_DAMAGED, REPOSITORY_DOUBTFUL: nothing was removed then */
 export async function pruneRepository(
   params: PruneRepositoryParams,
   context: OperationContext,
@@ -39,12 +39,14 @@ export async function pruneRepository(
     if (params.dryRun) {
       pruned = await prune(repository, { ...context, dryRun: true, without: new Set(leaving.map(({ id }) => id)) });
     } else {
+      const { overrideDoubt } = params;
+      if (leaving.length > 0) await repository.requireCertainty({ goOn: overrideDoubt });
       const gone: string[] = [];
       for (const point of leaving) {
         await remove(repository, point, context);
         if (point.action === 'remove') gone.push(point.id);
       }
-      pruned = await pruneAfter(repository, gone, context);
+      pruned = await pruneAfter(repository, gone, { ...context, overrideDoubt });
     }
     const removed = leaving.filter(({ action }) => action === 'remove').length;
     warnings.push(...clockWarnings(repository, points, 'write'));

@@ -14,13 +14,19 @@ import { listPacks } from './survey.ts';
 
 /** Only for a prune that is alone at work: what it lists again it keeps. @param name of the manifest */
 export async function settleLatePoint(core: RepositoryCore, name: string, id: string): Promise<void> {
+  const complete = await look(core, name);
+  if (complete) await core.tombstones.withdraw(id);
+  // Looked at twice: a listing may have been short.
+  else if (complete === false && (await look(core, name)) === false) await core.manifests.withdraw(name);
+}
+
+/** By new listings of indexes and packs. */
+async function look(core: RepositoryCore, name: string): Promise<boolean | null> {
   await core.refresh();
   const named = new LiveSet();
   named.addKnown(core.index);
   await listPacks(core, named);
-  const complete = await isComplete(core, name);
-  if (complete) await core.tombstones.withdraw(id);
-  else if (complete === false) await core.manifests.withdraw(name);
+  return isComplete(core, name);
 }
 
 /**

@@ -7,6 +7,7 @@ import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { childId } from '../format/node.ts';
+import { pointIdOf } from '../manifests.ts';
 import type { ContentRef, ManifestEnvelope } from '../port.ts';
 import { recallManifest } from '../recall.ts';
 import type { IdClass, RecordLocation } from '../records/record-index.ts';
@@ -52,7 +53,7 @@ export class LiveMarker {
    */
   async markAll(names: readonly string[]): Promise<void> {
     const tombstones = await this.#core.tombstones.ids();
-    const isRemoved = (name: string): boolean => tombstones.has(name.slice(name.lastIndexOf('/') + 1));
+    const isRemoved = (name: string): boolean => tombstones.has(pointIdOf(name));
     // Group by group: restore points of one VM share most of their maps, and what was looked up last is found soonest.
     const listed = names.filter((name) => !isRemoved(name)).sort();
     const open = await this.#markTogether(listed);
@@ -134,8 +135,8 @@ export class LiveMarker {
     try {
       manifest = await this.#core.manifests.get(name);
     } catch (error) {
-      // Removed since the listing.
-      if (isHvError(error, 'FILE_NOT_FOUND')) return;
+      // Removed since the listing: then there is a tombstone.
+      if (isHvError(error, 'FILE_NOT_FOUND') && (await this.#isRemoved(name))) return;
       const known = isHvError(error, 'REPOSITORY_DAMAGED') ? await recallManifest(this.#core, name) : null;
       if (known === null) throw error;
       manifest = known;
@@ -145,6 +146,10 @@ export class LiveMarker {
       const { root } = requireRef(ref, this.#core.config.blockSize);
       if (root !== null) await this.#walkTree(root, ref.height, met, block);
     }
+  }
+
+  async #isRemoved(name: string): Promise<boolean> {
+    return (await this.#core.tombstones.get(pointIdOf(name)).catch(() => null)) !== null;
   }
 
   async #walkTree(root: Buffer, height: number, met: OnNode, block: OnBlock): Promise<void> {

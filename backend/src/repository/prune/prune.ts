@@ -4,8 +4,11 @@
  */
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
+import { Certainty } from '../doubt/certainty.ts';
+import { asDoubt, sentences } from '../doubt/doubt.ts';
+import { pointIdOf } from '../manifests.ts';
 import type { PruneResult, Tombstone } from '../port.ts';
-import { isWaitedFor, listFenced } from '../sessions/fencing.ts';
+import { isWaitedFor, listFencedForSure } from '../sessions/fencing.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
 import { keepSpares } from '../spares.ts';
 import { blockedBy } from './blocked.ts';
@@ -23,38 +26,65 @@ export type PruneOptions = OperationContext & {
   finish?: (tombstone: Tombstone) => boolean;
   /** It has failed for want of room. */
   tight?: boolean;
+  /** A person says that nothing is missing: what is in doubt is told and keeps nothing from being deleted. */
+  overrideDoubt?: boolean;
 };
 
 const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0, blocked: [] };
 
-/** Where it cannot be known what a restore point needs no space is given back, and the result names it. */
+/**
+ * Where it cannot be known what a restore point needs no space is given back, and the result names it.
+ * @throws REPOSITORY_DOUBTFUL when something is missing that nobody has removed, or a listing is not what it must be: nothing has been deleted then
+ */
 export async function prune(core: RepositoryCore, options: PruneOptions = {}): Promise<PruneResult> {
-  if (options.dryRun) return estimate(core, await survey(core, options, '', options.without));
+  const goOn = (options.dryRun || options.overrideDoubt) ?? false;
+  const certainty = new Certainty(core, { goOn });
+  try {
+    return await (options.dryRun ? look : work)(core, certainty, options);
+  } catch (error) {
+    throw asDoubt(error, core.storage.location);
+  } finally {
+    for (const sentence of goOn ? sentences(certainty.doubts) : [])
+      options.warn?.(
+        `${options.dryRun ? 'A prune would delete nothing' : 'Deleted in spite of a doubt'}: ${sentence}.`,
+      );
+  }
+}
+
+async function look(core: RepositoryCore, certainty: Certainty, options: PruneOptions): Promise<PruneResult> {
+  await certainty.require();
+  return estimate(core, await survey(core, options, { self: '', certainty, without: options.without }));
+}
+
+async function work(core: RepositoryCore, certainty: Certainty, options: PruneOptions): Promise<PruneResult> {
   const handle = await core.sessions.register('prune', core.environment.identity().machine);
   try {
-    const others = (await core.sessions.list()).filter((state) => state.document.id !== handle.id);
+    const sessions = await core.sessions.list({ twice: true });
+    certainty.requireSession(sessions, handle.id);
+    const others = sessions.filter((state) => state.document.id !== handle.id);
     for (const { doubt, alive } of others) if (doubt !== undefined && alive) options.warn?.(doubt);
     if (others.some((state) => state.alive && state.document.kind === 'prune')) {
       options.warn?.('Another prune is at work in this repository; this one gives way.');
       return NOTHING;
     }
+    await certainty.require();
     // Repositories of before there were copies get them here.
     await keepSpares(core.storage);
-    await finishRemovals(core, options);
-    return await run(core, handle, options);
+    await finishRemovals(core, certainty, options);
+    return await run(core, handle, certainty, options);
   } finally {
     await handle.end().catch(() => undefined);
   }
 }
 
 /** Deletes the manifests of restore points whose removal was cut short behind the tombstone, and tombstones past their time. */
-async function finishRemovals(core: RepositoryCore, { finish }: PruneOptions): Promise<void> {
+async function finishRemovals(core: RepositoryCore, certainty: Certainty, { finish }: PruneOptions): Promise<void> {
   for (const { name, id } of await core.manifests.unfinished()) {
     const tombstone = await core.tombstones.get(id).catch(() => null);
     if (tombstone?.late !== undefined) await settleLatePoint(core, name, id);
     else if (tombstone !== null && (finish?.(tombstone) ?? true)) await core.manifests.withdraw(name);
   }
-  const present = (await core.manifests.present()).map((name) => name.slice(name.lastIndexOf('/') + 1));
+  const present = (await certainty.present()).map(pointIdOf);
   await dropOldTombstones(core, new Set(present));
 }
 
@@ -70,10 +100,15 @@ function estimate(core: RepositoryCore, found: Survey): PruneResult {
   };
 }
 
-async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOptions): Promise<PruneResult> {
+async function run(
+  core: RepositoryCore,
+  handle: SessionHandle,
+  certainty: Certainty,
+  options: PruneOptions,
+): Promise<PruneResult> {
   const total = { ...NOTHING };
   for (;;) {
-    const found = await survey(core, options, handle.id);
+    const found = await survey(core, options, { self: handle.id, certainty });
     if (found.marker.unknown.size > 0) return { ...total, blocked: blockedBy(core, found.marker.unknown) };
     const room = await tightRoom(core, found, options.tight === true && total.packsDeleted === 0);
     const step = room === null ? found : { ...found, dead: deadWithin(core, found, room), thin: [] };
@@ -84,7 +119,7 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
         );
       return total;
     }
-    const done = await runStep(core, handle, options, step, room !== null);
+    const done = await runStep(core, handle, certainty, { options, found: step, isTight: room !== null });
     total.freedBytes += done.freedBytes;
     total.pendingBytes = done.pendingBytes;
     total.packsDeleted += done.packsDeleted;
@@ -95,13 +130,12 @@ async function run(core: RepositoryCore, handle: SessionHandle, options: PruneOp
   }
 }
 
-/** @param isTight writes no more than it must */
+/** @param by.isTight writes no more than it must */
 async function runStep(
   core: RepositoryCore,
   handle: SessionHandle,
-  options: PruneOptions,
-  found: Survey,
-  isTight: boolean,
+  certainty: Certainty,
+  { options, found, isTight }: { options: PruneOptions; found: Survey; isTight: boolean },
 ): Promise<PruneResult> {
   const context = { ...options, renew: () => handle.renew() };
   const { rewritten, writtenBytes, indexBytes } = await rewritePacks(core, handle.id, found.live, found.thin, context);
@@ -114,14 +148,14 @@ async function runStep(
   const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable, isTight);
   const mark = leaving.length > 0 ? await core.marks.create(leaving) : null;
   if (mark !== null) {
-    const alive = (await listFenced(core, handle.id)).filter(isWaitedFor);
+    const alive = (await listFencedForSure(core, handle.id, certainty)).filter(isWaitedFor);
     await core.marks.recordWaiting(
       mark,
       alive.map((state) => state.document.id),
     );
   }
   await handle.renew();
-  const swept = await sweep(core, handle, found);
+  const swept = await sweep(core, handle, found, { certainty, mark });
   for (const state of found.sessions) if (!state.alive) await core.sessions.forget(state);
   if (!isTight || swept.packsDeleted > 0) await fillLedger(core);
   const freed = swept.freedBytes + (await core.storage.housekeep()) - writtenBytes - indexBytes - named;

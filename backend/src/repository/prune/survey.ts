@@ -1,6 +1,7 @@
 /** What of a repository lives and what may go: the first phase of prune (docs/format.md §6, steps 1 to 3). */
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
+import type { Certainty } from '../doubt/certainty.ts';
 import {
   PACK_HEADER_LENGTH,
   PACK_TARGET_LENGTH,
@@ -11,7 +12,7 @@ import {
 import type { IndexedPack } from '../format/index-format.ts';
 import { pointIdOf } from '../manifests.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
-import { listFenced } from '../sessions/fencing.ts';
+import { listFencedForSure } from '../sessions/fencing.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import { LiveSet, type PackState } from './live-set.ts';
 import { LiveMarker } from './mark-live.ts';
@@ -42,14 +43,14 @@ export interface Survey {
 
 /**
  * Finds out what lives. The order of the listings matters (docs/format.md §6, step 1).
- * @param self id of the session that asks; '' when it has none
- * @param without ids of restore points to be thought away, for an estimate
+ * @param by.self id of the session that asks; '' when it has none
+ * @param by.without ids of restore points to be thought away, for an estimate
+ * @throws REPOSITORY_DOUBTFUL, REPOSITORY_DAMAGED
  */
 export async function survey(
   core: RepositoryCore,
   options: OperationContext,
-  self: string,
-  without: ReadonlySet<string> = new Set(),
+  { self, certainty, without = new Set() }: { self: string; certainty: Certainty; without?: ReadonlySet<string> },
 ): Promise<Survey> {
   const { unreadable } = await core.refresh();
   const live = new LiveSet();
@@ -60,8 +61,8 @@ export async function survey(
   await listed.learn(core.storage, (id) => live.get(id)?.length);
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
   const candidates = live.size;
-  const sessions = self === '' ? await core.sessions.list() : await listFenced(core, self);
-  const present = await core.manifests.present();
+  const sessions = self === '' ? await core.sessions.list() : await listFencedForSure(core, self, certainty);
+  const present = await certainty.present();
   const names = present.filter((name) => !without.has(name.slice(name.lastIndexOf('/') + 1)));
 
   const marker = new LiveMarker(core, live, options);

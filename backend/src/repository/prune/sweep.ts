@@ -1,10 +1,11 @@
 /** The second phase of prune: deletes what is marked once nobody can need it (docs/format.md §6, step 6). */
 import type { RepositoryCore } from '../core.ts';
+import type { Certainty } from '../doubt/certainty.ts';
 import { indexName, packName } from '../format/ids.ts';
 import { pointIdOf } from '../manifests.ts';
 import type { Mark } from '../marks.ts';
 import type { ContentRef } from '../port.ts';
-import { isWaitedFor, listFenced } from '../sessions/fencing.ts';
+import { isWaitedFor, listFencedForSure } from '../sessions/fencing.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
 import { pinnedPoints } from './reader-pins.ts';
 import { replaceIndexes } from './reindex.ts';
@@ -16,19 +17,29 @@ export interface SweepResult {
   packsDeleted: number;
 }
 
-export async function sweep(core: RepositoryCore, handle: SessionHandle, found: Survey): Promise<SweepResult> {
+/** @param by.mark the one that was just made; null when there was nothing to mark */
+export async function sweep(
+  core: RepositoryCore,
+  handle: SessionHandle,
+  found: Survey,
+  { certainty, mark: made }: { certainty: Certainty; mark: Mark | null },
+): Promise<SweepResult> {
   const result: SweepResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0 };
   const sizeOf = (mark: Mark): number => mark.packs.reduce((sum, id) => sum + (found.listed.get(id) ?? 0), 0);
   // Sessions first, then manifests: who is no longer listed has published what it will ever publish.
-  const sessions = (await listFenced(core, handle.id)).filter(isWaitedFor);
+  const sessions = (await listFencedForSure(core, handle.id, certainty)).filter(isWaitedFor);
   const alive = new Set(sessions.map((state) => state.document.id));
   const over: Mark[] = [];
-  for (const mark of await core.marks.list()) {
+  const marks = await core.marks.list();
+  if (made !== null) certainty.requireMark(marks, made.id);
+  for (const mark of marks) {
     if (mark.waiting === null) await core.marks.recordWaiting(mark, [...alive]);
     if (mark.waiting!.some((id) => alive.has(id))) result.pendingBytes += sizeOf(mark);
     else over.push(mark);
   }
-  const due = await keepNeeded(core, handle, found, over, result);
+  const due = await keepNeeded(core, handle, found, { over, result, certainty });
+  // What is deleted below belongs to the repository that was opened, not to one that has come in its place.
+  await certainty.requireSameRepository();
   for (const mark of over) if (!due.includes(mark)) result.pendingBytes += sizeOf(mark);
   for (const mark of due) {
     await handle.renew();
@@ -65,12 +76,11 @@ async function keepNeeded(
   core: RepositoryCore,
   handle: SessionHandle,
   found: Survey,
-  over: readonly Mark[],
-  result: SweepResult,
+  { over, result, certainty }: { over: readonly Mark[]; result: SweepResult; certainty: Certainty },
 ): Promise<Mark[]> {
-  const present = await core.manifests.present();
+  const present = await certainty.present();
   const fresh = present.filter((name) => !found.manifests.has(name));
-  const readers = over.length > 0 ? await pinnedPoints(core, await listFenced(core, handle.id)) : [];
+  const readers = over.length > 0 ? await pinnedPoints(core, await listFencedForSure(core, handle.id, certainty)) : [];
   if (readers === null) found.pinWarnings.unreadable();
   const due: Mark[] = [];
   const bases: ContentRef[] = [];
@@ -124,7 +134,10 @@ async function removeIndexes(core: RepositoryCore): Promise<number> {
   return freed;
 }
 
+/** Looked at twice: what it supersedes would come back to life without it. */
 async function supersedesListed(core: RepositoryCore, name: string): Promise<boolean> {
   const old = new Set(core.catalog.indexes().get(name) ?? []);
-  return (await core.storage.list('indexes/')).some((object) => old.has(object.name.slice('indexes/'.length)));
+  const look = async (): Promise<boolean> =>
+    (await core.storage.list('indexes/')).some((object) => old.has(object.name.slice('indexes/'.length)));
+  return old.size > 0 && ((await look()) || (await look()));
 }

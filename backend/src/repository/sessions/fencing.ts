@@ -3,6 +3,7 @@
  * at any time. So they are fenced, and what they announced is hidden, before anybody acts on it (docs/format.md §5, rule 6).
  */
 import type { RepositoryCore } from '../core.ts';
+import type { Certainty } from '../doubt/certainty.ts';
 import { pointIdOf } from '../manifests.ts';
 import type { AnnouncedPoint, SessionState } from './session-registry.ts';
 
@@ -12,6 +13,24 @@ import type { AnnouncedPoint, SessionState } from './session-registry.ts';
  */
 export async function listFenced(core: RepositoryCore, self: string): Promise<SessionState[]> {
   const states = (await core.sessions.list()).filter((state) => state.document.id !== self);
+  return fenceAll(core, states);
+}
+
+/** The same before something is deleted: @throws REPOSITORY_DOUBTFUL when its own session is not in the listing */
+export async function listFencedForSure(
+  core: RepositoryCore,
+  self: string,
+  certainty: Certainty,
+): Promise<SessionState[]> {
+  const states = await core.sessions.list({ twice: true });
+  certainty.requireSession(states, self);
+  return fenceAll(
+    core,
+    states.filter((state) => state.document.id !== self),
+  );
+}
+
+async function fenceAll(core: RepositoryCore, states: SessionState[]): Promise<SessionState[]> {
   for (const state of states) {
     if (state.unsure) await core.sessions.sight(state);
     if (!state.expired) continue;

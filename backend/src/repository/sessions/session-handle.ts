@@ -192,8 +192,15 @@ export class SessionHandle {
     await this.put(`claim-${deadSession}`, { session: deadSession });
   }
 
-  /** Ends it: its objects go, or where delete is refused an end object comes. */
-  async end(): Promise<void> {
+  /**
+   * Ends it: its objects go, or where delete is refused an end object comes.
+   * @param leavesPacks that no restore point needs: it ends and stays, so that they are explained until somebody uses or removes them
+   */
+  async end(leavesPacks = false): Promise<void> {
+    if (leavesPacks) {
+      const ended = await this.#documents.put(nameOf(this.id, 'end'), { id: this.id }).catch(() => 0);
+      if (ended > 0) return;
+    }
     try {
       // The newest renewal last, so that a crash in between leaves a session that can still be judged.
       for (const name of this.#names) if (!isRenewal(name)) await this.#storage.delete(name);

@@ -1,5 +1,5 @@
 /** Who is at work in a repository (docs/format.md §6): sessions are registered, renewed, ended, and judged by others. */
-import { isHvError } from '../../support/errors.ts';
+import { HvError, isHvError } from '../../support/errors.ts';
 import type { DocumentStore } from '../document-store.ts';
 import type { Environment } from '../environment.ts';
 import { SESSION_LIFETIME_MS } from '../format/constants.ts';
@@ -40,6 +40,9 @@ export interface SessionState {
   /** Its end cannot be told before somebody has noted that it was seen: {@link SessionRegistry.sight}. */
   unsure?: boolean;
 }
+
+/** Others may be renewing or fencing it at the same time. */
+const MAX_FENCE_ATTEMPTS = 100;
 
 /** A restore point that a session was about to publish. */
 export interface AnnouncedPoint {
@@ -97,10 +100,13 @@ export class SessionRegistry {
     this.#storageAhead = there > after ? there - after : Math.min(0, there - before);
   }
 
-  /** All sessions that are listed; those that ended properly are not. An unreadable one counts as alive. */
-  async list(): Promise<SessionState[]> {
+  /**
+   * All sessions that are listed; those that ended properly are not. An unreadable one counts as alive.
+   * @param options.twice by two listings, before something is deleted: what only one of them lacks is there
+   */
+  async list(options: { twice?: boolean } = {}): Promise<SessionState[]> {
     const objects = new Map<string, string[]>();
-    for (const { name } of await this.#storage.list('sessions/')) {
+    for (const name of await this.#names(options.twice ?? false)) {
       const [, id, part] = name.split('/');
       if (id === undefined || part === undefined || !isRandomId(id)) continue;
       objects.set(id, [...(objects.get(id) ?? []), name]);
@@ -111,6 +117,12 @@ export class SessionRegistry {
       if (state !== null) states.push(state);
     }
     return states;
+  }
+
+  async #names(twice: boolean): Promise<string[]> {
+    const look = async () => (await this.#storage.list('sessions/')).map(({ name }) => name);
+    const names = await look();
+    return twice ? [...new Set([...names, ...(await look())])].sort() : names;
   }
 
   /**
@@ -135,7 +147,9 @@ export class SessionRegistry {
    */
   async fence(state: SessionState, byHand = false): Promise<AnnouncedPoint[] | null> {
     const folder = nameOf(state.document.id, '');
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
+      // Its newest renewal is there, and is not listed.
+      if (attempt > MAX_FENCE_ATTEMPTS) throw new HvError('IO_ERROR', `The listing of ${folder} stays short`);
       const names = (await this.#storage.list(folder)).map(({ name }) => name);
       const last = names.filter(isRenewal).at(-1);
       const document = last && ((await this.#documents.find(last)) as SessionDocument | null);

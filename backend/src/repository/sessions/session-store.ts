@@ -20,6 +20,8 @@ import type { SessionHandle } from './session-handle.ts';
 export class SessionStore {
   readonly core: RepositoryCore;
   readonly sink: PackSink;
+  /** Packs that this session has stored or goes on with, whether an index names them or not. */
+  packs = 0;
   readonly setting: ZstdSetting;
   /** Packs of others whose records this session's contents rely on. */
   readonly relied = new Set<string>();
@@ -35,6 +37,7 @@ export class SessionStore {
     this.setting = compression;
     this.sink = new PackSink(core.storage, core.packOwner(handle.id), {
       packStored: (pack) => {
+        this.packs += 1;
         this.#loose.add(pack.id);
         core.index.addLoose(pack);
         for (const { kind, id } of pack.records) this.#pending[classOf(kind)].delete(keyOf(id));
@@ -116,6 +119,7 @@ export class SessionStore {
 
   /** Goes on with a complete pack of a dead session. */
   adopt(pack: IndexedPack): void {
+    this.packs += 1;
     this.#loose.add(pack.id);
     this.core.index.addLoose(pack);
     this.sink.adopt(pack);

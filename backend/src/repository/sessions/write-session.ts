@@ -27,6 +27,10 @@ export class RepositoryWriteSession implements WriteSession {
   /** Ends the renewals. */
   readonly #rest: () => void;
   #closed = false;
+  /** Dead sessions whose packs this one answers for. */
+  #claims = 0;
+  /** A restore point that counts. */
+  #published = false;
 
   private constructor(core: RepositoryCore, handle: SessionHandle, options: SessionOptions) {
     this.#core = core;
@@ -155,6 +159,7 @@ export class RepositoryWriteSession implements WriteSession {
     const manifestBytes = await this.#core.manifests.publish(manifest);
     await this.#requireCounted(manifest, hiddenBefore);
     if (this.#handle.isExpired() || (await this.#relied.isDoubtful())) await this.#withdrawIfBroken(manifest);
+    this.#published = true;
     await this.#note(manifest);
     return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
   }
@@ -177,7 +182,7 @@ export class RepositoryWriteSession implements WriteSession {
     this.#rest();
     for (const writer of this.#writers) await writer.drain();
     await this.#store.close();
-    await this.#handle.end().catch(() => undefined);
+    await this.#handle.end(!this.#published && this.#store.packs + this.#claims > 0).catch(() => undefined);
   }
 
   /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
@@ -190,6 +195,7 @@ export class RepositoryWriteSession implements WriteSession {
     if (dead.length === 0) return;
     await this.#core.findLoose();
     const wanted = new Set(dead.flatMap((state) => [state.document.id, ...state.claims]));
+    this.#claims = wanted.size;
     for (const session of wanted) await this.#handle.claim(session);
     for (const pack of [...this.#core.index.loosePacks.values()]) {
       if (!wanted.has(pack.sessionId) || this.#core.index.doomed.has(pack.id)) continue;

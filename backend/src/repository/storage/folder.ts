@@ -9,6 +9,7 @@ import { HvError, isHvError } from '../../support/errors.ts';
 import type { RandomAccessFile } from '../../support/file.ts';
 import type { GatheredWrites } from '../../support/gathered-writes.ts';
 import { mayBeOurs } from '../foreign-names.ts';
+import { CONFIG_NAME } from '../format/constants.ts';
 import { isRandomId } from '../format/ids.ts';
 import { isWriterDead, writerName } from '../process-identity.ts';
 import { FileCache } from './file-cache.ts';
@@ -16,6 +17,7 @@ import { type Files, systemFiles } from './files.ts';
 import { FolderPut } from './folder-put.ts';
 import { FolderRoom } from './folder-room.ts';
 import { placeFile } from './place-file.ts';
+import type { PresentFolders } from './present-folders.ts';
 import {
   DEFAULT_GET_LIMIT,
   damaged,
@@ -44,6 +46,7 @@ export class FolderStorage implements Storage {
   readonly room: StorageRoom;
   readonly #files: Files;
   readonly #open: FileCache;
+  readonly #present: PresentFolders;
   /** Folders known to exist, so that a put does not ask each time. */
   readonly #folders = new Set<string>();
   #counter = 0;
@@ -61,6 +64,7 @@ export class FolderStorage implements Storage {
     this.grain = files.grain ?? 1;
     this.#open = new FileCache(files.open, 64);
     this.room = new FolderRoom(this.location, files, () => this.#temporaryPath());
+    this.#present = new PresentFolders(this.location, files, CONFIG_NAME);
   }
 
   async put(name: string, data: Uint8Array): Promise<boolean> {
@@ -114,6 +118,14 @@ export class FolderStorage implements Storage {
   }
 
   async get(name: string, limit = DEFAULT_GET_LIMIT): Promise<Buffer> {
+    // A file that is kept open would be the one that was there before.
+    if (name === CONFIG_NAME) await this.#open.forget(this.#path(name));
+    const bytes = await this.#get(name, limit);
+    this.#present.isRepository ||= name === CONFIG_NAME;
+    return bytes;
+  }
+
+  #get(name: string, limit: number): Promise<Buffer> {
     return this.#open.use(this.#path(requireObjectName(name)), async (file) => {
       const size = await file.size();
       if (size > limit)
@@ -134,7 +146,7 @@ export class FolderStorage implements Storage {
 
   async folders(prefix: string): Promise<Map<string, string>> {
     const root = this.#path(prefix.slice(0, -1));
-    const entries = await this.#files.entries(root);
+    const entries = await this.#present.entries(prefix);
     const folders = entries.flatMap(({ name, kind }) => (kind === 'folder' && mayBeOurs(name) ? [name] : []));
     const found = new Map<string, string>();
     const look = async (folder: string): Promise<void> => {
@@ -149,7 +161,7 @@ export class FolderStorage implements Storage {
   }
 
   entries(folder: string): Promise<StorageEntry[]> {
-    return this.#files.entries(folder === '' ? this.location : this.#path(folder.slice(0, -1)));
+    return this.#present.entries(folder);
   }
 
   /** The time of a file that was created just now, by the file server's clock. */
@@ -254,10 +266,9 @@ export class FolderStorage implements Storage {
   }
 
   async #listFolder(prefix: string, depth: number, sizes: boolean): Promise<ObjectInfo[]> {
-    const folder = prefix === '' ? this.location : this.#path(prefix.slice(0, -1));
     const names: string[] = [];
     const folders: string[] = [];
-    for (const { name, kind } of await this.#files.entries(folder)) {
+    for (const { name, kind } of await this.#present.entries(prefix)) {
       if ((prefix === '' && name === TEMPORARY) || kind === 'other' || !mayBeOurs(name)) continue;
       if (kind === 'folder') folders.push(`${prefix}${name}/`);
       else names.push(name);

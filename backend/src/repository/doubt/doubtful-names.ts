@@ -1,0 +1,23 @@
+/** Names that resemble an object which is not there under its own: renamed, encrypted by somebody, cut, in another case. */
+import type { RepositoryCore } from '../core.ts';
+import { foreignNames } from '../foreign-names.ts';
+import type { Doubt } from './doubt.ts';
+
+/** What lies in these decides over deletion. Packs and indexes come and go, and one that is missing makes nothing else garbage. */
+const DECIDING = ['', 'manifests/', 'ledger/', 'removed/', 'holds/', 'sessions/', 'marks/', 'keys/'];
+const POINT = /[0-7][0-9A-HJKMNP-TV-Z]{25}/i;
+
+export async function doubtfulNames(core: RepositoryCore): Promise<Doubt[]> {
+  const found: Doubt[] = [];
+  let removed: ReadonlySet<string> | undefined;
+  for (const folder of DECIDING)
+    for (const { path, reason, verdict } of await foreignNames(core.storage, folder)) {
+      if (verdict !== 'doubtful') continue;
+      // What was made of a restore point that has been removed since is nobody's loss.
+      const point = POINT.exec(path.slice(path.lastIndexOf('/') + 1))?.[0].toUpperCase();
+      removed ??= await core.tombstones.ids();
+      if (point !== undefined && removed.has(point)) continue;
+      found.push({ kind: 'name', path, message: `${JSON.stringify(path)}: ${reason}` });
+    }
+  return found;
+}

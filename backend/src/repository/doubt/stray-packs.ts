@@ -1,0 +1,25 @@
+/** Packs where there is no restore point at all, and nothing says that there ever was one. */
+import type { RepositoryCore } from '../core.ts';
+import type { Doubt } from './doubt.ts';
+
+/**
+ * What a backup leaves that did not get to an end is explained by its session, and what is about to go by its mark. Anything else was
+ * part of a restore point once: it is unknown what became of that.
+ */
+export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
+  if ((await core.storage.list('packs/')).length === 0) return [];
+  await core.refresh();
+  await core.findLoose();
+  const sessions = new Set((await core.sessions.list()).flatMap(({ document, claims }) => [document.id, ...claims]));
+  let packs = 0;
+  const count = ({ id, sessionId }: { id: string; sessionId: string }): void => {
+    if (!sessions.has(sessionId) && !core.index.doomed.has(id)) packs += 1;
+  };
+  core.catalog.eachPack(count);
+  for (const pack of core.index.loosePacks.values()) count(pack);
+  if (packs === 0) return [];
+  // Last: who stored a pack that was listed, and is no longer at work, has published what he will ever publish.
+  if ((await core.manifests.present()).length > 0 || (await core.ledger.names()).size > 0) return [];
+  const message = `there is no restore point, and nothing says that there ever was one, beside ${packs} packs of data`;
+  return [{ kind: 'manifests', path: 'manifests', message }];
+}
