@@ -34,6 +34,7 @@ export async function withRoom<T>(
         const way = ways.shift();
         if (way === undefined) throw error;
         given = await way().catch((problem) => {
+          if (isHvError(problem, 'REPOSITORY_DOUBTFUL')) throw problem;
           context.warn?.(`No room could be made: ${(problem as Error).message}`);
           return 0;
         });

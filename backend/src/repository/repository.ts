@@ -210,7 +210,7 @@ export class StoredRepository implements Repository {
     return { ...result, freedBytes };
   }
 
-  async #dropGarbage(context: OperationContext): Promise<number> {
+  async #dropGarbage(context: PruneOptions): Promise<number> {
     const bytes = await dropCertainGarbage(this.core, context);
     this.#dropped += bytes;
     return bytes;

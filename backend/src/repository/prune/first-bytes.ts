@@ -8,6 +8,7 @@
  */
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
+import { Certainty } from '../doubt/certainty.ts';
 import { indexName, packName } from '../format/ids.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import { survey } from './survey.ts';
@@ -19,7 +20,9 @@ const ENOUGH = 1024 * 1024;
 export async function dropLeftovers(core: RepositoryCore): Promise<number> {
   const before = await core.storage.room?.free();
   const freed = await core.storage.housekeep();
-  for (const state of await core.sessions.list()) if (isOver(state)) await core.sessions.forget(state);
+  // Those of writers explain packs that no restore point needs: they go with these.
+  for (const state of await core.sessions.list())
+    if (isOver(state) && state.document.kind !== 'backup') await core.sessions.forget(state);
   const after = await core.storage.room?.free();
   return Math.max(freed, (after ?? 0) - (before ?? 0));
 }
@@ -27,12 +30,18 @@ export async function dropLeftovers(core: RepositoryCore): Promise<number> {
 /**
  * Deletes indexes that name nothing but packs without a live record, then such packs, until there is a little room.
  * @returns bytes that were given back; 0 when nothing is certain
- * @throws what a survey does: nothing was deleted then
+ * @param context.overrideDoubt as of a prune
+ * @throws REPOSITORY_DOUBTFUL, and what a survey does: nothing was deleted then
  */
-export async function dropCertainGarbage(core: RepositoryCore, context: OperationContext): Promise<number> {
+export async function dropCertainGarbage(
+  core: RepositoryCore,
+  context: OperationContext & { overrideDoubt?: boolean },
+): Promise<number> {
   const { room } = core.storage;
   if (room === undefined || (await isAnybodyThere(core))) return 0;
-  const found = await survey(core, context, '');
+  const certainty = new Certainty(core, { goOn: context.overrideDoubt });
+  await certainty.require();
+  const found = await survey(core, context, { self: '', certainty });
   // What is missing or unreadable may be the reason why something looks dead.
   if (found.marker.unknown.size > 0) return 0;
   if (found.unreadable.length > 0 || found.marker.missingBlocks > 0 || found.sessions.some((one) => !isOver(one)))
@@ -42,6 +51,7 @@ export async function dropCertainGarbage(core: RepositoryCore, context: Operatio
     .indexesOf(dead)
     .filter((name) => core.catalog.packsOf(name).every(({ id }) => dead.has(id)));
   const packs = found.dead.filter(({ id }) => isNamedBy(core, id, whole));
+  await certainty.requireSameRepository();
   let freed = 0;
   // Indexes first: a pack that an index names must be there.
   for (const name of [...whole.map(indexName), ...packs.map(({ id }) => packName(id))]) {
@@ -64,7 +74,7 @@ function isNamedBy(core: RepositoryCore, packId: string, names: readonly string[
 }
 
 const isAnybodyThere = async (core: RepositoryCore): Promise<boolean> =>
-  (await core.sessions.list()).some((state) => !isOver(state));
+  (await core.sessions.list({ twice: true })).some((state) => !isOver(state));
 
 /** Dead for certain, or ended: by time alone is not enough, as a fence cannot be put. */
 const isOver = ({ alive, expired }: SessionState): boolean => !alive && !expired;

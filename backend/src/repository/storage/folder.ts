@@ -17,7 +17,7 @@ import { type Files, systemFiles } from './files.ts';
 import { FolderPut } from './folder-put.ts';
 import { FolderRoom } from './folder-room.ts';
 import { placeFile } from './place-file.ts';
-import type { PresentFolders } from './present-folders.ts';
+import { PresentFolders } from './present-folders.ts';
 import {
   DEFAULT_GET_LIMIT,
   damaged,
