@@ -18,7 +18,7 @@ import { BLOCK, backup, GROUP, openMemory, randomSource, readAll, sampleBytes, s
 import { World } from './support/process.ts';
 
 const CHAIN = `chains/${GROUP}/00000001`;
-const JOB = `jobs/${GROUP}/1/1-started`;
+const JOB = `jobs/${GROUP}/01JD9QK4T4W6QY3Z8B7N5M2XRA/1-started`;
 /** Objects that no restore point needs, or that can be made again. */
 const DISPENSABLE = /^(indexes|sessions|marks|damaged|chains|jobs|holds|removed)\//;
 
