@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { type HyperVHost, type HyperVOptions, openHyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
 import { madeOnce } from '../support/made-once.ts';
@@ -75,7 +75,7 @@ export async function makeDouble(
   }
   const server = await madeOnce('wmi-double', [join(ROOT, 'backend', 'src'), join(DOUBLE, 'double')], bundleServer);
   const variables = {
-    PSModulePath: join(DOUBLE, 'modules'),
+    HVBACKUP_HELPER_MODULES: delimiter + join(DOUBLE, 'modules'),
     WMI_DOUBLE_NODE: process.execPath,
     WMI_DOUBLE_SERVER: join(server, 'server.mjs'),
     WMI_DOUBLE_HOST: directory,
