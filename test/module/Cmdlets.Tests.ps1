@@ -395,7 +395,7 @@ Describe 'Repair-VMBackupRepository' {
             ok = $false; objects = 9; restored = @(); restoredPoints = @(); packsRewritten = 0; rewritten = @(); indexesWritten = 1; packsIndexed = 3; quarantined = @('indexes/ab'); healed = 2; damages = @(); moreDamages = 0
             losses = @($loss); moreLosses = 0; dryRun = $false; durationMs = 100
         }
-        Assert-Canned -Method 'repository/repair' -Result $result
+        Assert-Canned -Method 'repository/repair' -Result $result -Optional 'from'
         Use-FakeBackend -Folder $fake -Script @{ 'repository/repair' = @(@{ result = $result }) }
         $repaired = Repair-VMBackupRepository -Repository $repository -WarningVariable warnings -WarningAction SilentlyContinue
         (Get-Received).params.repository | Should -Be $repository
@@ -581,7 +581,7 @@ Describe 'Remove-VMBackup' {
     AfterEach { Assert-Contract }
 
     BeforeEach {
-        $result = @{ pointId = $pointId; freedBytes = 1048576; pendingBytes = 2048 }
+        $result = @{ pointId = $pointId; blocked = @(); freedBytes = 1048576; pendingBytes = 2048 }
         Assert-Canned -Method 'point/remove' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/remove' = @(@{ result = $result }) }
     }

@@ -57,15 +57,15 @@ Describe 'Parameters' {
         @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost Credential ReadMethod ExportFolder' }
         @{ Name = 'Start-VMBackupTrace'; Expected = 'Path Anonymize' }
         @{ Name = 'Stop-VMBackupTrace'; Expected = '' }
-        @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository Passphrase' }
+        @{ Name = 'Repair-VMBackupRepository'; Expected = 'Repository From FromPassphrase Passphrase' }
         @{ Name = 'Approve-VMBackupRemoval'; Expected = 'Repository Passphrase Force' }
         @{ Name = 'Get-VMBackupRepositoryKey'; Expected = 'Repository Passphrase' }
         @{ Name = 'Add-VMBackupRepositoryKey'; Expected = 'Repository NewPassphrase Label Passphrase' }
         @{ Name = 'Remove-VMBackupRepositoryKey'; Expected = 'Id Repository Passphrase Force' }
         @{ Name = 'Get-VMBackupSession'; Expected = 'Repository Passphrase' }
         @{ Name = 'Stop-VMBackupSession'; Expected = 'Id Repository Passphrase Force' }
-        @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository Force Passphrase' }
-        @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly Force Passphrase' }
+        @{ Name = 'Remove-VMBackup'; Expected = 'Id Repository OverrideDoubt Force Passphrase' }
+        @{ Name = 'Invoke-VMBackupRetention'; Expected = 'Repository Name KeepLast KeepHourly KeepDaily KeepWeekly KeepMonthly KeepYearly OverrideDoubt Force Passphrase' }
         @{ Name = 'Set-VMBackupHold'; Expected = 'Id Repository Release Passphrase' }
         @{ Name = 'Copy-VMBackup'; Expected = 'Repository Destination Id Name Compression LimitRate Passphrase DestinationPassphrase' }
         @{ Name = 'Get-VMBackupRepository'; Expected = 'Repository Passphrase' }

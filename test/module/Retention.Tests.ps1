@@ -26,7 +26,7 @@ Describe 'Invoke-VMBackupRetention' {
             @{ id = 'P1'; vmId = $vmId; vmName = 'web01'; createdAt = $created; action = 'remove'; reasons = @() }
             @{ id = 'P2'; vmId = $vmId; vmName = 'web01'; createdAt = $created; action = 'keep'; reasons = @('newest', 'daily 2026-11-21') }
         )
-        $result = @{ points = $points; removed = 1; freedBytes = 10; pendingBytes = 0; packsDeleted = 1; packsRewritten = 0; dryRun = $false }
+        $result = @{ points = $points; removed = 1; freedBytes = 10; pendingBytes = 0; packsDeleted = 1; packsRewritten = 0; blocked = @(); warnings = @(); dryRun = $false }
         Assert-Canned -Method 'repository/prune' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'repository/prune' = @(@{ result = $result }) }
     }
@@ -100,7 +100,7 @@ Describe 'Copy-VMBackup' {
             $about + @{ id = 'P2'; action = 'copied'; basePointId = 'P1' }
             $about + @{ id = 'P3'; action = 'failed'; error = @{ code = 'REPOSITORY_DAMAGED'; message = 'A block is damaged.' } }
         )
-        $result = @{ points = $points; copied = 1; skipped = 1; failed = 1; readBytes = 30; newBytes = 15; durationMs = 100 }
+        $result = @{ points = $points; copied = 1; healed = 0; skipped = 1; failed = 1; readBytes = 30; newBytes = 15; durationMs = 100 }
         Assert-Canned -Method 'point/copy' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/copy' = @(@{ result = $result }) }
     }

@@ -253,7 +253,7 @@ describe('repositories and restore points', () => {
     expect((await run(['prune', '--repository', 'backups', '--dry-run', '--json'], { pruneRepository })).json).toEqual(
       pruned,
     );
-    expect(pruneRepository.calls).toEqual([{ repository, dryRun: true }]);
+    expect(pruneRepository.calls).toEqual([{ repository, dryRun: true, overrideDoubt: false }]);
     const counts = {
       points: 1,
       vms: 1,

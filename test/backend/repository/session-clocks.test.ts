@@ -193,6 +193,7 @@ describe('a writer', () => {
     await expect(session.openContent(BLOCK)).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
     await expect(publish()).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
     await session.close();
-    expect(made.sessions()).toEqual([]);
+    // It leaves packs that no restore point needs, and says that it has ended for whoever finds them.
+    expect(made.sessions().filter((name) => name.endsWith('/end'))).toHaveLength(1);
   });
 });
