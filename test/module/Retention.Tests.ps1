@@ -34,7 +34,7 @@ Describe 'Invoke-VMBackupRetention' {
     It 'passes the rules on that are given, and tells what was done with each restore point' {
         $decisions = @(Invoke-VMBackupRetention -Repository $repository -KeepDaily 7 -KeepYearly 0 -Name 'web01' -Force)
         $sent = (Get-Received).params
-        @($sent.PSObject.Properties.Name | Sort-Object) | Should -Be @('dryRun', 'keepDaily', 'keepYearly', 'repository', 'vm')
+        @($sent.PSObject.Properties.Name | Sort-Object) | Should -Be @('dryRun', 'keepDaily', 'keepYearly', 'overrideDoubt', 'repository', 'vm')
         $sent.keepDaily | Should -Be 7
         $sent.dryRun | Should -BeFalse
         $decisions.Action | Should -Be @('Remove', 'Keep')
