@@ -9,7 +9,8 @@ function Restore-VMBackup {
         A virtual machine of the same id is refused unless -GenerateNewId gives the restored one another id, or -Replace
         replaces it; one that runs is never replaced. With -Replace the old one stays until the new one is complete.
 
-        Its network adapters are connected to nothing, unless -SwitchName or -SwitchMap says to what.
+        Its network adapters are connected to nothing, unless -SwitchName or -SwitchMap says to what; a warning names those that
+        are left so, also with -Replace.
     .PARAMETER Id
         Ids of restore points, or beginnings of them that no other restore point has.
     .PARAMETER Repository
@@ -134,7 +135,9 @@ function Restore-VMBackup {
                 $action = if ($Replace) { "Restore to $uri and replace the virtual machine there" } else { "Restore to $uri" }
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point", $action)) { continue }
                 if ($Replace -and -not $Force) {
-                    $question = "The virtual machine on $uri is replaced by restore point $point. What it holds now is lost. Go on?"
+                    $question = "The virtual machine on $uri is replaced by restore point $point. What it holds now is lost."
+                    if (-not $switches) { $question += ' Its network adapters are disconnected: -SwitchName or -SwitchMap connects them.' }
+                    $question += ' Go on?'
                     if (-not $PSCmdlet.ShouldContinue($question, 'Replace virtual machine')) { continue }
                 }
                 $parameters = @{

@@ -451,7 +451,7 @@ Describe 'Restore-VMBackup' {
 
     BeforeEach {
         $result = @{
-            restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @('No switch.')
+            restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @('No switch: --switch (-SwitchMap in PowerShell).')
             disks = @(@{ index = 0; path = '/lab/copy.vhdx'; size = 136365211648; writtenBytes = 4096 })
             networkAdapters = @(
                 @{ name = 'Front'; macAddress = '00155D000001'; dynamicMacAddress = $true; switchName = 'Lab' }
@@ -474,7 +474,7 @@ Describe 'Restore-VMBackup' {
         $sent.path | Should -Match 'VMs$'
         $restored.VMName | Should -Be 'copy'
         $restored.Disks[0].Path | Should -Be '/lab/copy.vhdx'
-        $warnings | Should -Be @('No switch.')
+        $warnings | Should -Be @('No switch: -SwitchMap.')
     }
 
     It 'connects network adapters to what they are mapped to, and says what they are connected to' {

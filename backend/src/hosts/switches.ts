@@ -63,7 +63,11 @@ export function switchFor<S extends HostSwitch>(choice: SwitchChoice<S>, old: st
   return (own ?? choice.find(({ from }) => from === undefined))?.to;
 }
 
-/** Sentences for the result. @param recorded adapters as they were backed up @param made as they are now */
+/**
+ * Sentences for the result. One that was on no switch, and stays the same adapter on none, needs no word.
+ * @param recorded adapters as they were backed up
+ * @param made as they are now
+ */
 export function adapterWarnings(
   recorded: readonly VmNetworkAdapter[],
   made: readonly VmNetworkAdapter[],
@@ -75,11 +79,24 @@ export function adapterWarnings(
       ? [`No network adapter was connected to the virtual switch "${from}" when the backup was made.`]
       : [],
   );
-  const apart = made.filter(({ switchName }) => switchName === undefined);
-  const all = apart.length === made.length;
-  if (made.length === 0) return unused;
-  if (apart.length === 0) return [...(newAddresses ? ['Network adapters have new MAC addresses.'] : []), ...unused];
-  const which = all ? 'Network adapters' : `Network adapters (${apart.map(({ name }) => `"${name}"`).join(', ')})`;
-  const addresses = newAddresses ? 'have new MAC addresses and ' : '';
-  return [`${which} ${addresses}are not connected; connect them when the VM may go online.`, ...unused];
+  const apart = made.flatMap((adapter, n) => {
+    if (adapter.switchName !== undefined) return [];
+    const old = (recorded[n]?.name === adapter.name ? recorded[n] : recorded.find(({ name }) => name === adapter.name))
+      ?.switchName;
+    return [{ name: adapter.name, old }];
+  });
+  const needsWord = newAddresses || choice.length > 0 || recorded.some(({ switchName }) => switchName !== undefined);
+  return [
+    ...(newAddresses && made.length > 0 ? ['Network adapters have new MAC addresses.'] : []),
+    ...(needsWord && apart.length > 0 ? [notConnected(apart)] : []),
+    ...unused,
+  ];
 }
+
+function notConnected(adapters: readonly { name: string; old: string | undefined }[]): string {
+  const list = adapters.map(({ name, old }) => `"${name}"${old === undefined ? '' : ` (was on "${old}")`}`).join(', ');
+  return `Network adapters that are not connected to a virtual switch: ${list}. Connect them when the VM may go online. ${MAP_ADVICE}`;
+}
+
+/** How network adapters are connected in the same step. */
+export const MAP_ADVICE = 'A restore connects those that --switch (-SwitchMap in PowerShell) gives a virtual switch.';

@@ -12,6 +12,7 @@ import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { readWhole } from './read-whole.ts';
 import { whileReading } from './reading.ts';
+import { unplugged } from './unplugged.ts';
 import { withContent, withHost } from './with.ts';
 import { writeDisk } from './write-disk.ts';
 
@@ -65,7 +66,7 @@ async function restore(
     warnings.push(warning);
   });
   const kind = configuration ? 'vm' : 'data';
-  const replaced = params.replace && !params.newId && (await exists(host, body.vm.id));
+  const replaced = params.replace && !params.newId ? await present(host, body.vm.id) : undefined;
   const vm: VmDescription = {
     ...body.vm,
     disks: body.vm.disks.filter((disk) => selected.some((entry) => entry.index === disk.index)),
@@ -107,11 +108,15 @@ async function restore(
       vmName: restored.name,
       host: host.uri,
       kind,
-      replaced,
+      replaced: replaced !== undefined,
       disks,
       networkAdapters: restored.networkAdapters,
       ...holes.result,
-      warnings: [...warnings, ...planned.warnings],
+      warnings: [
+        ...warnings,
+        ...planned.warnings,
+        ...unplugged(replaced?.networkAdapters ?? [], body.vm.networkAdapters, restored.networkAdapters),
+      ],
     };
   } catch (error) {
     await planned.discard();
@@ -194,6 +199,7 @@ async function readConfiguration(
   }
 }
 
-async function exists(host: Host, vmId: string): Promise<boolean> {
-  return (await host.listVms()).some((vm) => vm.id === vmId);
+/** The VM that has the id now; undefined when none has. */
+async function present(host: Host, vmId: string): Promise<VmDescription | undefined> {
+  return (await host.listVms()).some((vm) => vm.id === vmId) ? await host.getVm(vmId) : undefined;
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openDisk } from '../../../backend/src/disk/index.ts';
+import { openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import { hashDevice } from '../../../build/demo/hash.ts';
 import { noise } from '../../../build/fixtures/content.ts';
 import { cli, ok, start } from '../support/cli.ts';
@@ -72,6 +73,39 @@ describe('restore', () => {
     expect(next.mode).toBe('full');
     expect(await world.hashes(next.restorePointId)).toEqual(disks.map(sha256));
     expect(world.backup('guest').mode).toBe('incremental');
+  });
+
+  it('over the original: names the network adapters that it unplugs, and how they are connected', async () => {
+    const connect = async (switchName?: string) => {
+      const host = await openSimulatedHost(world.host.slice('sim:'.length));
+      const adapter = { name: 'Front', macAddress: '00155D0A0001', dynamicMacAddress: false };
+      await host.configureVm(original.id, { networkAdapters: [{ ...adapter, ...(switchName ? { switchName } : {}) }] });
+      await host.close();
+    };
+    const { status, json, stderr } = cli(command('--replace'), world);
+    expect([status, json.warnings]).toEqual([0, []]);
+    // Connected since the backup was made, which knows of no switch.
+    await connect('LAN');
+    const replaced = cli(command('--replace'), world);
+    expect(replaced.json.warnings).toEqual([
+      expect.stringMatching(/replaced VM .* not any more: .*\(was on "LAN"\)\. .*--switch/),
+    ]);
+    expect(replaced.stderr).toContain('(was on "LAN")');
+    expect(stderr).not.toContain('switch');
+    // Connected when it was made.
+    await connect('LAN');
+    point = world.backup('guest').restorePointId;
+    const connected = ok(command('--replace'), world);
+    expect(connected.warnings).toEqual([
+      expect.stringMatching(/not connected to a virtual switch: "Front" \(was on "LAN"\)\. .*--switch/),
+    ]);
+    // As a new VM too, and not where they are mapped.
+    expect(ok(command('--new-id', '--name', 'beside'), world).warnings).toContainEqual(
+      expect.stringContaining('"Front" (was on "LAN")'),
+    );
+    await connect('LAN');
+    const mapped = ok(command('--replace', '--switch', 'LAN=LAN'), world);
+    expect([mapped.warnings, mapped.networkAdapters[0].switchName]).toEqual([[], 'LAN']);
   });
 
   it('as data only, and single disks', async () => {

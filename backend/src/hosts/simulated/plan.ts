@@ -68,10 +68,7 @@ function newIdentity(
     return { ...(request.newId ? newAdapter(adapter.name) : adapter), ...(to ? { switchName: to.name } : {}) };
   });
   const name = (request.name ?? source.name).toWellFormed();
-  // An adapter that was on no switch, and is the same, needs no word.
-  const wasConnected = source.networkAdapters.some(({ switchName }) => switchName !== undefined);
-  if (request.newId || wasConnected || choice.length > 0)
-    warnings.push(...adapterWarnings(source.networkAdapters, networkAdapters, request.newId, choice));
+  warnings.push(...adapterWarnings(source.networkAdapters, networkAdapters, request.newId, choice));
   if (request.newId && source.tpm)
     warnings.push("The virtual TPM's content opens only where the key protector of the original VM is known.");
   return { ...rest, id, name, state: 'Off', networkAdapters };
