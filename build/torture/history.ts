@@ -24,6 +24,9 @@ const COPIES = '/copies';
 const BLOCKS = 14;
 const GROUPS = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
 const EXPIRY_MS = 27 * 3600 * 1000;
+/** After that what dead processes reserved or left in `tmp/` may be removed, in a file system that cannot tell that they are dead. */
+const RESERVED_MS = 11 * 60_000;
+const LEFT_BEHIND_MS = 4 * 24 * 3600 * 1000;
 
 export interface TortureFigures {
   histories: number;
@@ -111,7 +114,6 @@ export class History {
     this.#keys = Object.fromEntries(
       [LOCATION, COPIES].map((location) => [location, this.random() < 0.5 ? new KeyRing(location, this.random) : null]),
     );
-    // Leftovers of dead writers are old enough to be removed.
     this.disk.now = Date.UTC(2020, 0, 1);
   }
 
@@ -150,6 +152,7 @@ export class History {
       this.#count('create', kind, faulty);
       this.disk.capacity = Number.POSITIVE_INFINITY;
       if (faulty.dead && kind === 'power cut') this.#powerCut();
+      this.#pass(RESERVED_MS);
     }
     const sound = soundProcess();
     await create(location, this.#files(sound), options, this.machines.process('one'), sound);
@@ -228,6 +231,7 @@ export class History {
     this.#count(action.name, kind, faulty);
     this.disk.capacity = Number.POSITIVE_INFINITY;
     this.machines.kill(process);
+    if (kind !== null) this.#pass(RESERVED_MS);
     if (faulty.dead && (kind === 'power cut' || this.random() < 0.2)) this.#powerCut();
     if (faulty.dead || action.name.startsWith('key change')) await this.#tryKeys();
     await this.#inspect(faulty.dead);
@@ -343,6 +347,7 @@ export class History {
   async #collectGarbage(): Promise<void> {
     this.#pass(EXPIRY_MS);
     const disk = this.disk.clone();
+    disk.now += LEFT_BEHIND_MS;
     for (const location of [LOCATION, COPIES]) {
       const verify = async (repository: StoredRepository): Promise<void> => {
         if (location === LOCATION) await this.#verifyListed(repository);

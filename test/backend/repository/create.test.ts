@@ -42,6 +42,8 @@ function world(seed: number, hardLinks: boolean) {
     });
     disk.capacity = Number.POSITIVE_INFINITY;
     if (faulty.dead && kind === 'power cut') disk.powerCut(random);
+    // Nothing tells that the process is dead, in which this one goes on: what it reserved is old by now.
+    disk.now += 11 * 60_000;
     return faulty.fired > 0;
   };
   const sound = () => new FolderStorage(LOCATION, files(soundProcess()));

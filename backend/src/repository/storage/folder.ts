@@ -18,6 +18,7 @@ import { FolderPut } from './folder-put.ts';
 import { FolderRoom } from './folder-room.ts';
 import { placeFile } from './place-file.ts';
 import { PresentFolders } from './present-folders.ts';
+import { breakReservation, isReservation, temporaryOf } from './reservation.ts';
 import {
   DEFAULT_GET_LIMIT,
   damaged,
@@ -201,13 +202,17 @@ export class FolderStorage implements Storage {
   async housekeep(): Promise<number> {
     let freed = 0;
     const folder = this.#path(TEMPORARY);
-    for (const entry of await this.#files.entries(folder)) {
+    const entries = await this.#files.entries(folder);
+    // Without the time by the clock of the share, what others have there stays.
+    const now = entries.length === 0 ? undefined : await this.clock().catch(() => undefined);
+    for (const entry of entries) {
       const file = path.join(folder, entry.name);
       const stat = await this.#files.stat(file);
       if (stat === undefined) continue;
-      const dead = isWriterDead(entry.name);
-      if (dead !== true && Date.now() - stat.mtimeMs < FOREIGN_LEFTOVER_MS) continue;
-      await this.#files.remove(file);
+      const isOld = now !== undefined && now - stat.mtimeMs >= FOREIGN_LEFTOVER_MS;
+      if (isWriterDead(temporaryOf(entry.name) ?? entry.name) !== true && !isOld) continue;
+      if (isReservation(entry.name)) await breakReservation(folder, entry.name, this.#files);
+      else await this.#files.remove(file);
       // A file that has its final name too gives nothing back.
       if (stat.links <= 1) freed += stat.size;
     }
@@ -325,7 +330,7 @@ async function inTurns<T>(
 
 /** What an interrupted creation leaves, by folder: temporary files, reservations, keys of a repository that never was. */
 const LEFTOVERS: ReadonlyMap<string, (name: string) => boolean> = new Map([
-  [TEMPORARY, (name: string) => isWriterDead(name) !== null || /^name-[0-9a-f]{64}$/.test(name)],
+  [TEMPORARY, (name: string) => isWriterDead(name) !== null || isReservation(name)],
   ['keys', isRandomId],
 ]);
 

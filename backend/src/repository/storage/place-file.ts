@@ -1,10 +1,8 @@
 /** Gives a finished file its name without ever replacing one: the folder's put-if-absent (docs/format.md §1). */
-import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
-import { isWriterDead, writerName } from '../process-identity.ts';
 import type { Files } from './files.ts';
+import { Reservation, type ReservationOptions } from './reservation.ts';
 
 /** What systems answer where a file system has no hard links. */
 const NO_HARD_LINKS = new Set([
@@ -18,12 +16,10 @@ const NO_HARD_LINKS = new Set([
   'UNKNOWN',
   'EACCES',
 ]);
-/** A reservation is held for milliseconds; of an unknown machine's, this age proves that it was left behind. */
-const STALE_RESERVATION_MS = 10 * 60 * 1000;
 
 /**
- * @param temporary flushed file on the same file system; gone afterwards, unless false is returned
- * @param reservations folder for reservations where hard links are missing
+ * @param temporary flushed file on the same file system; gone afterwards, unless false is returned or the target's folder is missing
+ * @param reservations its folder, for reservations where hard links are missing
  * @returns false when `target` exists: nothing was changed
  */
 export async function placeFile(
@@ -31,8 +27,9 @@ export async function placeFile(
   target: string,
   reservations: string,
   files: Files,
+  options: ReservationOptions = {},
 ): Promise<boolean> {
-  const placed = await linkOrRename(temporary, target, reservations, files);
+  const placed = await linkOrRename(temporary, target, reservations, files, options);
   await files.syncName?.(target);
   // Also of a name that is taken: the caller goes by its being there, and who gave it may have died before this.
   await files.syncFolder(path.dirname(target)).catch((error) => {
@@ -42,68 +39,82 @@ export async function placeFile(
   return placed;
 }
 
-async function linkOrRename(temporary: string, target: string, reservations: string, files: Files): Promise<boolean> {
+async function linkOrRename(
+  temporary: string,
+  target: string,
+  reservations: string,
+  files: Files,
+  options: ReservationOptions,
+): Promise<boolean> {
   try {
     await files.link(temporary, target);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const code = codeOf(error);
     if (code === 'EEXIST') return false;
-    if (!NO_HARD_LINKS.has(code)) throw toHvError(error, target);
-    return renameReserved(temporary, target, reservations, files);
+    if (!NO_HARD_LINKS.has(code) || (await hasHardLinks(temporary, files))) throw toHvError(error, target);
+    return renameReserved(temporary, target, reservations, files, options);
   }
   // The object is there; a second name in tmp is housekeeping's when it cannot be removed.
   await files.remove(temporary).catch(() => undefined);
   return true;
 }
 
-/** An exclusively created reservation stands in for the link: whoever holds it may look and rename. */
-async function renameReserved(temporary: string, target: string, folder: string, files: Files): Promise<boolean> {
-  const name = path.relative(path.dirname(folder), target).replaceAll(path.sep, '/');
-  const reservation = path.join(folder, `name-${createHash('sha256').update(name).digest('hex')}`);
-  await reserve(reservation, target, files);
+/**
+ * Whether hard links are missing, or one was refused for another reason: a writer that renames beside one that links would
+ * replace what that one has just named.
+ */
+async function hasHardLinks(temporary: string, files: Files): Promise<boolean> {
+  const second = `${temporary}-link`;
   try {
-    if (await files.exists(target)) return false;
+    await files.link(temporary, second);
+  } catch (error) {
+    if (NO_HARD_LINKS.has(codeOf(error))) return false;
+    if (codeOf(error) !== 'EEXIST') throw toHvError(error, second);
+  }
+  await files.remove(second).catch(() => undefined);
+  return true;
+}
+
+/** A reservation stands in for the link: whoever holds it may look and rename. */
+async function renameReserved(
+  temporary: string,
+  target: string,
+  folder: string,
+  files: Files,
+  options: ReservationOptions,
+): Promise<boolean> {
+  const reservation = await Reservation.take(temporary, target, folder, files, options);
+  if (reservation === null) return false;
+  try {
+    if (await files.exists(target)) {
+      await reservation.release().catch(() => undefined);
+      return false;
+    }
     await files.rename(temporary, target);
-    return true;
+    // Where removing a file is not one step, who broke the reservation may remove what was renamed meanwhile.
+    if (!(await reservation.isHeld())) throw brokenInto(target);
   } catch (error) {
-    throw toHvError(error, target);
-  } finally {
-    await files.remove(reservation).catch(() => undefined);
+    const isMissing = codeOf(error) === 'ENOENT';
+    const isThere = isMissing && (await files.exists(temporary));
+    // A share may yet do what it has reported as failed, as long as there is something to rename.
+    if (isThere || (await hasRemoved(temporary, files))) await reservation.release().catch(() => undefined);
+    throw isMissing && !isThere ? brokenInto(target) : toHvError(error, target);
   }
+  await reservation.release().catch(() => undefined);
+  return true;
 }
 
-async function reserve(reservation: string, target: string, files: Files): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if (await createReservation(reservation, files)) return;
-    if (await isStale(reservation, files)) await files.remove(reservation);
-    else await delay(25);
-  }
-  throw new HvError('IO_ERROR', `Another process holds the reservation of this name: ${target}`, {
-    advice: `Wait for it to finish; if it was killed, remove ${reservation}.`,
-    data: { path: target, reservation },
+const hasRemoved = (temporary: string, files: Files): Promise<boolean> =>
+  files.remove(temporary).then(
+    () => true,
+    () => false,
+  );
+
+/** The storage's caller begins again, with a new file, and then learns who has the name. */
+const brokenInto = (target: string): HvError =>
+  new HvError('IO_ERROR', `Another process took this one for dead while it gave a name: ${target}`, {
+    advice: 'Run the command again.',
+    data: { path: target, errno: 'EBUSY' },
   });
-}
 
-async function createReservation(reservation: string, files: Files): Promise<boolean> {
-  try {
-    const file = await files.open(reservation, 'create');
-    await file.writeFully(0, Buffer.from(writerName())).finally(() => file.close());
-    return true;
-  } catch (error) {
-    if (isHvError(error, 'FILE_EXISTS')) return false;
-    throw toHvError(error, reservation);
-  }
-}
-
-async function isStale(reservation: string, files: Files): Promise<boolean> {
-  try {
-    const stat = await files.stat(reservation);
-    if (stat === undefined) return false;
-    const file = await files.open(reservation, 'read');
-    const text = Buffer.alloc(Math.min(stat.size, 256));
-    const length = await file.readUpTo(0, text).finally(() => file.close());
-    return isWriterDead(text.toString('utf8', 0, length)) === true || Date.now() - stat.mtimeMs > STALE_RESERVATION_MS;
-  } catch {
-    return false;
-  }
-}
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
