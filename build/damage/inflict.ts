@@ -46,7 +46,7 @@ export async function inflict(folder: string, random: () => number, spared: Read
   const done: Inflicted = { kind, objects: [first], place: placeOf(first) };
   const path = join(folder, first);
   if (kind === 'delete') await rm(path);
-  else if (kind === 'eio') unreadable.add(path);
+  else if (kind === 'eio') unreadable.add(await identity(path));
   else if (kind === 'rename') await misname(path, random);
   else if (kind === 'exchange') {
     const others = names.filter((name) => placeOf(name) === done.place && name !== first);
@@ -109,7 +109,7 @@ async function exchange(one: string, other: string): Promise<void> {
 
 /** Puts the objects back as they were. @param original folder of the repository as it was */
 export async function undo(folder: string, original: string, inflicted: readonly Inflicted[]): Promise<void> {
-  unreadable.clear();
+  mendDisk();
   for (const name of inflicted.flatMap(({ objects }) => objects)) {
     await rm(join(folder, name), { force: true, recursive: true });
     await stat(dirname(join(folder, name))).catch(async () => {
@@ -120,20 +120,30 @@ export async function undo(folder: string, original: string, inflicted: readonly
   }
 }
 
-/** Files whose content the disk does not give any more, by path. */
+/** Files whose content the disk does not give any more. Another file of the same name lies elsewhere on the disk. */
 const unreadable = new Set<string>();
+
+async function identity(path: string): Promise<string> {
+  const { dev, ino } = await stat(path, { bigint: true });
+  return `${dev} ${ino}`;
+}
 
 const broken = (path: string): Error =>
   Object.assign(new Error('EIO'), { code: 'EIO', errno: -5, syscall: 'read', path });
+
+/** All disks give what is written on them again. */
+export function mendDisk(): void {
+  unreadable.clear();
+}
 
 /** From now on the folder storage meets what {@link inflict} made unreadable. */
 export function breakDisk(): void {
   const { open } = systemFiles;
   systemFiles.open = async (path, mode) => {
     const file = await open(path, mode);
-    if (mode !== 'read') return file;
-    const refuse = (): void => {
-      if (unreadable.has(path)) throw systemError(path);
+    if (mode !== 'read' || unreadable.size === 0 || !unreadable.has(await identity(path))) return file;
+    const refuse = (): never => {
+      throw systemError(path);
     };
     return new Proxy(file, {
       get(target, key) {

@@ -56,6 +56,7 @@ export async function campaign(options: {
       options.tell?.(number, problem);
     }
   } finally {
+    delete process.env.HVBACKUP_STORAGE_WAIT_SECONDS;
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   return { scenarios, counts, failures, seconds: (performance.now() - clock) / 1000 };

@@ -15,11 +15,13 @@ const { values } = parseArgs({
 });
 const seed = Number(values.seed);
 const only = values.only === undefined ? undefined : Number(values.only);
+const clock = performance.now();
 const report = await campaign({
   seed,
   from: only ?? Number(values.from),
   scenarios: only === undefined ? Number(values.scenarios) : 1,
   tell: (number, problem) => {
+    if (number % 50 === 49) console.error(`scenario ${number}: ${((performance.now() - clock) / 1000).toFixed(0)} s`);
     if (problem !== null)
       console.error(
         `DEFECT: scenario ${number}: ${problem}\nAgain: npm run damage -- --seed ${seed} --only ${number}\n`,

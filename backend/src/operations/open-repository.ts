@@ -38,14 +38,21 @@ export interface OpenRepositoryOptions {
  */
 export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
   const { storage, patience } = patientStorage(location, options);
-  await patience.run('', () => requireFolder(location));
   const { limiter, signal, passphrase, forContent } = options;
-  const repository = await openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
-    catalog: (id) => new SqliteCatalog(join(ownFolder('catalogs', options.stateDirectory), `${id}.sqlite`), id),
-    memory: (id) => new PointMemory(join(ownFolder('seen', options.stateDirectory), `${id}.sqlite`), vmNameOf),
-    passphrase,
-    forContent,
-  });
+  let repository: Repository;
+  try {
+    await patience.run('', () => requireFolder(location));
+    repository = await openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
+      catalog: (id) => new SqliteCatalog(join(ownFolder('catalogs', options.stateDirectory), `${id}.sqlite`), id),
+      memory: (id) => new PointMemory(join(ownFolder('seen', options.stateDirectory), `${id}.sqlite`), vmNameOf),
+      passphrase,
+      forContent,
+    });
+  } catch (error) {
+    // A server that is asked again and again for what does not open would run out of files.
+    await storage.close();
+    throw error;
+  }
   const place = new PlaceMemory(ownFolder('seen', options.stateDirectory), storage.location);
   const known = place.repositoryId;
   if (known === null) place.note(repository.id);
@@ -77,9 +84,12 @@ export async function createRepository(
     });
   if (!isRepository) await patience.quick(() => createDirectoryDurably(storage.location, PRIVATE_FOLDER));
   await settleFolder(storage.location);
-  const { id } = await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
-  new PlaceMemory(ownFolder('seen', options.stateDirectory), storage.location).note(id);
-  await storage.close();
+  try {
+    const { id } = await initRepository(storage, { blockSize: options.blockSize, passphrase: options.passphrase });
+    new PlaceMemory(ownFolder('seen', options.stateDirectory), storage.location).note(id);
+  } finally {
+    await storage.close();
+  }
   return openRepository(location, options);
 }
 
