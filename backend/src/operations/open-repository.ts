@@ -7,6 +7,7 @@ import { SqliteCatalog } from '../catalog/sqlite-catalog.ts';
 import { CONFIG_NAME } from '../repository/format/constants.ts';
 import { initRepository, openStoredRepository } from '../repository/open.ts';
 import type { ManifestEnvelope, Repository } from '../repository/port.ts';
+import type { StoredRepository } from '../repository/repository.ts';
 import { isVacant } from '../repository/storage/folder.ts';
 import { throttledStorage } from '../repository/storage/throttled.ts';
 import { ManifestBody } from '../schema/manifest.ts';
@@ -39,7 +40,7 @@ export interface OpenRepositoryOptions {
 export async function openRepository(location: string, options: OpenRepositoryOptions = {}): Promise<Repository> {
   const { storage, patience } = patientStorage(location, options);
   const { limiter, signal, passphrase, forContent } = options;
-  let repository: Repository;
+  let repository: StoredRepository;
   try {
     await patience.run('', () => requireFolder(location));
     repository = await openStoredRepository(limiter ? throttledStorage(storage, limiter, signal) : storage, {
