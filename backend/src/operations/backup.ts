@@ -18,7 +18,7 @@ import { appendChain, chainRecord, retireReferencePoints } from './chain.ts';
 import { clockWarnings } from './clock-warnings.ts';
 import { withFullExplained } from './full-repository.ts';
 import { forgetHolds } from './holds.ts';
-import { JobLock, jobLockPath, machineName } from './job-lock.ts';
+import { JobLock, jobLockPath, jobOwner } from './job-lock.ts';
 import { recordCheckpoint, recordEnd, recordStart } from './journal.ts';
 import { cleanUpAfterCrash } from './recover.ts';
 import { ReferenceNotes } from './reference-notes.ts';
@@ -163,7 +163,7 @@ class Backup {
       startedAt: new Date().toISOString(),
       checkpointLabel: `HyperVBackup ${jobId}`,
       checkpointsBefore: before.map((checkpoint) => checkpoint.id),
-      owner: { machine: machineName(), pid: process.pid, lockPath },
+      owner: jobOwner(lockPath),
     };
     await recordStart(this.#repository.records, job);
     return job;

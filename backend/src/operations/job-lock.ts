@@ -2,12 +2,14 @@
  * Proof of life of a running job: an exclusive SQLite transaction on a file of this machine. The operating system
  * drops the lock with the process, however it ends, so a lock that can be taken belongs to nobody alive.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { JobStarted } from '../schema/manifest.ts';
 import { toHvError } from '../support/errors.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
+import { hardwareName, isGone, processIdentity } from '../support/owner.ts';
 import { ensurePrivateFile } from '../support/private-file.ts';
 import { stateFolder } from '../support/state-directory.ts';
 
@@ -50,11 +52,17 @@ function isBusy(error: unknown): boolean {
 export const jobLockPath = (repositoryId: string, vmId: string): string =>
   resolve(join(stateFolder('locks'), `${repositoryId}-${vmId}.lock`));
 
-/**
- * Names this machine for the crash journal. The host name alone can repeat (clones, containers), so the system's own
- * machine id is added where there is one.
- */
-export function machineName(): string {
+/** What a job says of its process in the crash journal. */
+export const jobOwner = (lockPath: string): JobStarted['owner'] => ({
+  machine: machineName(),
+  pid: process.pid,
+  lockPath,
+  process: processIdentity(),
+  hardware: hardwareName(),
+});
+
+/** For people; clones have the same. */
+function machineName(): string {
   try {
     return `${hostname()}/${readFileSync('/etc/machine-id', 'utf8').trim()}`;
   } catch {
@@ -63,28 +71,11 @@ export function machineName(): string {
 }
 
 /**
- * Whether the owner of a journalled job is proven dead. A job of another machine never is: only its own machine can
- * tell (DESIGN §5, step 2).
- * @param heldPath lock that the caller holds itself; a job that recorded it is over
+ * Whether the process of a journalled job is proven dead, which only its own machine can do. Older software did not say enough.
+ * @param heldPath lock that the caller holds: on the same machine, since the same start, no other process or job does
  */
-export function isOwnerDead(owner: { machine: string; pid: number; lockPath: string }, heldPath: string): boolean {
-  if (owner.machine !== machineName()) return false;
-  if (owner.lockPath === heldPath) return true;
-  // The state directory was another one then: its lock still tells, if it is still there.
-  if (existsSync(owner.lockPath)) {
-    const lock = JobLock.tryAcquire(owner.lockPath);
-    lock?.release();
-    return lock !== null;
-  }
-  return !processExists(owner.pid);
-}
-
-function processExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it exists and belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
+export function isOwnerDead({ process: began, hardware, lockPath }: JobStarted['owner'], heldPath: string): boolean {
+  if (began === undefined) return false;
+  if (began.machine === processIdentity().machine && lockPath === heldPath) return true;
+  return isGone(began, hardware ?? null);
 }

@@ -2,11 +2,9 @@
  * The crash journal (DESIGN §5, step 1): what a backup is about to do to a VM, recorded in the repository before it does
  * it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint, ended.
  */
-import { basename, join, relative } from 'node:path';
 import type { RecordStore } from '../repository/port.ts';
 import { JobCheckpoint, JobStarted } from '../schema/manifest.ts';
 import { isHvError } from '../support/errors.ts';
-import { stateLocation } from '../support/state-directory.ts';
 import { listRecords, type Problems, readRecord } from './read-record.ts';
 
 export interface OpenJob {
@@ -42,17 +40,6 @@ export async function recordEnd(records: RecordStore, job: { vmId: string; jobId
 }
 
 /**
- * Whether the job lives is asked of its lock, and asking opens the file: whoever can write to the repository could have any file opened, and on
- * Windows this account sign in at any server. A lock that does not lie where ours do is no lock.
- */
-function withOwnLock(job: JobStarted): JobStarted {
-  const inLocks = relative(join(stateLocation(), 'locks'), job.owner.lockPath);
-  return inLocks !== '' && inLocks === basename(job.owner.lockPath)
-    ? job
-    : { ...job, owner: { ...job.owner, lockPath: '' } };
-}
-
-/**
  * Jobs of a VM that were started and never ended, oldest first. What they are whose record cannot be read nobody knows: nothing
  * is done about them, and `problems` tells.
  */
@@ -75,8 +62,7 @@ export async function openJobs(records: RecordStore, vmId: string, problems?: Pr
     const checkpoint = checkpointPath
       ? JobCheckpoint.safeParse(await readRecord(records, checkpointPath, problems))
       : null;
-    if (started.success)
-      jobs.push({ started: withOwnLock(started.data), checkpointId: checkpoint?.data?.checkpointId ?? null });
+    if (started.success) jobs.push({ started: started.data, checkpointId: checkpoint?.data?.checkpointId ?? null });
   }
   return jobs;
 }

@@ -4,8 +4,9 @@
  */
 import type { Host, RecoveryCheckpoint, ReferencePoint } from '../hosts/port.ts';
 import type { Repository } from '../repository/port.ts';
-import { ManifestBody } from '../schema/manifest.ts';
+import { type JobStarted, ManifestBody } from '../schema/manifest.ts';
 import { isHvError } from '../support/errors.ts';
+import { machineLabel } from '../support/machine-label.ts';
 import { appendChain, chainRecord, readChain } from './chain.ts';
 import { isOwnerDead } from './job-lock.ts';
 import { type OpenJob, openJobs, recordEnd } from './journal.ts';
@@ -30,10 +31,10 @@ export async function cleanUpAfterCrash(
   );
   for (const job of jobs) {
     const { started } = job;
-    if (!isOwnerDead(started.owner, heldLock)) {
+    if (!isOwnerDead(started.owner, heldLock) && !(await isForgotten(repository, started))) {
       warnings.push(
         `An earlier backup (job ${started.jobId}, started ${started.startedAt} on ${started.owner.machine}) has not ended. ` +
-          'Its checkpoint is left alone: only that machine can tell whether it still runs.',
+          'Its checkpoint is left alone: only that machine can tell whether it still runs. Two days after its start, when it has no session any more, the next backup removes it.',
       );
       continue;
     }
@@ -62,6 +63,26 @@ export async function cleanUpAfterCrash(
     }
   }
   return warnings;
+}
+
+/** A job's session begins soon after its start, is renewed as long as it works, and lasts a day without that. */
+const FORGOTTEN_MS = 2 * 24 * 3600 * 1000;
+
+/**
+ * Whether a job whose process cannot be proven dead is over all the same: it is older than any session that is not renewed, and its process
+ * has no session. So what a machine leaves that never comes back is not left for ever.
+ */
+async function isForgotten(repository: Repository, { startedAt, owner }: JobStarted): Promise<boolean> {
+  const age = repository.clock().believed - Date.parse(startedAt);
+  if (!(age >= FORGOTTEN_MS)) return false;
+  const machine = machineLabel(owner.process?.machine ?? owner.machine).toLowerCase();
+  const sessions = await repository.sessions();
+  return !sessions.some(
+    (session) =>
+      session.state === 'active' &&
+      (session.machine === 'unknown' || session.machine.toLowerCase() === machine) &&
+      (session.process === owner.pid || session.machine === 'unknown'),
+  );
 }
 
 /** Errors of a host about one checkpoint, not about everything. */

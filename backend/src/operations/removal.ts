@@ -5,9 +5,9 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PruneResult, Repository } from '../repository/port.ts';
-import { isDead, type ProcessIdentity, processIdentity } from '../repository/process-identity.ts';
 import { HvError, isHvError, toHvError } from '../support/errors.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
+import { isDead, type ProcessIdentity, processIdentity } from '../support/owner.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { stateFolder } from '../support/state-directory.ts';
 import { isUlid } from '../support/ulid.ts';

@@ -1,5 +1,5 @@
 /** What of the world a repository depends on; tests give their own. */
-import { isDead, type ProcessIdentity, processIdentity } from './process-identity.ts';
+import { isDead, type ProcessIdentity, processIdentity } from '../support/owner.ts';
 
 export interface Environment {
   /** Milliseconds since 1970. */

@@ -116,6 +116,9 @@ export const JobStarted = z.object({
     pid: z.number().int(),
     /** File whose exclusive lock the job holds while it lives; on that machine only. */
     lockPath: z.string(),
+    /** Its process (support/owner.ts), and what tells its machine from clones; older software says neither. */
+    process: z.object({ machine: z.string(), pid: z.number().int(), start: z.string() }).optional(),
+    hardware: z.string().nullable().optional(),
   }),
 });
 export type JobStarted = z.infer<typeof JobStarted>;

@@ -11,6 +11,7 @@ import { ulid } from '../../../backend/src/support/ulid.ts';
 import { FaultStorage, MemoryStorage } from '../repository/support/memory-storage.ts';
 import { BLOCK, backup, createMemoryRepository, openMemory, sampleBytes } from '../repository/support/model.ts';
 import { scratchForEach } from '../support/scratch.ts';
+import { deadOwner } from './support/dead-owner.ts';
 
 const SIZE = 8 * BLOCK;
 const scratch = scratchForEach('unreadable');
@@ -131,8 +132,7 @@ describe('records that cannot be read', () => {
       guestBackup: 'full',
       label,
     });
-    const { machineName } = await import('../../../backend/src/operations/job-lock.ts');
-    const owner = { machine: machineName(), pid: 999_999_999, lockPath: '/nowhere' };
+    const owner = deadOwner();
     const jobId = ulid();
     await records.put(`jobs/${vmId}/${jobId}/1-started`, {
       schema: 1,

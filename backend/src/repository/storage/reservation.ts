@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HvError, isHvError } from '../../support/errors.ts';
-import { isWriterDead } from '../process-identity.ts';
+import { isWriterDead } from '../../support/owner.ts';
 import type { Files } from './files.ts';
 
 export interface ReservationOptions {
