@@ -112,6 +112,8 @@ export async function undo(folder: string, original: string, inflicted: readonly
   mendDisk();
   for (const name of inflicted.flatMap(({ objects }) => objects)) {
     await rm(join(folder, name), { force: true, recursive: true });
+    // What an earlier damage had renamed has its old name again by now.
+    if (!(await isThere(join(original, name)))) continue;
     await stat(dirname(join(folder, name))).catch(async () => {
       const { mkdir } = await import('node:fs/promises');
       await mkdir(dirname(join(folder, name)), { recursive: true });
@@ -119,6 +121,12 @@ export async function undo(folder: string, original: string, inflicted: readonly
     await copyFile(join(original, name), join(folder, name));
   }
 }
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 /** Files whose content the disk does not give any more. Another file of the same name lies elsewhere on the disk. */
 const unreadable = new Set<string>();

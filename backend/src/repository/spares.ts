@@ -130,7 +130,9 @@ export async function restoreFromSpares(
     written.push(path);
     if (options.dryRun || (await storage.put(path, bytes))) return;
     // Its bytes are worth nothing with the copy at hand; where they can be read they are kept all the same.
-    await aside.keep(path);
+    await aside.keep(path).catch((error) => {
+      if (!isHvError(error, ...UNUSABLE)) throw error;
+    });
     await aside.drop(path);
     await storage.put(path, bytes);
   };

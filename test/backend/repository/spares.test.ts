@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { checkOf } from '../../../backend/src/repository/format/config.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
+import { HvError } from '../../../backend/src/support/errors.ts';
 import { closedAfterEach } from './support/closing.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
 import { backup, openMemory, sampleBytes, verifyAll } from './support/model.ts';
@@ -11,8 +12,19 @@ const CONFIG = 'hvbackup-repository.json';
 const CHEAP = { n: 2, r: 1, p: 1 };
 const opened = closedAfterEach<StoredRepository>();
 
-async function create(passphrase?: string): Promise<MemoryStorage> {
-  const storage = new MemoryStorage();
+/** Some of what was put lies on sectors that do not read any more; what is put in its place lies elsewhere. */
+class BadSectors extends MemoryStorage {
+  readonly bad = new Set<unknown>();
+
+  override async get(name: string, limit?: number): Promise<Buffer> {
+    if (this.bad.has(this.objects.get(name)))
+      throw new HvError('IO_ERROR', `${name}: input/output error`, { data: { errno: 'EIO' } });
+    return super.get(name, limit);
+  }
+}
+
+async function create(passphrase?: string): Promise<BadSectors> {
+  const storage = new BadSectors();
   await initRepository(storage, { blockSize: 64 * 1024, passphrase, kdfCost: CHEAP });
   return storage;
 }
@@ -26,11 +38,12 @@ async function open(storage: MemoryStorage, passphrase?: string): Promise<Stored
 const keyNames = (storage: MemoryStorage): string[] =>
   [...storage.objects.keys()].filter((name) => name.startsWith('keys/'));
 
-const damages: [string, (storage: MemoryStorage, name: string) => void][] = [
+const damages: [string, (storage: BadSectors, name: string) => void][] = [
   ['gone', (storage, name) => void storage.objects.delete(name)],
   ['cut', (storage, name) => void storage.objects.set(name, storage.objects.get(name)!.subarray(0, 100))],
   ['flipped', (storage, name) => flip(storage, name)],
   ['empty', (storage, name) => void storage.objects.set(name, Buffer.alloc(0))],
+  ['on a bad sector', (storage, name) => void storage.bad.add(storage.objects.get(name))],
 ];
 
 function flip(storage: MemoryStorage, name: string): void {
