@@ -4,11 +4,12 @@ import { join, resolve } from 'node:path';
 import type { ContentRef, Repository } from '../repository/port.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../schema/export.ts';
 import type { ManifestDisk } from '../schema/manifest.ts';
-import { HvError, isHvError } from '../support/errors.ts';
+import { HvError } from '../support/errors.ts';
 import { PRIVATE_FOLDER } from '../support/file.ts';
 import { makeFolder } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
+import { contentNeed } from './content-need.ts';
 import { baseContent, findImage, writeDifference } from './export-difference.ts';
 import { checkFormat, formatWarnings, imageSize, isFullLength, openWriter } from './export-format.ts';
 import { HoleReport, namingDamage } from './holes.ts';
@@ -47,7 +48,7 @@ export async function exportPoint(params: ExportPointParams, context: OperationC
         .filter((disk) => disk.content === null)
         .map((disk) => `Disk ${disk.index} is not in the restore point: ${disk.skipped}.`);
       await whileReading(repository, base ? [point, base] : [point], 'export', context, async () => {
-        const targets = await planTargets(repository, point, base, directory, params);
+        const targets = await planTargets(repository, point, base, directory, params, context, warnings);
         warnings.push(...targets.flatMap(({ disk }) => formatWarnings(point, disk, params)));
         for (const target of targets) files.push(await exportDisk(repository, point, target, params, context, holes));
       });
@@ -71,6 +72,8 @@ async function planTargets(
   base: Point | undefined,
   directory: string,
   params: ExportPointParams,
+  context: OperationContext,
+  warnings: string[],
 ): Promise<Target[]> {
   const disks = selectDisks(point, params.disks);
   await makeFolder(directory, PRIVATE_FOLDER);
@@ -83,32 +86,24 @@ async function planTargets(
     targets.push({ disk, path, base: content && image ? { content, image } : undefined });
   }
   const sizes = targets.map((target) =>
-    sizeUp(repository, target, params).catch((error) => {
+    sizeUp(repository, target, params, context).catch((error) => {
       throw namingDamage(error, point, target.disk.index);
     }),
   );
-  await requireRoom(directory, await Promise.all(sizes));
+  const advice = 'Free space there, export to another place, or only some of the disks.';
+  await requireRoom(directory, await Promise.all(sizes), { advice, warn: (message) => warnings.push(message) });
   return targets;
 }
 
-/** What an image will take, to the repository's block: its data, and for a raw one the length of the disk. */
-async function sizeUp(repository: Repository, { disk, path, base }: Target, params: ExportPointParams): Promise<Image> {
-  const whole = [{ offset: 0, length: disk.size }];
-  const reader = await repository.openContent(disk.content!);
-  let dataBytes = 0;
-  try {
-    for await (const range of base ? repository.differences(base.content, disk.content!) : whole) {
-      for await (const { kind, length } of reader.extents(range.offset, range.length)) {
-        if (kind === 'data') dataBytes += length;
-      }
-    }
-  } catch (error) {
-    // What cannot be read takes no room; how much lies behind it is then not known before.
-    if (!params.allowHoles || !isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
-  } finally {
-    await reader.close();
-  }
-  return { path, dataBytes, fileBytes: isFullLength(params) ? imageSize(disk, params) : dataBytes };
+async function sizeUp(
+  repository: Repository,
+  { disk, path, base }: Target,
+  params: ExportPointParams,
+  { signal }: OperationContext,
+): Promise<Image> {
+  const { allowHoles } = params;
+  const need = await contentNeed(repository, disk.content!, { base: base?.content, allowHoles, signal });
+  return { ...need, path, fileBytes: isFullLength(params) ? imageSize(disk, params) : need.most };
 }
 
 async function exportDisk(

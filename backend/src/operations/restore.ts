@@ -1,4 +1,5 @@
 /** Restoring a restore point as a VM: planned, its disks written, then realised all at once. */
+import { dirname } from 'node:path';
 import { createVhdxWriter } from '../disk/index.ts';
 import type { Host, PlannedVm } from '../hosts/port.ts';
 import type { Repository } from '../repository/port.ts';
@@ -8,10 +9,12 @@ import type { VmDescription } from '../schema/vm.ts';
 import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
+import { contentNeed } from './content-need.ts';
 import { HoleReport, namingDamage } from './holes.ts';
 import { type Point, readPoint } from './points.ts';
 import { readWhole } from './read-whole.ts';
 import { whileReading } from './reading.ts';
+import { type Image, requireRoom } from './target-room.ts';
 import { unplugged } from './unplugged.ts';
 import { withContent, withHost } from './with.ts';
 import { writeDisk } from './write-disk.ts';
@@ -81,6 +84,7 @@ async function restore(
     switches: params.switches,
   });
   try {
+    await requireDisksFit(repository, point, selected, planned, params, context, warnings);
     const written = new Map<number, number>();
     for (const disk of selected) {
       const onHole = (offset: number, length: number) => holes.add(disk.index, offset, length);
@@ -122,6 +126,31 @@ async function restore(
     await planned.discard();
     throw error;
   }
+}
+
+/** Before the first byte: a VM that is replaced stays until the new one is whole, so its disks make no room. @throws DISK_FULL */
+async function requireDisksFit(
+  repository: Repository,
+  point: Point,
+  disks: readonly ManifestDisk[],
+  planned: PlannedVm,
+  { allowHoles, replace }: RestorePointParams,
+  { signal }: OperationContext,
+  warnings: string[],
+): Promise<void> {
+  const images: Image[] = [];
+  for (const disk of disks) {
+    const need = await contentNeed(repository, disk.content!, { allowHoles, signal }).catch((error) => {
+      throw namingDamage(error, point, disk.index);
+    });
+    images.push({ ...need, path: planned.diskPath(disk.index), fileBytes: need.most });
+  }
+  if (images.length === 0) return;
+  const leaving = replace ? ' The VM that is replaced keeps its room until the new one is whole.' : '';
+  const advice = `Free space there, restore to another host, or only some of the disks.${leaving}`;
+  // The folder of the plan goes when it does not fit: the one it lies in is named.
+  const folder = dirname(dirname(images[0]!.path));
+  await requireRoom(folder, images, { advice, warn: (message) => warnings.push(message) });
 }
 
 async function restoreDisk(

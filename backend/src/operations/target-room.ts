@@ -1,6 +1,7 @@
 /** Whether a file system can hold an image: asked before the first byte is written, not found out hours later. */
 import { statfs } from 'node:fs/promises';
 import { HvError } from '../support/errors.ts';
+import { type FreeOptions, type Need, requireFree } from '../support/free-space.ts';
 
 /** File systems with a limit that images meet, by the type that statfs(2) tells on Linux; other systems tell none. */
 const LARGEST_FILE: Record<number, { name: string; bytes: number }> = {
@@ -8,10 +9,8 @@ const LARGEST_FILE: Record<number, { name: string; bytes: number }> = {
   61267: { name: 'ext4', bytes: 2 ** 44 - 4096 }, // 0xef53, with its usual blocks of 4 KiB
 };
 
-export interface Image {
+export interface Image extends Need {
   path: string;
-  /** Bytes of the disk's data. Zeros take no space. */
-  dataBytes: number;
   /** Length the file will have, bytes, without the format's own structures. */
   fileBytes: number;
 }
@@ -20,29 +19,19 @@ export interface Image {
  * @param directory exists
  * @throws FILE_TOO_LARGE with the limit, DISK_FULL with what is needed and what is free
  */
-export async function requireRoom(directory: string, images: readonly Image[]): Promise<void> {
-  const { type, bavail, bsize } = await statfs(directory);
-  const limit = LARGEST_FILE[type];
+export async function requireRoom(directory: string, images: readonly Image[], options: FreeOptions): Promise<void> {
+  const type = (await statfs(directory).catch(() => null))?.type;
+  const limit = type === undefined ? undefined : LARGEST_FILE[type];
   const tooLarge = limit && images.find((image) => image.fileBytes > limit.bytes);
   if (tooLarge) {
     throw new HvError(
       'FILE_TOO_LARGE',
       `The image would be at least ${tooLarge.fileBytes} bytes long; a file on ${limit.name} can have ${limit.bytes}: ${tooLarge.path}`,
       {
-        advice: 'Export to another file system, or in a format that leaves out what is empty (vhdx, qcow2).',
+        advice: 'Use another file system, or a format that leaves out what is empty (vhdx, qcow2).',
         data: { path: tooLarge.path, needed: tooLarge.fileBytes, limit: limit.bytes },
       },
     );
   }
-  const needed = images.reduce((sum, image) => sum + image.dataBytes, 0);
-  const free = bavail * bsize;
-  if (needed <= free) return;
-  throw new HvError(
-    'DISK_FULL',
-    `There is no space left: ${needed} bytes are needed, ${free} are free in ${directory}`,
-    {
-      advice: 'Free space there, or export to another place.',
-      data: { path: directory, needed, free },
-    },
-  );
+  await requireFree(directory, images, options);
 }

@@ -12,6 +12,7 @@ import { forgetIntent, recordIntent } from './garbage.ts';
 import { type Controller, freeController } from './hardware.ts';
 import { requireEncodable } from './import-configuration.ts';
 import { type DiskSource, importDisk } from './import-disk.ts';
+import { requireImportsFit } from './import-need.ts';
 import { absolute, safeStem, takenDiskNames, uniqueDiskName, VIRTUAL_DISKS } from './layout.ts';
 import { locked } from './locked.ts';
 import { chainOf, type DiskRow, diskAt, disksOf, vmDefinition, vmExists } from './rows.ts';
@@ -47,10 +48,12 @@ async function withImported(
   source: DiskSource,
   action: (place: Place) => Promise<void>,
 ): Promise<string[]> {
+  vmDefinition(ctx.view, vmId);
+  const warnings = await requireImportsFit(ctx.root, [source]);
   const staging = await Staging.open(ctx, vmId, () => vmDefinition(ctx.state, vmId));
   try {
     const file = staging.path('disk.vhdx');
-    const warnings = await importDisk(source, file);
+    warnings.push(...(await importDisk(source, file)));
     await setDiskId(file, newGuid());
     const { dataWriteGuid: guid } = await readDiskFacts(file);
     await locked(ctx, () =>

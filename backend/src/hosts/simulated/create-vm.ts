@@ -4,6 +4,7 @@ import { newGuid } from '../../support/guid.ts';
 import type { HostContext } from './context.ts';
 import { defaultController, newDefinition } from './hardware.ts';
 import { type DiskSource, importDisk } from './import-disk.ts';
+import { requireImportsFit } from './import-need.ts';
 import { planVm } from './plan.ts';
 
 export interface CreateVmOptions {
@@ -27,7 +28,7 @@ export interface CreatedVm {
 
 /**
  * Creates a VM, turned off. Its disks have ids of their own, whatever the images' ids are.
- * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_FULL: nothing is left behind then
+ * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_FULL (before the first byte where that is certain): nothing is left behind then
  */
 export async function createVm(ctx: HostContext, options: CreateVmOptions): Promise<CreatedVm> {
   const { generation = 2, memory = 2 ** 30, processors = 1, disks = [] } = options;
@@ -36,12 +37,13 @@ export async function createVm(ctx: HostContext, options: CreateVmOptions): Prom
     ...definition,
     disks: disks.map((_, index) => ({ ...PLACEHOLDER, index, ...defaultController(generation, index) })),
   };
+  const sources = disks.map((disk): DiskSource => (typeof disk === 'string' ? { file: disk } : disk));
+  const warnings = await requireImportsFit(ctx.root, sources);
   const plan = await planVm(ctx, { vm, newId: false, replace: false, kind: 'data' });
   try {
-    for (const [index, disk] of disks.entries()) {
-      const source = typeof disk === 'string' ? { file: disk } : disk;
+    plan.warnings.push(...warnings);
+    for (const [index, source] of sources.entries())
       plan.warnings.push(...(await importDisk(source, plan.diskPath(index))));
-    }
     const created = await plan.realise();
     return { vm: created, warnings: plan.warnings };
   } catch (error) {
