@@ -62,7 +62,7 @@ const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
 export async function temporaryFiles(root: string): Promise<string[]> {
   const found: string[] = [];
   for (const folder of [VIRTUAL_MACHINES, VIRTUAL_DISKS, SNAPSHOTS]) {
-    const names = await readdir(absolute(root, folder));
+    const names = await readdir(absolute(root, folder)).catch(() => []);
     found.push(...names.filter((name) => TEMPORARY.test(name)).map((name) => `${folder}/${name}`));
   }
   return found;

@@ -3,7 +3,7 @@ import type { BlockDevice } from '../../disk/device.ts';
 import { copyContent, createVhdx, createVhdxWriter, inspectDisk, openDisk, parentsAmong } from '../../disk/index.ts';
 import { nonZeroStretches } from '../../support/bytes.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
-import { openFile } from '../../support/file.ts';
+import { openFile, removeFile } from '../../support/file.ts';
 
 /** An image that is copied (with the parents that do not lie where it says), or an empty disk of `size` bytes. */
 export type DiskSource =
@@ -20,9 +20,19 @@ const SECTOR = 512;
  * Makes `target` (must not exist) a dynamic VHDX with the content of `source`; durable when it returns. A dynamic VHDX stays as
  * it is, byte for byte, but with its log replayed.
  * @returns warnings
- * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_FULL; the caller removes `target` then
+ * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_FULL; `target` is not there then
  */
 export async function importDisk(source: DiskSource, target: string): Promise<string[]> {
+  try {
+    return await importInto(source, target);
+  } catch (error) {
+    // At once: on a full volume, what comes next needs the room.
+    await removeFile(target).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function importInto(source: DiskSource, target: string): Promise<string[]> {
   if (source.file === undefined) {
     await createVhdx(target, { size: source.size });
     return [];

@@ -91,9 +91,16 @@ export class HostLock {
     }
   }
 
+  /** Nothing is ever written: without a journal file the lock can be had on a full volume too. */
+  #open(): DatabaseSync {
+    const database = new DatabaseSync(this.#path, { timeout: 0 });
+    database.exec('PRAGMA journal_mode = MEMORY');
+    return database;
+  }
+
   #try(): boolean {
-    this.#database ??= new DatabaseSync(this.#path, { timeout: 0 });
     try {
+      this.#database ??= this.#open();
       this.#database.exec('BEGIN EXCLUSIVE');
       return true;
     } catch (error) {

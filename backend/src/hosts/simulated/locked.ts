@@ -1,12 +1,9 @@
 /** How every change is made: under the lock, after what the dead left behind is put right. */
-import { readdir } from 'node:fs/promises';
-import path from 'node:path';
 import { markMoved, wasMoved, writeDirtyConfigurations } from './configuration.ts';
 import type { HostContext } from './context.ts';
 import { addGarbage, collectGarbage, hasLeftovers, rollBackIntents, temporaryFiles } from './garbage.ts';
-import { PLANNED } from './layout.ts';
 import { mergePending } from './merge.ts';
-import { discardDeadPlans } from './plan-leftovers.ts';
+import { discardDeadPlans, plannedEntries } from './plan-leftovers.ts';
 
 /**
  * Runs `action` as the only one who changes the host, then does what it left to be done (merges, files to remove).
@@ -34,23 +31,26 @@ async function settle(ctx: HostContext): Promise<void> {
 
 /**
  * What the opener of a host does when there is something to put right. Whoever has the lock at this moment does the same,
- * and what is committed can be read meanwhile: so there is no need to wait.
+ * and what is committed can be read meanwhile: so there is no need to wait. Nor must it succeed (on a full volume it does not):
+ * whoever changes something tries again, and hears of it.
  */
 export async function settleAtOpen(ctx: HostContext): Promise<void> {
   if (!(await hasWork(ctx))) return;
-  await ctx.lock.runIfFree(async () => {
-    // A merge that failed before is tried again by every opener.
-    ctx.state.run('UPDATE layers SET merging = 1 WHERE merging = 2');
-    if (wasMoved(ctx)) markMoved(ctx);
-    await discardDeadPlans(ctx);
-    addGarbage(ctx.state, await temporaryFiles(ctx.root));
-    await settle(ctx);
-  });
+  await ctx.lock.runIfFree(() => putRight(ctx)).catch(() => undefined);
+}
+
+async function putRight(ctx: HostContext): Promise<void> {
+  await discardDeadPlans(ctx);
+  // A merge that failed before is tried again by every opener.
+  ctx.state.run('UPDATE layers SET merging = 1 WHERE merging = 2');
+  if (wasMoved(ctx)) markMoved(ctx);
+  addGarbage(ctx.state, await temporaryFiles(ctx.root));
+  await settle(ctx);
 }
 
 async function hasWork(ctx: HostContext): Promise<boolean> {
   const { view, root } = ctx;
-  if (wasMoved(ctx) || hasLeftovers(view) || (await readdir(path.join(root, PLANNED))).length > 0) return true;
+  if (wasMoved(ctx) || hasLeftovers(view) || (await plannedEntries(root)).length > 0) return true;
   if ((await temporaryFiles(root)).length > 0) return true;
   return (
     view.get('SELECT 1 FROM layers WHERE merging > 0 UNION ALL SELECT 1 FROM vms WHERE configuration_dirty = 1') !==

@@ -16,6 +16,7 @@ import { SimulatedHost } from './host.ts';
 import { FOLDERS, LOCK_FILE, STATE_FILE } from './layout.ts';
 import { HostLock } from './lock.ts';
 import { settleAtOpen } from './locked.ts';
+import { emptyDeadPlans } from './plan-leftovers.ts';
 import { createStateFile, State } from './state.ts';
 
 const NEW_STATE_FILE = `${STATE_FILE}.new`;
@@ -80,13 +81,8 @@ export async function openSimulatedHost(directory: string, options: OpenOptions 
       data: { path: root },
     });
   }
-  const state = new State(stateFile);
-  const ctx: HostContext = {
-    root,
-    lock: new HostLock(path.join(root, LOCK_FILE), options.lockTimeout),
-    state,
-    view: new State(stateFile),
-  };
+  const lock = new HostLock(path.join(root, LOCK_FILE), options.lockTimeout);
+  const ctx: HostContext = { root, lock, ...(await openState(root, stateFile, lock)) };
   const host = new SimulatedHost(ctx);
   try {
     await settleAtOpen(ctx);
@@ -95,4 +91,39 @@ export async function openSimulatedHost(directory: string, options: OpenOptions 
     throw error;
   }
   return host;
+}
+
+/**
+ * On a full volume the dead give their room back first. Where that is not enough, one connection for both sees to it that what is
+ * there can be looked at.
+ */
+async function openState(root: string, file: string, lock: HostLock): Promise<Pick<HostContext, 'state' | 'view'>> {
+  try {
+    return openBoth(file);
+  } catch (error) {
+    if (!isHvError(error, 'DISK_FULL')) throw error;
+  }
+  try {
+    await lock.runIfFree(async () => void (await emptyDeadPlans(root))).catch(() => undefined);
+    try {
+      return openBoth(file);
+    } catch (error) {
+      if (!isHvError(error, 'DISK_FULL')) throw error;
+      const alone = new State(file, { alone: true });
+      return { state: alone, view: alone };
+    }
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function openBoth(file: string): Pick<HostContext, 'state' | 'view'> {
+  const state = new State(file);
+  try {
+    return { state, view: new State(file) };
+  } catch (error) {
+    state.close();
+    throw error;
+  }
 }

@@ -1,12 +1,12 @@
 /** A folder of the host where disks are built before anybody sees them, held by its maker's life. */
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { HvError, toHvError } from '../../support/errors.ts';
-import { PRIVATE_FOLDER, syncDirectory } from '../../support/file.ts';
+import { createDirectoryDurably, PRIVATE_FOLDER } from '../../support/file.ts';
 import type { HostContext } from './context.ts';
 import { addGarbage, collectGarbage } from './garbage.ts';
-import { absolute, PLANNED } from './layout.ts';
+import { absolute } from './layout.ts';
 import { HostLock } from './lock.ts';
 import { locked } from './locked.ts';
 import { planFolder, planLock } from './plan-leftovers.ts';
@@ -32,14 +32,14 @@ export class Staging {
       const folder = absolute(ctx.root, planFolder(id));
       const lock = new HostLock(planLock(ctx, id));
       try {
-        await mkdir(folder, PRIVATE_FOLDER);
-        await syncDirectory(absolute(ctx.root, PLANNED));
-        if (!lock.tryHold()) throw new HvError('HOST_BUSY', `Somebody else works in ${folder}`);
+        await createDirectoryDurably(folder, PRIVATE_FOLDER);
+        if (!lock.tryHold()) throw new HvError('HOST_BUSY', `Another process works in ${folder}`);
+        ctx.state.run('INSERT INTO plans VALUES (?, ?, ?)', id, vmId, new Date().toISOString());
       } catch (error) {
         lock.close();
+        await rm(folder, { recursive: true, force: true }).catch(() => undefined);
         throw toHvError(error, folder);
       }
-      ctx.state.run('INSERT INTO plans VALUES (?, ?, ?)', id, vmId, new Date().toISOString());
       return new Staging(ctx, id, lock);
     });
   }
@@ -67,13 +67,24 @@ export class Staging {
     this.#lock.close();
   }
 
-  /** Removes the folder with everything in it. Idempotent. */
+  /** Removes the folder with everything in it, now or when the host is opened next. Idempotent; never fails. */
   async discard(): Promise<void> {
     if (this.#closed) return;
+    // What was built goes first: on a full volume, even to note that it may go takes room.
+    await this.#empty();
     this.release();
     await locked(this.#ctx, async () => {
       this.#ctx.state.transaction(() => this.forget(this.#ctx.state));
       await collectGarbage(this.#ctx);
-    });
+    }).catch(() => undefined);
+  }
+
+  /** Removes what lies in the folder, but for the lock. */
+  async #empty(): Promise<void> {
+    const lock = path.basename(planLock(this.#ctx, this.id));
+    const names = await readdir(this.path('')).catch(() => []);
+    for (const name of names.filter((each) => each !== lock)) {
+      await rm(this.path(name), { recursive: true, force: true }).catch(() => undefined);
+    }
   }
 }

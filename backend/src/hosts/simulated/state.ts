@@ -67,13 +67,17 @@ export class State {
 
   /**
    * Opens an existing state database.
-   * @throws HOST_STATE_CORRUPT when it is no such database, or of another version
+   * @param alone without the shared memory that takes a file beside it: on a full volume it can be read so. Nobody else can open it then
+   * @throws HOST_STATE_CORRUPT when it is no such database, or of another version; DISK_FULL
    */
-  constructor(file: string) {
+  constructor(file: string, { alone = false } = {}) {
     this.#file = file;
+    let opened: DatabaseSync | undefined;
     try {
-      this.#database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT });
-      this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      opened = new DatabaseSync(file, { timeout: BUSY_TIMEOUT });
+      this.#database = opened;
+      if (alone) opened.exec('PRAGMA locking_mode = EXCLUSIVE');
+      opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       const meta = new Map(
         this.all<{ key: string; value: string }>('SELECT key, value FROM meta').map((m) => [m.key, m.value]),
       );
@@ -81,6 +85,7 @@ export class State {
       if (meta.get('version') !== VERSION)
         throw new Error(`version ${meta.get('version')}; this program knows ${VERSION}`);
     } catch (error) {
+      opened?.close();
       throw stateError(file, error);
     }
   }
@@ -137,9 +142,10 @@ export class State {
     return this.get<{ last: number }>('SELECT last FROM ordinals')!.last;
   }
 
+  /** Idempotent. */
   close(): void {
     this.#statements.clear();
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 }
 
@@ -159,11 +165,15 @@ const STATE_ADVICE: Partial<Record<ErrorCode, string>> = {
   HOST_STATE_CORRUPT: 'Create a new host in another folder and its VMs from the disks in this one.',
 };
 
+/** No room for the shared memory: SQLITE_IOERR_SHMSIZE. */
+const NO_ROOM_FOR_MEMORY = 10 | (19 << 8);
+
 /** What an error of SQLite means for who uses the host. */
 export function stateError(path: string, error: unknown): HvError {
   if (error instanceof HvError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  const code = SQLITE_CODES[((error as { errcode?: number }).errcode ?? 0) % 256] ?? 'HOST_STATE_CORRUPT';
+  const { errcode = 0 } = error as { errcode?: number };
+  const code = errcode === NO_ROOM_FOR_MEMORY ? 'DISK_FULL' : (SQLITE_CODES[errcode % 256] ?? 'HOST_STATE_CORRUPT');
   return new HvError(code, `The state of the simulated host cannot be used: ${path}: ${reason}`, {
     advice: STATE_ADVICE[code],
     data: { path },
