@@ -68,7 +68,9 @@ describe('free space', () => {
       advice: 'Make room.',
       data: { path: '/there', needed: 1001, free: 1000, missing: 1 },
     });
-    expect((refused as { message: string }).message).toMatch(/1001 bytes are needed, 1000 are free in \/there; 1 are missing/);
+    expect((refused as { message: string }).message).toMatch(
+      /1001 bytes are needed, 1000 are free in \/there; 1 are missing/,
+    );
   });
 
   it('goes on where nothing is known, and warns where it is not certain', async () => {
