@@ -4,15 +4,8 @@ import { allDone } from '../support/all-done.ts';
 import { nonZeroStretches } from '../support/bytes.ts';
 import { DirectWrites } from '../support/direct-writes.ts';
 import { HvError } from '../support/errors.ts';
-import {
-  exists,
-  type FileOpener,
-  openFile,
-  publishFile,
-  type RandomAccessFile,
-  removeFile,
-  temporaryName,
-} from '../support/file.ts';
+import { exists, type FileOpener, openFile, publishFile, type RandomAccessFile, removeFile } from '../support/file.ts';
+import { removeDeadTemporaries, temporaryName } from '../support/temporary-files.ts';
 
 /** Zeros are left as holes in runs of at least this many bytes. */
 const HOLE_GRAIN = 65536;
@@ -42,6 +35,7 @@ export class NewFile {
         data: { path },
       });
     }
+    await removeDeadTemporaries(path);
     const file = await opener(temporaryName(path), 'create');
     // An opener of its own is there to see every write.
     return new NewFile(path, file, opener === openFile ? await DirectWrites.open(file.path) : null);

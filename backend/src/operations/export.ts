@@ -9,6 +9,7 @@ import { PRIVATE_FOLDER } from '../support/file.ts';
 import { makeFolder } from '../support/make-folder.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { rateLimiter } from '../support/rate-limiter.ts';
+import { removeDeadTemporaries } from '../support/temporary-files.ts';
 import { contentNeed } from './content-need.ts';
 import { baseContent, findImage, writeDifference } from './export-difference.ts';
 import { checkFormat, formatWarnings, imageSize, isFullLength, openWriter } from './export-format.ts';
@@ -80,6 +81,8 @@ async function planTargets(
   const targets: Target[] = [];
   for (const disk of disks) {
     const path = join(directory, imageName(point, disk, base ? 'avhdx' : params.format));
+    // What a killed export left goes first: its room counts.
+    await removeDeadTemporaries(path);
     await requireAbsent(path);
     const content = base && baseContent(base, disk);
     const image = content && (await findImage(directory, content, base.manifest.id));

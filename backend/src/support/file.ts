@@ -2,11 +2,11 @@
  * Positional file access with whole reads and writes, and the durable ways of publishing a file. Every format reads and
  * writes through {@link RandomAccessFile}, so that a test can cut, delay or falsify any single file operation.
  */
-import { randomBytes } from 'node:crypto';
 import { constants, promises as fs } from 'node:fs';
 import path from 'node:path';
 import { HvError, hex, toHvError } from './errors.ts';
 import { makeFolder } from './make-folder.ts';
+import { removeDeadTemporaries, temporaryName } from './temporary-files.ts';
 
 /** An open file. Offsets and lengths are bytes. Safe for concurrent reads. */
 export interface RandomAccessFile {
@@ -195,11 +195,6 @@ export async function createDirectoryDurably(directory: string, rights?: number)
   for (const folder of made.reverse()) await syncDirectory(path.dirname(folder));
 }
 
-/** A name next to `target`, so that a rename stays within the file system; recognisable as ours: `.<name>.<random>.tmp`. */
-export function temporaryName(target: string): string {
-  return path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
-}
-
 const NO_HARD_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL', 'EISDIR', 'UNKNOWN']);
 
 /**
@@ -272,6 +267,7 @@ export async function writeFileDurably(
   data: Uint8Array | string,
   options: { exclusive?: boolean } = {},
 ): Promise<void> {
+  await removeDeadTemporaries(filePath);
   const temporary = temporaryName(filePath);
   const file = await openFile(temporary, 'create');
   try {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { toHvError } from '../../support/errors.ts';
 import { syncDirectory } from '../../support/file.ts';
 import { newGuid } from '../../support/guid.ts';
+import { isTemporaryName } from '../../support/temporary-files.ts';
 import type { HostContext } from './context.ts';
 import { absolute, SNAPSHOTS, VIRTUAL_DISKS, VIRTUAL_MACHINES } from './layout.ts';
 import type { State } from './state.ts';
@@ -55,15 +56,12 @@ export async function collectGarbage(ctx: HostContext): Promise<void> {
   });
 }
 
-/** What writing a file under a temporary name leaves when it is cut short. Nobody writes there without the lock. */
-const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
-
-/** Relative paths of temporary files. */
+/** Relative paths of what writing a file leaves when it is cut short. Nobody writes there without the lock. */
 export async function temporaryFiles(root: string): Promise<string[]> {
   const found: string[] = [];
   for (const folder of [VIRTUAL_MACHINES, VIRTUAL_DISKS, SNAPSHOTS]) {
     const names = await readdir(absolute(root, folder)).catch(() => []);
-    found.push(...names.filter((name) => TEMPORARY.test(name)).map((name) => `${folder}/${name}`));
+    found.push(...names.filter(isTemporaryName).map((name) => `${folder}/${name}`));
   }
   return found;
 }

@@ -5,7 +5,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
-import { openFile, publishFile, type RandomAccessFile, removeFile, temporaryName } from '../../support/file.ts';
+import { openFile, publishFile, type RandomAccessFile, removeFile } from '../../support/file.ts';
+import { temporaryName } from '../../support/temporary-files.ts';
 import {
   decodeHeader,
   decodeRanges,
