@@ -18,7 +18,14 @@ import { type CopiedPoint, copyPoint, type PointCopier } from './copy-point.ts';
 import { healPoint } from './heal-point.ts';
 
 /** Failures after which the next restore point would fare no better. */
-const FATAL = ['CANCELLED', 'DISK_FULL', 'ACCESS_DENIED', 'REPOSITORY_SESSION_EXPIRED', 'INTERNAL'] as const;
+const FATAL = [
+  'CANCELLED',
+  'DISK_FULL',
+  'ACCESS_DENIED',
+  'REPOSITORY_SESSION_EXPIRED',
+  'REPOSITORY_NOT_FOUND',
+  'INTERNAL',
+] as const;
 
 /**
  * @throws USAGE when both are the same repository, POINT_NOT_FOUND, VM_NOT_FOUND, DISK_FULL, CANCELLED, …: what was copied

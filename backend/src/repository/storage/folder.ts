@@ -19,6 +19,7 @@ import { FolderRoom } from './folder-room.ts';
 import { placeFile } from './place-file.ts';
 import { PresentFolders } from './present-folders.ts';
 import { breakReservation, isReservation, temporaryOf } from './reservation.ts';
+import { StillThere } from './still-there.ts';
 import {
   DEFAULT_GET_LIMIT,
   damaged,
@@ -48,6 +49,7 @@ export class FolderStorage implements Storage {
   readonly #files: Files;
   readonly #open: FileCache;
   readonly #present: PresentFolders;
+  readonly #there: StillThere;
   /** Folders known to exist, so that a put does not ask each time. */
   readonly #folders = new Set<string>();
   #counter = 0;
@@ -66,6 +68,7 @@ export class FolderStorage implements Storage {
     this.#open = new FileCache(files.open, 64);
     this.room = new FolderRoom(this.location, files, () => this.#temporaryPath());
     this.#present = new PresentFolders(this.location, files, CONFIG_NAME);
+    this.#there = new StillThere(this.location, files);
   }
 
   async put(name: string, data: Uint8Array): Promise<boolean> {
@@ -84,26 +87,29 @@ export class FolderStorage implements Storage {
   }
 
   async #startPut(name: string, gather?: Files['gather']): Promise<PutStream> {
-    const target = this.#path(requireObjectName(name));
+    requireObjectName(name);
     const temporary = this.#temporaryPath();
     let file: RandomAccessFile;
     let gathered: GatheredWrites | null;
     try {
-      await this.#ensureFolder(path.dirname(temporary));
+      await this.#ensureFolder(path.dirname(temporary), name);
       file = await this.#files.open(temporary, 'create');
       gathered = (await gather?.(file)) ?? null;
     } catch (error) {
       // Somebody may have removed the empty folder since it was noted.
       this.#folders.clear();
-      throw error;
+      throw await this.#there.explain(name, error);
     }
-    return new FolderPut(file, gathered, temporary, this.#files, () => this.#place(temporary, target));
+    return new FolderPut(file, gathered, temporary, this.#files, () => this.#place(temporary, name));
   }
 
-  async #place(temporary: string, target: string): Promise<boolean> {
+  async #place(temporary: string, name: string): Promise<boolean> {
+    const target = this.#path(name);
     const folder = path.dirname(target);
     for (let attempt = 1; ; attempt++) {
-      await this.#ensureFolder(folder);
+      await this.#ensureFolder(folder, name);
+      // Folders that are known may lie in what is beneath a share that is mounted no more.
+      await this.#there.require(name);
       try {
         const placed = await placeFile(temporary, target, this.#path(TEMPORARY), this.#files);
         // Only now: as long as it was empty, somebody could remove it and somebody else make it again.
@@ -112,7 +118,7 @@ export class FolderStorage implements Storage {
       } catch (error) {
         // Somebody removed the empty folder in between, or since it was noted.
         const again = attempt < 5 && isHvError(error, 'FILE_NOT_FOUND') && (await this.#files.exists(temporary));
-        if (!again) throw error;
+        if (!again) throw await this.#there.explain(name, error);
         this.#folders.clear();
       }
     }
@@ -123,6 +129,7 @@ export class FolderStorage implements Storage {
     if (name === CONFIG_NAME) await this.#open.forget(this.#path(name));
     const bytes = await this.#get(name, limit);
     this.#present.isRepository ||= name === CONFIG_NAME;
+    this.#there.noteRead(name);
     return bytes;
   }
 
@@ -168,7 +175,8 @@ export class FolderStorage implements Storage {
   /** The time of a file that was created just now, by the file server's clock. */
   async clock(): Promise<number> {
     const file = this.#temporaryPath();
-    await this.#ensureFolder(path.dirname(file));
+    await this.#ensureFolder(path.dirname(file), TEMPORARY);
+    await this.#there.require(TEMPORARY);
     await (await this.#files.open(file, 'create')).close();
     try {
       const facts = await this.#files.stat(file);
@@ -244,9 +252,16 @@ export class FolderStorage implements Storage {
     return path.join(this.#path(TEMPORARY), `${writerName()}-${this.#counter}-${randomBytes(4).toString('hex')}`);
   }
 
-  async #ensureFolder(folder: string): Promise<void> {
+  /** @param forName what is to be put. @throws REPOSITORY_NOT_FOUND: nothing is made where a repository was */
+  async #ensureFolder(folder: string, forName: string): Promise<void> {
     if (this.#folders.has(folder)) return;
+    await this.#there.require(forName);
     await this.#files.createFolder(folder);
+    // It may have gone in between: then what was made is not to be taken for known, nor to stay.
+    await this.#there.require(forName).catch(async (error) => {
+      for (let at = folder; at !== this.location; at = path.dirname(at)) await this.#files.removeFolder(at);
+      throw error;
+    });
     // Also of folders that were there: who created them may have died before their names were durable.
     for (let at = folder; at !== this.location && !this.#folders.has(at); at = path.dirname(at)) {
       // Of a folder that comes and goes that is done when something lies in it, for each thing.

@@ -68,6 +68,8 @@ export class Patience {
   #probing: Promise<boolean> | undefined;
   /** The storage did not answer for too long: who cleans up after that does not wait as long once more. */
   #gaveUp = false;
+  /** The repository did not come back: that was waited for once. */
+  #lost = false;
   /** Since when it is known that the storage fails, and whether that was said. */
   #outage: { since: number; announced: boolean } | undefined;
 
@@ -156,12 +158,14 @@ export class Patience {
     return this.#probing;
   }
 
-  #isHopeless(object: string, { connection }: Stumble, alone: { since: number; times: number }): boolean {
+  #isHopeless(object: string, { connection, gone }: Stumble, alone: { since: number; times: number }): boolean {
+    if (gone && this.#lost) return true;
     const known = this.#hopeless.has(object) || this.#fruitless >= FRUITLESS;
     const over = connection
       ? this.#clock.now() - alone.since >= Math.min(CONNECTION_LIMIT_MS, this.#limit)
       : alone.times > ALONE;
     if (!(over || (known && alone.times > 1))) return false;
+    if (gone) this.#lost = true;
     if (!known) this.#fruitless += 1;
     if (this.#hopeless.size < MOST_REMEMBERED) this.#hopeless.add(object);
     return true;
@@ -182,13 +186,14 @@ export class Patience {
     this.#errnos.set(errno, (this.#errnos.get(errno) ?? 0) + 1);
   }
 
-  #announce({ errno }: Stumble, elapsed: number): void {
+  #announce({ errno, gone }: Stumble, elapsed: number): void {
     this.#outage ??= { since: this.#clock.now() - elapsed, announced: false };
     if (this.#outage.announced || elapsed < ANNOUNCED_AFTER_MS) return;
     this.#outage.announced = true;
-    this.#options.warn?.(
-      `The storage ${this.#options.location} does not answer (${errno}); waiting, up to ${duration(this.#limit)}.`,
-    );
+    const { location } = this.#options;
+    const what = gone ? `The repository ${location} cannot be found` : `The storage ${location} does not answer`;
+    const limit = gone ? Math.min(CONNECTION_LIMIT_MS, this.#limit) : this.#limit;
+    this.#options.warn?.(`${what} (${errno}); waiting, up to ${duration(limit)}.`);
   }
 
   /** @param times 1 for the first pause */

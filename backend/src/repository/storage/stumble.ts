@@ -48,10 +48,13 @@ export interface Stumble {
   errno: string;
   /** It speaks of the storage as a whole. */
   connection: boolean;
+  /** The repository cannot be found any more: a share that is being mounted anew, or it was deleted. */
+  gone?: boolean;
 }
 
 /** What to make of an error: null when repeating the call would change nothing. @param platform for tests */
 export function stumbleOf(error: unknown, platform: string = process.platform): Stumble | null {
+  if (isGone(error)) return { errno: 'ENOENT', connection: true, gone: true };
   const errno = error instanceof HvError ? String(error.data.errno ?? '') : errnoName(error);
   if (error instanceof HvError && (error.code !== 'IO_ERROR' || isOutage(error))) return null;
   if (CONNECTION.has(errno)) return { errno, connection: true };
@@ -62,3 +65,6 @@ export function stumbleOf(error: unknown, platform: string = process.platform): 
 
 /** Whether the storage as a whole did not answer for longer than one would wait: nothing is known of the object. */
 export const isOutage = (error: unknown): boolean => error instanceof HvError && error.data.outage === true;
+
+/** Whether the repository that was there is not there any more. */
+export const isGone = (error: unknown): boolean => error instanceof HvError && error.data.gone === true;
