@@ -124,6 +124,48 @@ for (const { name, mount, there } of kinds) {
       },
     );
 
+    it('that is copied to: nothing is half-made, and all is there when there is room', {
+      timeout: 600_000,
+    }, async () => {
+      const folder = await makeScratch(`full-copy-${name}`);
+      mounted.push(folder);
+      const small = join(folder, 'small');
+      expect(mount(small)).toBe(true);
+      const world = await World.create(join(folder, 'world'));
+      world.vm('guest', await world.rawImage(noise(DISK, 1)));
+      const hashes = new Map<string, string[]>();
+      for (let i = 0; i < 4; i++) {
+        if (i > 0) await world.write('guest', 0, 0, noise(DISK, 200 + i));
+        const { restorePointId } = world.backup('guest');
+        hashes.set(restorePointId, await world.hashes(restorePointId));
+      }
+      const there = world.with(join(small, 'copies'));
+      ok(['repository', 'create', there.repository], world);
+      // Room for two of four, and a part of the third.
+      const filler = join(small, 'filler');
+      writeFileSync(filler, noise(freeBytes(small) - Math.round(2.5 * DISK), 9));
+      const copy = ['copy', '--repository', world.repository, '--to', there.repository];
+      const failed = cli(copy, world);
+      expect([failed.status, failed.json.error?.code]).toEqual([1, 'DISK_FULL']);
+      expect(failed.stderr).toMatch(/hvbackup prune --repository \S+small\/copies/);
+      expect(failed.json.error.data.repository).toBe(there.repository);
+      const some = there.points().map(({ id }) => id);
+      expect(some.length).toBeGreaterThan(0);
+      expect(some.length).toBeLessThan(4);
+      expect(some).toEqual([...hashes.keys()].slice(0, some.length));
+      expect(await readdir(join(there.repository, 'tmp'))).toEqual([]);
+      expect(there.verify()).toBe(true);
+      // Again without room: what is there stays as it is, and so does what is copied from.
+      fill(small);
+      expect(cli(copy, world).json.error.code).toBe('DISK_FULL');
+      expect(there.points().map(({ id }) => id)).toEqual(some);
+      rmSync(filler);
+      expect(ok(copy, world)).toMatchObject({ copied: 4 - some.length, skipped: some.length, failed: 0 });
+      expect(there.points().map(({ id }) => id)).toEqual([...hashes.keys()]);
+      for (const [id, expected] of hashes) expect(await there.hashes(id)).toEqual(expected);
+      expect([there.verify(), world.verify()]).toEqual([true, true]);
+    });
+
     it('deletes nothing while a session may be at work, and says what was removed', { timeout: 600_000 }, async () => {
       const { world, small, points } = await fullWorld({ reserve: false });
       // Somebody of another machine is in the middle of a backup.
