@@ -72,6 +72,7 @@ export function renderPackHeader(header: PackHeader): Buffer {
 /** @throws REPOSITORY_DAMAGED also when it belongs to another repository or name; NOT_SUPPORTED for unknown flags */
 export function parsePackHeader(bytes: Buffer, path: string, repositoryId: string): PackHeader {
   if (!bytes.subarray(0, 8).equals(PACK_MAGIC)) throw damaged('pack', path, 'this is not a pack', { offset: 0 });
+  if (bytes.length < PACK_HEADER_LENGTH) throw damaged('pack', path, 'the header is cut off', { offset: 0 });
   if (crc32(bytes.subarray(0, 92)) !== bytes.readUInt32LE(92))
     throw damaged('pack', path, 'the checksum of the header is wrong', { offset: 92 });
   const flags = bytes.readUInt16LE(8);
@@ -261,7 +262,8 @@ export interface PackTrailer {
 /** @param packLength length of the whole pack; bounds what the trailer may claim */
 export function parseTrailer(bytes: Buffer, path: string, packLength: number): PackTrailer {
   const offset = packLength - PACK_TRAILER_LENGTH;
-  if (!bytes.subarray(0, 8).equals(TOC_MAGIC) || crc32(bytes.subarray(0, 60)) !== bytes.readUInt32LE(60))
+  const isWhole = bytes.length >= PACK_TRAILER_LENGTH && bytes.subarray(0, 8).equals(TOC_MAGIC);
+  if (!isWhole || crc32(bytes.subarray(0, 60)) !== bytes.readUInt32LE(60))
     throw damaged('pack', path, 'the trailer is not readable', { offset });
   const entries = bytes.readUInt32LE(16);
   const deltas = bytes.readUInt32LE(20);
