@@ -1,7 +1,7 @@
 /** The helper process as such: what it survives, what it hands on, and that no value becomes script. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -124,6 +124,45 @@ describe.skipIf(!pwsh)('helper process (skipped without pwsh)', () => {
       }
     } finally {
       await host.close();
+    }
+  });
+
+  it('loads no module of the user, whatever command it has', async () => {
+    const home = await scratchForSuite('hyperv-helper-home');
+    const marker = join(home, 'PWNED');
+    // Where PowerShell looks first for the modules of an account; of this name it takes the first one for its own.
+    const module = 'Microsoft.PowerShell.Utility';
+    const folder = join(home, '.local/share/powershell/Modules', module);
+    await mkdir(folder, { recursive: true });
+    // Any of these may be the first one that the helper uses, which decides.
+    const commands = [
+      'ConvertTo-Json',
+      'ConvertFrom-Json',
+      'Add-Type',
+      'New-Object',
+      'Select-Object',
+      'Write-Output',
+      'Get-Random',
+    ];
+    const mark = `Set-Content -LiteralPath '${marker}' x`;
+    const functions = commands.map((name) => `function ${name} { ${mark} }\n`);
+    await writeFile(join(folder, `${module}.psm1`), `${mark}\n${functions.join('')}`);
+    const exported = commands.map((name) => `'${name}'`).join();
+    await writeFile(
+      join(folder, `${module}.psd1`),
+      `@{ ModuleVersion = '9.0'; RootModule = '${module}.psm1'; FunctionsToExport = ${exported} }`,
+    );
+    // Without our doing it is loaded.
+    const env = { ...process.env, HOME: home, POWERSHELL_TELEMETRY_OPTOUT: '1' };
+    spawnSync(pwsh!, ['-NoProfile', '-Command', 'ConvertTo-Json 1'], { env });
+    expect(existsSync(marker)).toBe(true);
+    await rm(marker);
+    const helper = new Helper(await makeDouble(join(home, 'double'), directory, { settings: { HOME: home } }));
+    try {
+      expect((await helper.state()).processId).toBe(helper.pid);
+      expect(existsSync(marker)).toBe(false);
+    } finally {
+      await helper.close();
     }
   });
 
