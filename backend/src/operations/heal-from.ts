@@ -10,6 +10,7 @@ import { HvError, isHvError, throwIfCancelled, toHvError } from '../support/erro
 import type { OperationContext } from '../support/progress.ts';
 import { type CopiedPoint, copyPoint, type PointCopier } from './copy/copy-point.ts';
 import { healPoint } from './copy/heal-point.ts';
+import { usesOf } from './losses.ts';
 import { openRepository } from './open-repository.ts';
 import { type Point, readablePoints } from './points.ts';
 
@@ -71,8 +72,14 @@ export async function healFrom(
     if (point !== undefined && (await restorePoint(copier, point))) restored.push(id);
   }
   const healed: string[] = [];
+  const targets = await readable(to, context);
+  // Nobody may have read these blocks yet: rot that is not known would not be healed.
+  await to.verify(
+    targets.flatMap(usesOf).map(({ content }) => content),
+    context,
+  );
   if (await to.knowsDamage())
-    for (const target of await readable(to, context)) {
+    for (const target of targets) {
       const twin = source.get(target.manifest.id);
       if (twin && (await heal(copier, { source: twin, target }))) healed.push(target.manifest.id);
     }

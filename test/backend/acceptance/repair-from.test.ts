@@ -56,6 +56,20 @@ describe('a repository and its mirror of another block size', () => {
     expect(there.points().map(({ id }) => id)).toEqual([one, two]);
   });
 
+  it('repair --from finds and heals what nobody had read yet, also of a restore point whose manifest it brings back', async () => {
+    const { world, vault, points } = await prepared();
+    const [one, two] = [...points.keys()];
+    for (const pack of packsOf(world.repository, 0)) flip(pack, records(readFileSync(pack))[0]!.at + 96 + 500);
+    for (const id of [one!, two!]) flip(manifestOf(world.repository, id), -20);
+    for (const entry of objects(world.repository, 'ledger')) rmSync(entry);
+    rmSync(world.state, { recursive: true, force: true });
+    const repaired = cli(['repair', '--repository', world.repository, '--from', vault], world);
+    expect([repaired.status, repaired.json.damages, repaired.json.losses]).toEqual([0, [], []]);
+    expect(repaired.json.from).toMatchObject({ restored: [one, two], healed: expect.arrayContaining([one]) });
+    await complete(world, points);
+    expect(world.verify()).toBe(true);
+  });
+
   it('repair --from heals the original from the mirror: blocks, block maps, manifests; it goes on with incrementals', async () => {
     const { world, vault, points } = await prepared();
     const [, two] = [...points.keys()];
