@@ -157,6 +157,25 @@ describe('a repository that goes while it is used', () => {
     expect(warnings[0]).toMatch(/^The repository .* cannot be found \(ENOENT\); waiting, up to 60 seconds\.$/);
   });
 
+  it('is waited for by what lists as well', async () => {
+    const { clock, storage } = await patient();
+    await rename(location, aside);
+    const { sleep } = clock;
+    clock.sleep = async (ms, signal) => {
+      await sleep(ms, signal);
+      if (clock.time > 20_000 && existsSync(aside)) await rename(aside, location);
+    };
+    expect((await storage.list('packs/')).map(({ name }) => name)).toEqual(['packs/aa/first']);
+    expect(clock.time).toBeGreaterThan(20_000);
+    clock.sleep = sleep;
+    await rename(location, aside);
+    for (const folder of ['packs/', 'marks/', 'manifests/']) {
+      const listing = { code: 'IO_ERROR', data: { object: 'listing', gone: true } };
+      await expect(storage.list(folder)).rejects.toMatchObject(listing);
+    }
+    expect(clock.time).toBeLessThan(150_000);
+  });
+
   it('for a minute, once: what comes after that does not wait again', async () => {
     const { clock, storage } = await patient();
     await rename(location, aside);

@@ -43,12 +43,12 @@ export class PresentFolders {
       if (this.isRepository) this.#refuse(prefix);
       return;
     }
-    if (this.#seen.has(prefix)) this.#refuse(prefix);
     const above = prefix.slice(0, prefix.lastIndexOf('/', prefix.length - 2) + 1);
     const name = prefix.slice(above.length, -1);
     const siblings = above === '' ? await this.#files.entries(this.#location) : await this.entries(above);
     const lostRoot = above === '' && this.isRepository && !siblings.some((entry) => entry.name === this.#config);
     if (lostRoot) this.#refuse('');
+    if (this.#seen.has(prefix)) this.#refuse(prefix);
     if (!siblings.some((entry) => entry.name === name && entry.kind === 'folder')) return;
     // Somebody may have made it meanwhile: then it can be seen now.
     if (!(await this.#files.exists(this.#path(prefix)))) this.#refuse(prefix);
@@ -59,7 +59,14 @@ export class PresentFolders {
     const what = prefix === '' ? 'The repository' : 'A folder of the repository';
     throw new HvError('IO_ERROR', `${what} that was there cannot be found now: ${folder}`, {
       advice: 'Check that the disk or share is there, and that nobody moves or removes folders of the repository.',
-      data: { object: 'listing', folder: prefix, path: folder, errno: 'ENOENT' },
+      // The repository as a whole may come back with its share: that is waited for (docs/storage.md).
+      data: {
+        object: 'listing',
+        folder: prefix,
+        path: folder,
+        errno: 'ENOENT',
+        ...(prefix === '' ? { gone: true } : {}),
+      },
     });
   }
 
