@@ -33,6 +33,7 @@ export class PresentFolders {
     if (found.length === 0 && !isPassing(prefix)) {
       if (await this.#files.exists(this.#path(prefix))) found = await this.#files.entries(this.#path(prefix));
       else await this.#requireNever(prefix);
+      if (found.length === 0 && this.#seen.has(prefix)) await this.#requireNoFile(prefix);
     }
     if (found.length > 0 && isTop(prefix)) this.#seen.add(prefix);
     return found;
@@ -52,6 +53,13 @@ export class PresentFolders {
     if (!siblings.some((entry) => entry.name === name && entry.kind === 'folder')) return;
     // Somebody may have made it meanwhile: then it can be seen now.
     if (!(await this.#files.exists(this.#path(prefix)))) this.#refuse(prefix);
+  }
+
+  /** A file in the place of a folder that was there would list as an empty one. A link may lead to a folder. */
+  async #requireNoFile(prefix: string): Promise<void> {
+    const name = prefix.slice(0, -1);
+    const siblings = await this.#files.entries(this.#location);
+    if (siblings.some((entry) => entry.name === name && entry.kind === 'file')) this.#refuse(prefix);
   }
 
   #refuse(prefix: string): never {
