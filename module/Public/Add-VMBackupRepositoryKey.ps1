@@ -8,7 +8,7 @@ function Add-VMBackupRepositoryKey {
     .PARAMETER Repository
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
     .PARAMETER NewPassphrase
-        The passphrase to add.
+        The passphrase to add. One that opens the repository already is refused (KEY_EXISTS).
     .PARAMETER Label
         For people: who has it, where it is kept. Name of this machine when left out.
     .PARAMETER Passphrase

@@ -21,7 +21,7 @@ export async function listKeys(params: ListKeysParams, context: OperationContext
   return withRepository(params, context, async (repository) => ({ keys: await repository.listKeys() }));
 }
 
-/** @throws REPOSITORY_NOT_ENCRYPTED, WRONG_PASSPHRASE, … */
+/** @throws KEY_EXISTS for a passphrase that opens it already, REPOSITORY_NOT_ENCRYPTED, WRONG_PASSPHRASE, … */
 export async function addKey(params: AddKeyParams, context: OperationContext): Promise<AddKeyResult> {
   return withRepository(params, context, async (repository) => ({
     key: await repository.addKey(params.newPassphrase, params.label ?? hostname()),

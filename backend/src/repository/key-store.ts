@@ -291,12 +291,21 @@ export class KeyStore {
     return infos.sort((a, b) => ((a.createdAt ?? '') < (b.createdAt ?? '') ? -1 : 1));
   }
 
-  /** One more passphrase; durable when it resolves. @throws USAGE for an empty one */
+  /**
+   * One more passphrase; durable when it resolves.
+   * @throws USAGE for an empty one, KEY_EXISTS for one that opens the repository already
+   */
   async add(passphrase: string, label: string): Promise<KeyInfo> {
     const { storage, config, environment } = this.#core;
     if ((await keyNames(storage)).length >= MAX_KEYS)
       throw new HvError('USAGE', `${storage.location} has ${MAX_KEYS} passphrases already, and no more are tried`, {
         advice: 'Remove one first ("hvbackup repository key remove").',
+      });
+    const twin = await this.#opener(passphrase);
+    if (twin !== null)
+      throw new HvError('KEY_EXISTS', `The new passphrase opens ${storage.location} already: its key is ${twin}`, {
+        advice: 'Give another one. Nothing was added.',
+        data: { id: twin },
       });
     const { keys, configDigest } = this.#unlocked;
     const wanted = { keys, configDigest, id: randomId(), createdAt: new Date(environment.now()).toISOString(), label };
@@ -304,6 +313,23 @@ export class KeyStore {
     await storage.put(keyObjectName(object.id), renderKeyObject(object));
     await keepSpares(storage);
     return { id: object.id, createdAt: object.createdAt, label: openLabel(object, config, keys) ?? '', current: false };
+  }
+
+  /** Id of an intact key object that the passphrase opens; null when none is. */
+  async #opener(passphrase: string): Promise<string | null> {
+    const { storage, config } = this.#core;
+    const { objects } = await readKeys(storage, await keyNames(storage));
+    const budget: Budget = { keys: MAX_KEYS, cost: MAX_COST_TRIED };
+    for (const { object, bytes } of objects) {
+      if (!spend(budget, object)) return null;
+      const digest = digestOf(Buffer.concat([bytes, this.#unlocked.configDigest]));
+      const found = await tryKey(object, config, passphrase, digest).catch((error) => {
+        if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return null;
+        throw error;
+      });
+      if (found !== null) return object.id;
+    }
+    return null;
   }
 
   /**

@@ -506,7 +506,7 @@ export interface Repository {
   endSession(id: string): Promise<SessionInfo>;
   /** Passphrases, oldest first. @throws REPOSITORY_NOT_ENCRYPTED */
   listKeys(): Promise<KeyInfo[]>;
-  /** @param label for people: who, where. @throws REPOSITORY_NOT_ENCRYPTED, USAGE */
+  /** @param label for people: who, where. @throws REPOSITORY_NOT_ENCRYPTED, USAGE, KEY_EXISTS for a passphrase that opens it already */
   addKey(passphrase: string, label: string): Promise<KeyInfo>;
   /** @returns the full id. @throws REPOSITORY_NOT_ENCRYPTED, KEY_NOT_FOUND, KEY_IN_USE, REPOSITORY_BUSY */
   removeKey(id: string): Promise<string>;

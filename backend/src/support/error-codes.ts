@@ -71,6 +71,7 @@ const CODES = {
   WRONG_PASSPHRASE: 'failed',
   KEY_NOT_FOUND: 'failed',
   KEY_IN_USE: 'failed',
+  KEY_EXISTS: 'usage',
   SESSION_NOT_FOUND: 'failed',
   SESSION_IN_USE: 'failed',
   POINT_NOT_FOUND: 'failed',

@@ -95,7 +95,21 @@ describe('an encrypted repository', () => {
       ['repository', 'key', 'add', ...at, ...secret, '--new-passphrase-file', second, '--label', 'safe'],
       world,
     );
+    for (const [by, again] of [
+      [secret[1]!, second],
+      [second, secret[1]!],
+      [second, second],
+    ] as const) {
+      const twice = cli(
+        ['repository', 'key', 'add', ...at, '--passphrase-file', by, '--new-passphrase-file', again],
+        world,
+      );
+      expect([twice.status, twice.json.error.code]).toEqual([2, 'KEY_EXISTS']);
+      expect(twice.stderr).toContain('opens');
+      expect(twice.stderr).toContain('Nothing was added.');
+    }
     const { keys } = ok(['repository', 'key', 'list', ...at, '--passphrase-file', second], world);
+    expect(keys).toHaveLength(2);
     expect(keys.find((key: { id: string }) => key.id === added.key.id)).toMatchObject({ label: 'safe', current: true });
     const [first] = keys.filter((key: { current: boolean }) => !key.current);
     expect(code('repository', 'key', 'remove', ...at, ...secret, '--key', first.id)).toBe('KEY_IN_USE');

@@ -165,6 +165,36 @@ describe('keys of a repository', () => {
     expect(await verifyAll(await openWith(storage, 'second'))).toEqual([id]);
   });
 
+  it('are not added twice for one passphrase, however it was typed; one whose key object is damaged may be added again', async () => {
+    const storage = new MemoryStorage();
+    const repository = await keep(createEncrypted(storage));
+    const added = await repository.addKey('sécond', 'in the safe');
+    const [first] = (await repository.listKeys()).filter((key) => key.current);
+    const names = [...storage.objects.keys()].sort();
+    for (const [passphrase, id] of [
+      [PASSPHRASE, first!.id],
+      [PASSPHRASE.normalize('NFD'), first!.id],
+      ['sécond', added.id],
+      ['sécond'.normalize('NFD'), added.id],
+    ] as const)
+      await expect(repository.addKey(passphrase, 'again')).rejects.toMatchObject({
+        code: 'KEY_EXISTS',
+        exitCode: 2,
+        data: { id },
+      });
+    // Also by who opened it with the other one.
+    await expect((await openWith(storage, 'sécond')).addKey(PASSPHRASE, '')).rejects.toMatchObject({
+      code: 'KEY_EXISTS',
+    });
+    expect([...storage.objects.keys()].sort()).toEqual(names);
+    await repository.addKey('second', 'another one');
+    edit(storage, `keys/${added.id}`, (text) => text.slice(1));
+    expect((await repository.addKey('sécond', 'anew')).label).toBe('anew');
+    // One that was removed may come back.
+    await repository.removeKey(added.id);
+    await expect(repository.addKey('', '')).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
   it('are not both removed by two who trust in each other', async () => {
     const storage = new MemoryStorage();
     const world = new World();

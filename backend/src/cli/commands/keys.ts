@@ -30,7 +30,11 @@ export const keyAdd = command({
   summary: 'Add a passphrase to an encrypted repository.',
   options: {
     ...common,
-    'new-passphrase-file': required('FILE', 'File that holds the passphrase to add.', text),
+    'new-passphrase-file': required(
+      'FILE',
+      'File that holds the passphrase to add; one that opens the repository already is refused.',
+      text,
+    ),
     label: optional('TEXT', 'For people: who, where. Name of this machine when absent.', text),
   },
   examples: [
