@@ -11,7 +11,10 @@ function ConvertTo-BackupResult {
 
         # Location of the repository.
         [Parameter(Mandatory)]
-        [string] $Repository
+        [string] $Repository,
+
+        # Result of the call that has it as one of several.
+        [psobject] $Call = $Result
     )
 
     [long] $read = 0
@@ -34,6 +37,7 @@ function ConvertTo-BackupResult {
         MetadataBytes  = [long]$Result.metadataBytes
         Duration       = [timespan]::FromMilliseconds($Result.durationMs)
         Disks          = @(foreach ($disk in $Result.disks) { ConvertTo-BackupDisk -Disk $disk })
+        StorageRetries = ConvertTo-StorageRetry -Result $Call
         Warnings       = @(foreach ($warning in $Result.warnings) { [string]$warning })
         Repository     = $Repository
     }

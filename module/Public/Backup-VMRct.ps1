@@ -87,7 +87,8 @@ function Backup-VMRct {
 
         Backs up a virtual machine of a host whose disks cannot be opened over its shares: the host exports them to a share of its own.
     .OUTPUTS
-        HyperVBackup.BackupResult, one for each virtual machine as it is done; with -AsJob a job.
+        HyperVBackup.BackupResult, one for each virtual machine as it is done; with -AsJob a job. StorageRetries in it counts the
+        calls of the storage that failed and were repeated (with -ThrottleLimit: for all virtual machines); nothing when none were.
     .LINK
         about_HyperVBackup
     #>
@@ -233,7 +234,7 @@ function Backup-VMRct {
                             continue
                         }
                         foreach ($warning in $result.warnings) { Write-Warning -Message (ConvertTo-PrintableText -Text (ConvertTo-CmdletText -Text "$($result.vmName): $warning")) }
-                        ConvertTo-BackupResult -Result $result -Repository $location | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
+                        ConvertTo-BackupResult -Result $result -Repository $location -Call $answer | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
                     }
                     continue
                 }

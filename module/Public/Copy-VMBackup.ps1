@@ -35,7 +35,7 @@ function Copy-VMBackup {
         Copies the newest restore point of a virtual machine, reading at most 50 MB a second.
     .OUTPUTS
         HyperVBackup.CopyResult, one for each restore point: RestorePointId, VMName, VMId, CreatedAt (UTC), Action, Reason,
-        ReadBytes, NewBytes, Repository (the destination).
+        ReadBytes, NewBytes, StorageRetries (of the call: calls of both storages that failed and were repeated), Repository (the destination).
     .LINK
         about_HyperVBackup
     #>
@@ -110,6 +110,7 @@ function Copy-VMBackup {
                         Reason         = [string](Get-Field -InputObject $point -Name 'reason')
                         ReadBytes      = [long]$point.readBytes
                         NewBytes       = [long]$point.newBytes
+                        StorageRetries = ConvertTo-StorageRetry -Result $result
                         Repository     = $target
                     }
                 }

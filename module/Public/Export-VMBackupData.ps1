@@ -42,8 +42,8 @@ function Export-VMBackupData {
 
         Exports the newest restore point as fixed VHDs that Azure takes.
     .OUTPUTS
-        HyperVBackup.ExportedFile, one for each image: DiskNumber, Path, Format, Size, FileSize, WrittenBytes, Holes, VMName,
-        RestorePointId.
+        HyperVBackup.ExportedFile, one for each image: DiskNumber, Path, Format, Size, FileSize, WrittenBytes, Holes,
+        StorageRetries (of the call: calls of the storage that failed and were repeated), VMName, RestorePointId.
     .LINK
         about_HyperVBackup
     #>
@@ -117,6 +117,7 @@ function Export-VMBackupData {
                         FileSize       = [long]$file.fileSize
                         WrittenBytes   = [long]$file.writtenBytes
                         Holes          = @(ConvertTo-Hole -Hole ($result.holes | Where-Object -Property disk -EQ -Value $file.disk))
+                        StorageRetries = ConvertTo-StorageRetry -Result $result
                         VMName         = [string]$result.vmName
                         RestorePointId = [string]$result.restorePointId
                     }

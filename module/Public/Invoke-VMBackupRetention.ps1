@@ -49,7 +49,8 @@ function Invoke-VMBackupRetention {
 
         Keeps the newest 30 restore points of one virtual machine, and lists those that went.
     .OUTPUTS
-        HyperVBackup.RetentionDecision, one for each restore point: Id, VMName, VMId, CreatedAt (UTC), Action, Reasons, Repository.
+        HyperVBackup.RetentionDecision, one for each restore point: Id, VMName, VMId, CreatedAt (UTC), Action, Reasons, Repository,
+        StorageRetries (of the call: calls of the storage that failed and were repeated).
     .LINK
         about_HyperVBackup
     #>
@@ -121,14 +122,15 @@ function Invoke-VMBackupRetention {
                 Write-Verbose -Message "${target}: $(Format-ByteCount -Bytes $result.freedBytes) given back, $(Format-ByteCount -Bytes $result.pendingBytes) later"
                 foreach ($point in $result.points) {
                     [pscustomobject]@{
-                        PSTypeName = 'HyperVBackup.RetentionDecision'
-                        Id         = [string]$point.id
-                        VMName     = [string]$point.vmName
-                        VMId       = [guid]$point.vmId
-                        CreatedAt  = ConvertTo-UtcTime -Text $point.createdAt
-                        Action     = ConvertTo-EnumName -Value $point.action
-                        Reasons    = @(foreach ($reason in $point.reasons) { [string]$reason })
-                        Repository = $location
+                        PSTypeName     = 'HyperVBackup.RetentionDecision'
+                        Id             = [string]$point.id
+                        VMName         = [string]$point.vmName
+                        VMId           = [guid]$point.vmId
+                        CreatedAt      = ConvertTo-UtcTime -Text $point.createdAt
+                        Action         = ConvertTo-EnumName -Value $point.action
+                        Reasons        = @(foreach ($reason in $point.reasons) { [string]$reason })
+                        Repository     = $location
+                        StorageRetries = ConvertTo-StorageRetry -Result $result
                     }
                 }
             }

@@ -29,7 +29,8 @@ function Remove-VMBackup {
 
         Removes all but the newest seven restore points of a virtual machine.
     .OUTPUTS
-        HyperVBackup.RemoveResult: RestorePointId, FreedBytes, PendingBytes, Repository.
+        HyperVBackup.RemoveResult: RestorePointId, FreedBytes, PendingBytes, StorageRetries (calls of the storage
+        that failed and were repeated), Repository.
     .LINK
         about_HyperVBackup
     #>
@@ -77,6 +78,7 @@ function Remove-VMBackup {
                     RestorePointId = [string]$result.pointId
                     FreedBytes     = [long]$result.freedBytes
                     PendingBytes   = [long]$result.pendingBytes
+                    StorageRetries = ConvertTo-StorageRetry -Result $result
                     Repository     = $location
                 }
             }

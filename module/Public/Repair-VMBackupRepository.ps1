@@ -34,7 +34,8 @@ function Repair-VMBackupRepository {
 
         Repairs a repository and lists what restore points have lost.
     .OUTPUTS
-        HyperVBackup.RepairResult: Healthy, RestoredPoints, HealedPoints, PacksIndexed, PacksRewritten, Quarantined, Healed, Damage, Losses, Duration, Repository.
+        HyperVBackup.RepairResult: Healthy, RestoredPoints, HealedPoints, PacksIndexed, PacksRewritten, Quarantined, Healed, Damage, Losses,
+        StorageRetries (calls of the storages that failed and were repeated), Duration, Repository.
     .LINK
         about_HyperVBackup
     #>
@@ -82,6 +83,7 @@ function Repair-VMBackupRepository {
                 Healed         = [int]$result.healed
                 Damage         = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })
                 Losses         = @(ConvertTo-Loss -Loss $result.losses)
+                StorageRetries = ConvertTo-StorageRetry -Result $result
                 Duration       = [timespan]::FromMilliseconds($result.durationMs)
                 Repository     = $location
             }

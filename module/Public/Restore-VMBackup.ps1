@@ -71,7 +71,7 @@ function Restore-VMBackup {
         Restores to another host, whose virtual switches have other names, and says what each network adapter is connected to.
     .OUTPUTS
         HyperVBackup.RestoreResult: VMName, VMId, VMHost, Kind, Replaced, Disks, NetworkAdapters, Damaged, Holes,
-        HoleBytes, Duration, Warnings, RestorePointId.
+        HoleBytes, Duration, StorageRetries (calls of the storage that failed and were repeated), Warnings, RestorePointId.
     .LINK
         about_HyperVBackup
     #>
@@ -192,6 +192,7 @@ function Restore-VMBackup {
                     Holes           = @(ConvertTo-Hole -Hole $result.holes)
                     HoleBytes       = [long]$result.holeBytes
                     Duration        = [timespan]::FromMilliseconds($result.durationMs)
+                    StorageRetries  = ConvertTo-StorageRetry -Result $result
                     Warnings        = @(foreach ($warning in $result.warnings) { [string]$warning })
                     RestorePointId  = [string]$result.restorePointId
                 }

@@ -29,8 +29,8 @@ function Test-VMBackup {
 
         Verifies a sample, for a script.
     .OUTPUTS
-        HyperVBackup.TestResult: Healthy, RestorePointId, VerifiedBytes, ReadBytes, Damage, Losses, Duration,
-        Repository.
+        HyperVBackup.TestResult: Healthy, RestorePointId, VerifiedBytes, ReadBytes, Damage, Losses,
+        StorageRetries (calls of the storage that failed and were repeated), Duration, Repository.
     .LINK
         about_HyperVBackup
     #>
@@ -74,6 +74,7 @@ function Test-VMBackup {
                     ReadBytes      = [long]$result.readBytes
                     Damage         = @(foreach ($damage in $result.damages) { ConvertTo-Damage -Damage $damage })
                     Losses         = @(ConvertTo-Loss -Loss $result.losses)
+                    StorageRetries = ConvertTo-StorageRetry -Result $result
                     Duration       = [timespan]::FromMilliseconds($result.durationMs)
                     Repository     = $location
                 }

@@ -40,6 +40,7 @@ Describe 'Backup-VMRct' {
         $result.Duration | Should -Be ([timespan]'00:01:01.5')
         $result.Disks[0].Reason | Should -Be 'There is no earlier restore point.'
         $result.Repository | Should -Be $repository
+        Assert-StorageRetry -Result $result
     }
 
     It 'passes every option on' {
@@ -238,6 +239,16 @@ Describe 'Keys of a repository' {
         @(Get-Received)[-1].params.passphrase | Should -BeExactly 'old'
     }
 
+    It 'a passphrase that opens the repository already is refused' {
+        $failure = @{ code = 'KEY_EXISTS'; message = 'The new passphrase opens it already.'; advice = 'Give another one. Nothing was added.' }
+        Use-FakeBackend -Folder $fake -Script @{ 'key/add' = @(@{ error = $failure }) }
+        $secret = ConvertTo-Secret -Text 'one'
+        $null = Add-VMBackupRepositoryKey -Repository $repository -Passphrase $secret -NewPassphrase $secret -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems[0].FullyQualifiedErrorId | Should -Be 'KEY_EXISTS,Add-VMBackupRepositoryKey'
+        $problems[0].CategoryInfo.Category | Should -Be 'ResourceExists'
+        $problems[0].ErrorDetails.RecommendedAction | Should -Be $failure.advice
+    }
+
     It 'a wrong passphrase is an authentication error' {
         Use-FakeBackend -Folder $fake -Script @{ 'key/list' = @(@{ error = @{ code = 'WRONG_PASSPHRASE'; message = 'No.' } }) }
         $null = Get-VMBackupRepositoryKey -Repository $repository -ErrorVariable problems -ErrorAction SilentlyContinue
@@ -341,14 +352,16 @@ Describe 'Test-VMBackup' {
     AfterEach { Assert-Contract }
 
     It 'verifies a repository, or what comes through the pipeline' {
-        $result = @{ ok = $true; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @(); moreDamages = 0; losses = @(); moreLosses = 0; durationMs = 100 }
+        $result = @{ ok = $true; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @(); moreDamages = 0; losses = @(); moreLosses = 0; durationMs = 100; storageRetries = Get-CannedRetry }
         Assert-Canned -Method 'repository/verify' -Result $result
         Use-FakeBackend -Folder $fake -Script @{
             'repository/verify' = @(@{ result = $result })
             'point/list'        = @(@{ result = @{ points = @((Get-CannedPoint -Id 'P1'), (Get-CannedPoint -Id 'P2')) } })
             'vm/backup'         = @(@{ result = (Get-CannedBackup) })
         }
-        (Test-VMBackup -Repository $repository -Sample 12.5).Healthy | Should -BeTrue
+        $tested = Test-VMBackup -Repository $repository -Sample 12.5
+        $tested.Healthy | Should -BeTrue
+        Assert-StorageRetry -Result $tested
         (Get-Received).params.sample | Should -Be 12.5
         $null = Get-VMBackup -Repository $repository | Test-VMBackup
         @(Get-Received)[-2, -1].params.point | Should -Be @('P1', 'P2')
@@ -370,10 +383,11 @@ Describe 'Test-VMBackup' {
             ok = $false; points = @($pointId); verifiedBytes = 10; readBytes = 5; damages = @($damage); moreDamages = 2; losses = @($loss); moreLosses = 0
             durationMs = 100
         }
-        Assert-Canned -Method 'repository/verify' -Result $result
+        Assert-Canned -Method 'repository/verify' -Result $result -Optional 'storageRetries'
         Use-FakeBackend -Folder $fake -Script @{ 'repository/verify' = @(@{ result = $result }) }
         $tested = Test-VMBackup -Repository $repository -WarningVariable warnings -WarningAction SilentlyContinue
         $tested.Healthy | Should -BeFalse
+        $tested.StorageRetries | Should -BeNullOrEmpty
         $tested.Damage[0].Path | Should -Be 'packs/ab/cd'
         $tested.Damage[0].Affects[0].Offset | Should -Be 65536
         $tested.Losses[0].DiskNumber | Should -Be 0
@@ -393,7 +407,7 @@ Describe 'Repair-VMBackupRepository' {
         }
         $result = @{
             ok = $false; objects = 9; restored = @(); restoredPoints = @(); packsRewritten = 0; rewritten = @(); indexesWritten = 1; packsIndexed = 3; quarantined = @('indexes/ab'); healed = 2; damages = @(); moreDamages = 0
-            losses = @($loss); moreLosses = 0; dryRun = $false; durationMs = 100
+            losses = @($loss); moreLosses = 0; dryRun = $false; durationMs = 100; storageRetries = Get-CannedRetry
         }
         Assert-Canned -Method 'repository/repair' -Result $result -Optional 'from'
         Use-FakeBackend -Folder $fake -Script @{ 'repository/repair' = @(@{ result = $result }) }
@@ -401,6 +415,7 @@ Describe 'Repair-VMBackupRepository' {
         (Get-Received).params.repository | Should -Be $repository
         $repaired.Healthy | Should -BeFalse
         $repaired.PacksIndexed | Should -Be 3
+        Assert-StorageRetry -Result $repaired
         $repaired.Quarantined | Should -Be @('indexes/ab')
         $repaired.Losses[0].ConfigurationFile | Should -Be 'a.vmcx'
         $warnings.Count | Should -Be 1
@@ -457,7 +472,7 @@ Describe 'Restore-VMBackup' {
                 @{ name = 'Front'; macAddress = '00155D000001'; dynamicMacAddress = $true; switchName = 'Lab' }
                 @{ name = 'Back'; macAddress = ''; dynamicMacAddress = $true }
             )
-            damaged = $false; holes = @(); moreHoles = 0; holeBytes = 0
+            damaged = $false; holes = @(); moreHoles = 0; holeBytes = 0; storageRetries = Get-CannedRetry
         }
         Assert-Canned -Method 'point/restore' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/restore' = @(@{ result = $result }) }
@@ -475,6 +490,7 @@ Describe 'Restore-VMBackup' {
         $restored.VMName | Should -Be 'copy'
         $restored.Disks[0].Path | Should -Be '/lab/copy.vhdx'
         $warnings | Should -Be @('No switch: -SwitchMap.')
+        Assert-StorageRetry -Result $restored
     }
 
     It 'connects network adapters to what they are mapped to, and says what they are connected to' {
@@ -511,7 +527,7 @@ Describe 'Restore-VMBackup' {
             restorePointId = $pointId; vmId = $vmId; vmName = 'copy'; host = $lab; kind = 'vm'; replaced = $false; durationMs = 100; warnings = @(); disks = @(); networkAdapters = @()
             damaged = $true; holes = @(@{ disk = 1; offset = 65536; length = 262144 }); moreHoles = 0; holeBytes = 262144
         }
-        Assert-Canned -Method 'point/restore' -Result $result
+        Assert-Canned -Method 'point/restore' -Result $result -Optional 'storageRetries'
         Use-FakeBackend -Folder $fake -Script @{ 'point/restore' = @(@{ result = $result }) }
         $restored = Restore-VMBackup -Id '01JD' -Repository $repository -AllowHoles -WarningVariable warnings -WarningAction SilentlyContinue
         (Get-Received).params.allowHoles | Should -BeTrue
@@ -545,7 +561,7 @@ Describe 'Export-VMBackupData' {
 
     It 'exports with every option, and gives one object a file' {
         $files = @(foreach ($number in 0, 2) { @{ disk = $number; path = "/out/$number.vhdx"; format = 'vhdx'; size = 136365211648; fileSize = 4096; writtenBytes = 2048 } })
-        $result = @{ restorePointId = $pointId; vmName = 'web01'; files = $files; damaged = $true; holes = @(@{ disk = 2; offset = 0; length = 512 }); moreHoles = 0; holeBytes = 512; durationMs = 100; warnings = @() }
+        $result = @{ restorePointId = $pointId; vmName = 'web01'; files = $files; damaged = $true; holes = @(@{ disk = 2; offset = 0; length = 512 }); moreHoles = 0; holeBytes = 512; durationMs = 100; warnings = @(); storageRetries = Get-CannedRetry }
         Assert-Canned -Method 'point/export' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/export' = @(@{ result = $result }) }
         $options = @{ Path = (Join-Path -Path $TestDrive -ChildPath 'out'); Format = 'Vhdx'; DiskNumber = 0, 2; Base = '01JC' }
@@ -561,6 +577,7 @@ Describe 'Export-VMBackupData' {
         $exported.DiskNumber | Should -Be @(0, 2)
         $exported[1].Path | Should -Be '/out/2.vhdx'
         $exported[1].VMName | Should -Be 'web01'
+        Assert-StorageRetry -Result $exported[0]
         Export-VMBackupData -Id '01JD' -Repository $repository @options -WhatIf | Should -BeNullOrEmpty
         @(Get-Received).Count | Should -Be 1
     }
@@ -581,7 +598,7 @@ Describe 'Remove-VMBackup' {
     AfterEach { Assert-Contract }
 
     BeforeEach {
-        $result = @{ pointId = $pointId; blocked = @(); freedBytes = 1048576; pendingBytes = 2048 }
+        $result = @{ pointId = $pointId; blocked = @(); freedBytes = 1048576; pendingBytes = 2048; storageRetries = Get-CannedRetry }
         Assert-Canned -Method 'point/remove' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/remove' = @(@{ result = $result }) }
     }
@@ -591,6 +608,7 @@ Describe 'Remove-VMBackup' {
         $removed = @($points | Remove-VMBackup -Force)
         (Get-Received).params.point | Should -Be @('P1', 'P2')
         $removed[0].FreedBytes | Should -Be 1048576
+        Assert-StorageRetry -Result $removed[0]
         $null = Remove-VMBackup -Id 'P3' -Repository $repository -Confirm:$false
         @(Get-Received).Count | Should -Be 3
     }

@@ -26,7 +26,7 @@ Describe 'Invoke-VMBackupRetention' {
             @{ id = 'P1'; vmId = $vmId; vmName = 'web01'; createdAt = $created; action = 'remove'; reasons = @() }
             @{ id = 'P2'; vmId = $vmId; vmName = 'web01'; createdAt = $created; action = 'keep'; reasons = @('newest', 'daily 2026-11-21') }
         )
-        $result = @{ points = $points; removed = 1; freedBytes = 10; pendingBytes = 0; packsDeleted = 1; packsRewritten = 0; blocked = @(); warnings = @(); dryRun = $false }
+        $result = @{ points = $points; removed = 1; freedBytes = 10; pendingBytes = 0; packsDeleted = 1; packsRewritten = 0; blocked = @(); warnings = @(); dryRun = $false; storageRetries = Get-CannedRetry }
         Assert-Canned -Method 'repository/prune' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'repository/prune' = @(@{ result = $result }) }
     }
@@ -38,6 +38,7 @@ Describe 'Invoke-VMBackupRetention' {
         $sent.keepDaily | Should -Be 7
         $sent.dryRun | Should -BeFalse
         $decisions.Action | Should -Be @('Remove', 'Keep')
+        Assert-StorageRetry -Result $decisions[0]
         $decisions[1].Reasons | Should -Be @('newest', 'daily 2026-11-21')
         $decisions[0].PSObject.TypeNames[0] | Should -Be 'HyperVBackup.RetentionDecision'
         $decisions | Out-String -Width 200 | Should -Match 'Remove +P1'
@@ -100,7 +101,7 @@ Describe 'Copy-VMBackup' {
             $about + @{ id = 'P2'; action = 'copied'; basePointId = 'P1' }
             $about + @{ id = 'P3'; action = 'failed'; error = @{ code = 'REPOSITORY_DAMAGED'; message = 'A block is damaged.' } }
         )
-        $result = @{ points = $points; copied = 1; healed = 0; skipped = 1; failed = 1; readBytes = 30; newBytes = 15; durationMs = 100 }
+        $result = @{ points = $points; copied = 1; healed = 0; skipped = 1; failed = 1; readBytes = 30; newBytes = 15; durationMs = 100; storageRetries = Get-CannedRetry }
         Assert-Canned -Method 'point/copy' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'point/copy' = @(@{ result = $result }) }
     }
@@ -113,6 +114,7 @@ Describe 'Copy-VMBackup' {
         $sent.compression | Should -BeExactly 'strong'
         $sent.limitRate | Should -Be 52428800
         $copied.Action | Should -Be @('Skipped', 'Copied')
+        Assert-StorageRetry -Result $copied[1]
         $copied[1].Repository | Should -Be $vault
         $copied[0].Reason | Should -Be 'it is there already'
         $problems.Count | Should -Be 1
@@ -166,7 +168,7 @@ Describe 'Backup-VMRct, several at once' {
 
     It 'is one call, that gives a result or an error for each' {
         $failed = @{ vmName = 'b'; error = @{ code = 'VM_NOT_FOUND'; message = 'No.' } }
-        $result = @{ results = @((Get-CannedBackup -Name 'a' -Warning 'A warning.'), $failed, (Get-CannedBackup -Name 'c')); asked = 3 }
+        $result = @{ results = @((Get-CannedBackup -Name 'a' -Warning 'A warning.'), $failed, (Get-CannedBackup -Name 'c')); asked = 3; storageRetries = Get-CannedRetry }
         Assert-Canned -Method 'host/backup' -Result $result
         Use-FakeBackend -Folder $fake -Script @{ 'host/backup' = @(@{ result = $result }) }
         $made = @('a', 'b', 'c' | Backup-VMRct -Repository $repository -ThrottleLimit 3 -Mode Full -ErrorVariable problems -ErrorAction SilentlyContinue -WarningVariable warnings -WarningAction SilentlyContinue)
@@ -176,6 +178,7 @@ Describe 'Backup-VMRct, several at once' {
         $sent.parallel | Should -Be 3
         $sent.mode | Should -BeExactly 'full'
         $made.VMName | Should -Be @('a', 'c')
+        Assert-StorageRetry -Result $made[1]
         $problems[0].FullyQualifiedErrorId | Should -Be 'VM_NOT_FOUND,Backup-VMRct'
         $problems[0].TargetObject | Should -Be 'b'
         $warnings | Should -Be @('a: A warning.')

@@ -83,12 +83,26 @@ function Get-CannedDisk {
     }
 }
 
+function Get-CannedRetry {
+    return @{ calls = 12; waitedMs = 1500; errors = @{ ESTALE = 11; EIO = 1 } }
+}
+
+function Assert-StorageRetry {
+    param([object] $Result)
+
+    if ($Result.StorageRetries.PSObject.TypeNames[0] -ne 'HyperVBackup.StorageRetries') { throw "StorageRetries: $($Result.StorageRetries)" }
+    $retries = $Result.StorageRetries
+    $said = "$($retries.Calls) $($retries.Waited) ESTALE $($retries.Errors['ESTALE']) EIO $($retries.Errors['EIO']) $($retries.Errors.Count)"
+    if ($said -cne '12 00:00:01.5000000 ESTALE 11 EIO 1 2') { throw "StorageRetries: $said" }
+}
+
 function Get-CannedBackup {
     param([string] $Name = 'web01', [string[]] $Warning = @())
 
     $result = @{
         restorePointId = $script:PointId; vmId = $script:VMId; vmName = $Name; kind = 'vm'; mode = 'full'; consistency = 'application'
         createdAt = '2026-11-21T01:02:03.456Z'; metadataBytes = 10000; durationMs = 61500; warnings = $Warning; disks = @(Get-CannedDisk)
+        storageRetries = Get-CannedRetry
     }
     Assert-Canned -Method 'vm/backup' -Result $result
     return $result

@@ -32,12 +32,14 @@ export interface OtherRepository {
 export async function withOther<T>(
   other: OtherRepository,
   repository: Repository,
+  { signal, warn, repeated }: OperationContext,
   work: (from: Repository) => Promise<T>,
 ): Promise<T> {
   const state = await mkdtemp(join(tmpdir(), 'hvbackup-from-'));
   try {
     const { passphrase } = other;
-    const from = await openRepository(other.repository, { passphrase, stateDirectory: state, forContent: true });
+    const options = { passphrase, stateDirectory: state, forContent: true, signal, warn, repeated };
+    const from = await openRepository(other.repository, options);
     try {
       if (from.location === repository.location)
         throw new HvError('USAGE', `${from.location} cannot be repaired from itself.`, {

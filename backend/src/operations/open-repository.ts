@@ -13,6 +13,7 @@ import { throttledStorage } from '../repository/storage/throttled.ts';
 import { ManifestBody } from '../schema/manifest.ts';
 import { HvError, isHvError, toHvError } from '../support/errors.ts';
 import { createDirectoryDurably, PRIVATE_FOLDER, syncDirectory } from '../support/file.ts';
+import type { OperationContext } from '../support/progress.ts';
 import type { RateLimiter } from '../support/rate-limiter.ts';
 import { type StateFolder, stateFolder, stateLocation } from '../support/state-directory.ts';
 import { patientStorage } from './patient-storage.ts';
@@ -28,6 +29,8 @@ export interface OpenRepositoryOptions {
   signal?: AbortSignal;
   /** Hears of a storage that does not answer. */
   warn?: (message: string) => void;
+  /** Gets what its storage made repeat, when it is closed. */
+  repeated?: OperationContext['repeated'];
   /** Says that much of its content will be read or written at once. */
   forContent?: boolean;
 }

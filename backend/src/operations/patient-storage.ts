@@ -8,6 +8,7 @@ import { Patience } from '../repository/storage/patience.ts';
 import { RetryingStorage } from '../repository/storage/retrying.ts';
 import { retryingFiles } from '../repository/storage/retrying-files.ts';
 import type { Storage } from '../repository/storage/storage.ts';
+import type { OperationContext } from '../support/progress.ts';
 
 /** How long a storage that does not answer is waited for, seconds; 0: nothing is repeated. */
 const WAIT_VARIABLE = 'HVBACKUP_STORAGE_WAIT_SECONDS';
@@ -18,10 +19,10 @@ export interface PatientStorage {
   patience: Patience;
 }
 
-/** @param context ends the waiting, and hears of it; what was repeated is summed up when the storage is closed */
+/** @param context ends the waiting, and hears of it; what was repeated is summed up and counted when the storage is closed */
 export function patientStorage(
   location: string,
-  context: { signal?: AbortSignal; warn?: (message: string) => void },
+  context: Pick<OperationContext, 'signal' | 'warn' | 'repeated'>,
 ): PatientStorage {
   const seconds = Number(process.env[WAIT_VARIABLE] || Number.NaN);
   const patience = new Patience({
@@ -36,6 +37,7 @@ export function patientStorage(
   const summary = (): void => {
     const sentence = patience.summary();
     if (sentence !== null) context.warn?.(sentence);
+    context.repeated?.(patience.counts);
   };
   return { files, patience, storage: new RetryingStorage(new FolderStorage(location, files), patience, summary) };
 }

@@ -16,7 +16,7 @@ import { type HealedFrom, healFrom, withOther } from './heal-from.ts';
 import { keyDamage } from './keys.ts';
 import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from './losses.ts';
 import { type Point, readablePoints, readPoint } from './points.ts';
-import { goneMeanwhile, pinPoints, removedSentence } from './reading.ts';
+import { goneMeanwhile, pinPoints, pointRemoved, removedSentence } from './reading.ts';
 import { doubtDamage, strayDamage, strayWarnings } from './stray-points.ts';
 import { withContent, withRepository } from './with.ts';
 
@@ -64,7 +64,8 @@ async function repairWith(
 ): Promise<{ result: RepairResult; from?: HealedFrom }> {
   const { dryRun } = params;
   if (params.from === undefined) return { result: await repository.repair({ ...context, dryRun }) };
-  return withOther({ repository: params.from, passphrase: params.fromPassphrase }, repository, async (other) => {
+  const source = { repository: params.from, passphrase: params.fromPassphrase };
+  return withOther(source, repository, context, async (other) => {
     const first = await repository.repair({ ...context, dryRun });
     if (dryRun) return { result: first };
     const from = await healFrom(other, repository, first.quarantined, context);
@@ -149,15 +150,23 @@ async function verifyPinned(
       },
     );
     const removed = await pin.removed();
-    for (const tombstone of removed) context.warn?.(`${removedSentence(listed, tombstone)}.`);
+    // Nothing else was read then: what is missing is missing by right, and the rest proves nothing.
+    if (params.point !== undefined && removed[0] !== undefined && found.length > 0)
+      throw pointRemoved(listed, removed[0]);
     const isGone = new Set(removed.map(({ point }) => point));
+    // Removed ones of which not all could be read: no damage, and not verified.
+    const cut = new Set(
+      found.flatMap(({ affects }) => affects.flatMap(({ pointId }) => (isGone.has(pointId) ? pointId : []))),
+    );
+    for (const tombstone of removed) context.warn?.(`${removedSentence(listed, tombstone)}.`);
     for (const { damage, affects, more } of found) {
       const still = affects.filter(({ pointId }) => !isGone.has(pointId));
       if (still.length > 0 || more > 0 || affects.length === 0)
         add({ ...damage, affects: still, ...(more > 0 ? { moreAffects: more } : {}) });
     }
     const report = { ...losses.result, losses: losses.result.losses.filter(({ pointId }) => !isGone.has(pointId)) };
-    return { points: there, report, verifiedBytes, readBytes };
+    const points = there.filter(({ manifest }) => !cut.has(manifest.id));
+    return { points, report, verifiedBytes, readBytes };
   } finally {
     await pin.end();
   }

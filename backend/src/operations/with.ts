@@ -24,6 +24,7 @@ export async function withRepository<T>(
     passphrase,
     signal: context.signal,
     warn: context.warn,
+    repeated: context.repeated,
     ...options,
   });
   try {

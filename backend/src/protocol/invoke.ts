@@ -14,6 +14,7 @@ import {
   type Operations,
 } from './methods.ts';
 import { refusePlanned } from './planned.ts';
+import { RetrySum } from './retry-sum.ts';
 
 export type Invoke = <M extends MethodName>(
   method: M,
@@ -37,12 +38,14 @@ export function createInvoke(operations: Operations, onDefect: (message: string)
     const parsed = schemas.params.safeParse(params ?? {});
     if (!parsed.success) throw invalidParams(name, parsed.error);
     const operation = operations[METHODS[name].operation] as (p: unknown, c: OperationContext) => Promise<unknown>;
+    const retries = new RetrySum();
     let result: unknown;
     try {
       // Cancelled while the schemas were loaded: what has not begun need not be undone.
       throwIfCancelled(context.signal);
       if (DATED.has(name)) requireUsableClock(Date.now());
-      result = await operation(parsed.data, context);
+      result = await operation(parsed.data, { ...context, repeated: retries.add });
+      result = retries.into(result, schemas.result.shape);
     } catch (error) {
       throw toHvError(error, name);
     }

@@ -15,6 +15,7 @@ import {
   Warnings,
 } from './common.ts';
 import { ErrorObject } from './errors.ts';
+import { storageRetries } from './storage-retries.ts';
 import { Consistency, Guid } from './vm.ts';
 
 export const Compression = z.enum(['fast', 'default', 'strong']);
@@ -73,6 +74,7 @@ export const BackupVmResult = z
     createdAt: z.iso.datetime().describe('When the content was frozen, UTC.'),
     metadataBytes: ByteCount.describe('Bytes stored beside the disks: configuration files, manifest and indexes.'),
     durationMs: DurationMs.describe('Duration, ms.'),
+    ...storageRetries,
     warnings: Warnings,
     disks: z.array(BackupDiskResult).describe('One entry a disk, by index.'),
   })
@@ -91,6 +93,7 @@ export const BackupVmsResult = z.object({
     .array(z.union([BackupVmResult, FailedVm]))
     .describe('One entry a VM, in the order asked for; VMs that were not begun when it was cancelled have none.'),
   asked: z.number().int().nonnegative().describe('Number of VMs that were to be backed up.'),
+  ...storageRetries,
 });
 
 export type FailedVm = z.infer<typeof FailedVm>;

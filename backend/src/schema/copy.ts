@@ -11,6 +11,7 @@ import {
   Timestamp,
 } from './common.ts';
 import { ErrorObject } from './errors.ts';
+import { storageRetries } from './storage-retries.ts';
 import { Guid } from './vm.ts';
 
 export const CopyPointsParams = z.strictObject({
@@ -60,6 +61,7 @@ export const CopyPointsResult = z.object({
   failed: z.number().int().nonnegative().describe('Restore points that could not be copied.'),
   readBytes: ByteCount.describe('Bytes of disks and configuration read, decoded.'),
   newBytes: ByteCount.describe('Bytes stored in the target.'),
+  ...storageRetries,
   durationMs: DurationMs.describe('Duration, ms.'),
 });
 

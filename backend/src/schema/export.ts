@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { ByteCount, DiskIndex, DurationMs, OfRepository, PointSelector, RateLimit, Warnings } from './common.ts';
 import { AllowHoles, holeFields } from './holes.ts';
+import { storageRetries } from './storage-retries.ts';
 
 export const ExportFormat = z.enum(['vhdx', 'vhd', 'raw', 'qcow2']);
 export type ExportFormat = z.infer<typeof ExportFormat>;
@@ -47,6 +48,7 @@ export const ExportPointResult = z.object({
   vmName: z.string().describe('Name of its VM.'),
   files: z.array(ExportedFile).describe('The images written, by disk.'),
   ...holeFields,
+  ...storageRetries,
   durationMs: DurationMs.describe('Duration, ms.'),
   warnings: Warnings,
 });

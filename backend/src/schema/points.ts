@@ -12,6 +12,7 @@ import {
   Timestamp,
   Warnings,
 } from './common.ts';
+import { storageRetries } from './storage-retries.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 
 export const PointSummary = z
@@ -99,6 +100,7 @@ export const RemovePointResult = z.object({
   blocked: BlockedPoints,
   freedBytes: ByteCount.describe('Bytes given back now.'),
   pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
+  ...storageRetries,
 });
 
 export const HoldPointParams = z.strictObject({

@@ -10,6 +10,7 @@ import {
   Timestamp,
   Warnings,
 } from './common.ts';
+import { storageRetries } from './storage-retries.ts';
 import { Guid } from './vm.ts';
 
 export const RepositoryInfo = z
@@ -130,6 +131,7 @@ export const PruneRepositoryResult = z.object({
   packsDeleted: z.number().int().nonnegative().describe('Packs deleted.'),
   packsRewritten: z.number().int().nonnegative().describe('Packs of which the part in use was stored anew.'),
   blocked: BlockedPoints,
+  ...storageRetries,
   dryRun: z.boolean().describe('Whether nothing was changed.'),
   warnings: Warnings,
 });

@@ -13,6 +13,7 @@ import {
   Warnings,
 } from './common.ts';
 import { AllowHoles, holeFields } from './holes.ts';
+import { storageRetries } from './storage-retries.ts';
 import { Guid, VmNetworkAdapter } from './vm.ts';
 
 const SwitchMapping = z
@@ -71,6 +72,7 @@ export const RestorePointResult = z.object({
     .array(VmNetworkAdapter)
     .describe('Its network adapters, and the virtual switch each is connected to, if any.'),
   ...holeFields,
+  ...storageRetries,
   durationMs: DurationMs.describe('Duration, ms.'),
   warnings: Warnings,
 });

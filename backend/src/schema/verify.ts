@@ -10,6 +10,7 @@ import {
   RepositoryLocation,
   Timestamp,
 } from './common.ts';
+import { storageRetries } from './storage-retries.ts';
 
 export const AffectedPoint = z
   .object({
@@ -61,13 +62,14 @@ export const PointLoss = z
   })
   .meta({ id: 'PointLoss' });
 
-/** What both report of damage. */
+/** What all three report. */
 const findings = {
   ok: z.boolean().describe('Whether no damage was found.'),
   damages: z.array(DamageReport).describe('The damage found, by object; at most 1000.'),
   moreDamages: z.number().int().nonnegative().describe('Further damage that is not in the list.'),
   losses: z.array(PointLoss).describe('What restore points lose by it, by disk or file; at most 1000.'),
   moreLosses: z.number().int().nonnegative().describe('Further disks and files that are not in the list.'),
+  ...storageRetries,
   durationMs: DurationMs.describe('Duration, ms.'),
 };
 

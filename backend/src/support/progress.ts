@@ -11,9 +11,20 @@ export interface ProgressEvent {
   message?: string;
 }
 
+/** Calls of a storage that failed and were repeated. */
+export interface RepeatedCalls {
+  calls: number;
+  /** Whole milliseconds. */
+  waitedMs: number;
+  /** How often, by the name of the error. */
+  errors: Record<string, number>;
+}
+
 export interface OperationContext {
   signal?: AbortSignal;
   progress?: (event: ProgressEvent) => void;
   /** Something the person should know that is not an error. */
   warn?: (message: string) => void;
+  /** Gets what a storage made repeat, when it is closed. */
+  repeated?: (counts: RepeatedCalls) => void;
 }

@@ -101,6 +101,9 @@ describe.skipIf(missing !== null)(`a stumbling share (${missing ?? 'it runs'})`,
           // libuv repeats a read that a signal interrupted by itself.
           if (faults.injected().all > 0 && errno !== 'EINTR')
             expect(answer.stderr, name).toMatch(/calls? of the storage .* failed and (were|was) repeated/);
+          const sentence = /(\d+) calls? of the storage/.exec(answer.stderr);
+          expect(answer.json.storageRetries?.calls, name).toBe(sentence ? Number(sentence[1]) : undefined);
+          if (sentence) expect(Object.keys(answer.json.storageRetries.errors)).toEqual([errno]);
           if (calls.length > 2) expect(faults.injected().all, name).toBeGreaterThan(0);
         }
         expect(world.points()).toHaveLength(1);

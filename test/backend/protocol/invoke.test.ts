@@ -3,6 +3,7 @@ import { createInvoke } from '../../../backend/src/protocol/invoke.ts';
 import type { MethodName } from '../../../backend/src/protocol/methods.ts';
 import { PLANNED } from '../../../backend/src/protocol/planned.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
+import type { RepeatedCalls } from '../../../backend/src/support/progress.ts';
 import { BACKUP, fakeOperations } from './fake-operations.ts';
 
 const backup = { host: 'sim:lab', vm: 'web01', repository: '/backups' };
@@ -12,6 +13,36 @@ const call = (invoke: ReturnType<typeof createInvoke>, method: string, params: u
   invoke(method as MethodName, params as never, {});
 
 describe('invoke', () => {
+  it('counts what storages made repeat in the result, of all repositories together; nothing is absent', async () => {
+    const counts: RepeatedCalls[] = [
+      { calls: 2, waitedMs: 30, errors: { ESTALE: 2 } },
+      { calls: 0, waitedMs: 0, errors: {} },
+      { calls: 3, waitedMs: 5, errors: { ESTALE: 1, EIO: 2 } },
+    ];
+    const run = (given: RepeatedCalls[]) =>
+      createInvoke(
+        fakeOperations({
+          backupVm: async (_params, { repeated }) => {
+            for (const one of given) repeated?.(one);
+            return BACKUP;
+          },
+          listVms: async (_params, { repeated }) => {
+            repeated?.(given[0]!);
+            return { vms: [] };
+          },
+        }),
+        (defect) => expect.unreachable(defect),
+      );
+    expect((await run(counts)('vm/backup', backup, {})).storageRetries).toEqual({
+      calls: 5,
+      waitedMs: 35,
+      errors: { ESTALE: 3, EIO: 2 },
+    });
+    expect(await run([counts[1]!])('vm/backup', backup, {})).not.toHaveProperty('storageRetries');
+    // A result that has no such field stays as it is.
+    expect(await run(counts)('vm/list', { host: 'sim:lab' }, {})).toEqual({ vms: [] });
+  });
+
   it('fills in defaults before the operation runs', async () => {
     let seen: unknown;
     const operations = fakeOperations({

@@ -54,7 +54,7 @@ export const backup = command({
   ],
   run: async (values, context) => {
     const repository = context.absolute(values.repository);
-    const { results, asked } = await context.call('host/backup', {
+    const { results, asked, storageRetries } = await context.call('host/backup', {
       host: values.host,
       vms: values.vm,
       repository,
@@ -77,7 +77,11 @@ export const backup = command({
     const errors = results.flatMap((result) => ('error' in result ? result.error : []));
     return {
       // With no VM backed up the document is an error like any other command's, and still says which VM failed how.
-      json: { results, ...(done.length === 0 && errors[0] ? { error: errors[0] } : {}) },
+      json: {
+        results,
+        ...(storageRetries ? { storageRetries } : {}),
+        ...(done.length === 0 && errors[0] ? { error: errors[0] } : {}),
+      },
       lines: [...done.flatMap(resultLines), ...nextLines(done, repository)],
       exitCode: exitCode(errors, done.length, context.signal.aborted && results.length < asked),
     };

@@ -7,6 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { HvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
+import type { RepeatedCalls } from '../../support/progress.ts';
 import { type Stumble, stumbleOf } from './stumble.ts';
 
 /** Milliseconds. */
@@ -134,6 +135,11 @@ export class Patience {
         await this.#clock.sleep(ms);
       }
     }
+  }
+
+  /** What was repeated, for a result. */
+  get counts(): RepeatedCalls {
+    return { calls: this.retries, waitedMs: Math.round(this.waitedMs), errors: Object.fromEntries(this.#errnos) };
   }
 
   /** One sentence on what was repeated; null when nothing was. */
