@@ -85,6 +85,7 @@ export class PointMemory implements Memory {
       vmName,
       createdAt,
       gone: gone !== 0,
+      ...(gone > 1 ? { publications: gone - 1 } : {}),
     }));
   }
 
@@ -102,8 +103,9 @@ export class PointMemory implements Memory {
       const insert = database.prepare('INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)');
       database.exec('BEGIN IMMEDIATE');
       try {
-        for (const { folder, id, vmName, createdAt, gone } of points)
-          insert.run(folder, id, vmName, createdAt, gone ? 1 : 0);
+        // One column for both: 0 is there, 1 + publications is gone.
+        for (const { folder, id, vmName, createdAt, gone, publications } of points)
+          insert.run(folder, id, vmName, createdAt, gone ? 1 + (publications ?? 0) : 0);
         database.exec('COMMIT');
       } catch (error) {
         if (database.isTransaction) database.exec('ROLLBACK');

@@ -1,6 +1,6 @@
 /** Restore points that are not as this machine last saw them (docs/format.md §9), put into words. */
 import type { Doubt } from '../repository/doubt/doubt.ts';
-import type { Repository, StrayPoint } from '../repository/port.ts';
+import type { Repository, ReturnedPoint, StrayPoint } from '../repository/port.ts';
 import type { DamageReport } from '../schema/verify.ts';
 import { isHvError } from '../support/errors.ts';
 
@@ -40,23 +40,35 @@ export function strayWarnings(repository: Repository): string[] {
     const points = fresh.filter((point) => point.state === state);
     if (points.length > 0) warnings.push(sentence(repository.location, points, state));
   }
+  const returned = repository.returnedPoints().filter(({ id }) => !before.has(`returned ${id}`));
+  for (const { id } of returned) before.add(`returned ${id}`);
+  if (returned.length > 0) warnings.push(returnedSentence(repository.location, returned));
   return warnings;
 }
 
 function sentence(location: string, points: readonly StrayPoint[], state: StrayPoint['state']): string {
-  const names = points.slice(0, NAMED).map(nameOf).join(', ');
-  const more = points.length > NAMED ? ` and ${points.length - NAMED} more` : '';
   const what =
     state === 'gone'
       ? `${count(points)} that this machine has seen in ${location} ${are(points)} gone, and nobody entitled to has removed ${points.length === 1 ? 'it' : 'them'}`
       : `${count(points)} that ${points.length === 1 ? 'was' : 'were'} removed from ${location} ${are(points)} there again`;
-  return `${what}: ${names}${more}. Somebody who can write there deleted objects or brought an older state back. If you know why, run "hvbackup repository accept-removed".`;
+  return `${what}: ${named(points)}. Somebody who can write there deleted objects or brought an older state back. If you know why, run "hvbackup repository accept-removed".`;
+}
+
+function returnedSentence(location: string, points: readonly ReturnedPoint[]): string {
+  const subject = points.length === 1 ? 'Restore point' : 'Restore points';
+  const pronoun = points.length === 1 ? 'it counts' : 'they count';
+  return `${subject} ${named(points)} ${points.length === 1 ? 'was' : 'were'} removed from ${location} and copied back since: ${pronoun} again.`;
+}
+
+function named(points: readonly ReturnedPoint[]): string {
+  const more = points.length > NAMED ? ` and ${points.length - NAMED} more` : '';
+  return points.slice(0, NAMED).map(nameOf).join(', ') + more;
 }
 
 const count = (points: readonly unknown[]): string =>
   points.length === 1 ? '1 restore point' : `${points.length} restore points`;
 const are = (points: readonly unknown[]): string => (points.length === 1 ? 'is' : 'are');
-const nameOf = ({ id, vmName, createdAt }: StrayPoint): string => `${vmName ?? 'unknown VM'} ${createdAt} (${id})`;
+const nameOf = ({ id, vmName, createdAt }: ReturnedPoint): string => `${vmName ?? 'unknown VM'} ${createdAt} (${id})`;
 
 /** What keeps everything from being deleted, for check. Restore points that this machine misses are told as such. */
 export async function doubtDamage(repository: Repository): Promise<DamageReport[]> {

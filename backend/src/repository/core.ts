@@ -88,7 +88,7 @@ export class RepositoryCore {
     this.tombstones = new TombstoneStore(storage, this.documents, environment);
     this.ledger = new LedgerStore(storage, this.documents, environment);
     this.memory = options.memory ?? null;
-    this.watch = new PointWatch(this.memory, this.tombstones);
+    this.watch = new PointWatch(this.memory, this.tombstones, this.ledger);
     this.proof = new RowProof(config.id, this.keys);
     this.manifests = new ManifestStore(
       storage,
@@ -96,6 +96,7 @@ export class RepositoryCore {
       catalog,
       this.tombstones,
       this.watch,
+      this.ledger,
       this.keys,
       this.proof,
     );

@@ -44,9 +44,10 @@ export class LedgerStore {
   /**
    * Notes that a restore point counts. Durable when it resolves; again for the same manifest it changes nothing.
    * @param name of the manifest, `manifests/<folder>/<point id>`
+   * @param again it counts anew after a removal, also with the same manifest: who knows it as removed can tell
    * @returns bytes stored; 0 when it was noted before
    */
-  async put(name: string, manifest: ManifestEnvelope): Promise<number> {
+  async put(name: string, manifest: ManifestEnvelope, again = false): Promise<number> {
     const sha256 = manifestDigest(manifest);
     const publishedAt = new Date(this.#environment.now()).toISOString();
     const entry: LedgerEntry = { point: manifest.id, group: manifest.group, publishedAt, manifest, sha256 };
@@ -54,7 +55,7 @@ export class LedgerStore {
       const bytes = await this.#documents.put(entryName(name, number), entry);
       if (bytes > 0) return bytes;
       // Of an earlier publication, or our own, of a put that failed and was done.
-      if ((await this.#read(name, number).catch(undecodable))?.sha256 !== sha256) continue;
+      if (again || (await this.#read(name, number).catch(undecodable))?.sha256 !== sha256) continue;
       await this.#storage.settle(entryName(name, number));
       return 0;
     }
@@ -80,6 +81,26 @@ export class LedgerStore {
     }
     if (found === null && problem !== undefined) throw problem;
     return found;
+  }
+
+  /** {@link manifestDigest} of each publication, oldest first; '' of one whose entry cannot be read. @throws IO_ERROR */
+  async publications(name: string): Promise<string[]> {
+    const found: string[] = [];
+    for (;;) {
+      const entry = await this.#read(name, found.length + 1).catch((error) => {
+        if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return { sha256: '' };
+        throw error;
+      });
+      if (entry === null) return found;
+      found.push(entry.sha256);
+    }
+  }
+
+  /** Whether a manifest was published after another one of its name, which was removed in between and copied back. */
+  async isSuccessor(name: string, before: ManifestEnvelope, now: ManifestEnvelope): Promise<boolean> {
+    const published = await this.publications(name).catch((): string[] => []);
+    const first = published.indexOf(manifestDigest(before));
+    return first >= 0 && published.lastIndexOf(manifestDigest(now)) > first;
   }
 
   /** Names of the manifests that were published, by one listing. */

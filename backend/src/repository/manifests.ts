@@ -4,6 +4,7 @@ import { isUlid } from '../support/ulid.ts';
 import type { Catalog } from './catalog-port.ts';
 import type { DocumentStore } from './document-store.ts';
 import { hiddenName, type RepositoryKeys } from './format/keys.ts';
+import type { LedgerStore } from './ledger.ts';
 import type { PointWatch } from './point-watch.ts';
 import type { Damage, ManifestEnvelope } from './port.ts';
 import type { RowProof } from './row-proof.ts';
@@ -27,6 +28,7 @@ export class ManifestStore {
   readonly #catalog: Catalog;
   readonly #tombstones: TombstoneStore;
   readonly #watch: PointWatch;
+  readonly #ledger: LedgerStore;
   readonly #keys: RepositoryKeys | null;
   /** By group; asked for each manifest of a listing. */
   readonly #folders = new Map<string, string>();
@@ -43,6 +45,7 @@ export class ManifestStore {
     catalog: Catalog,
     tombstones: TombstoneStore,
     watch: PointWatch,
+    ledger: LedgerStore,
     keys: RepositoryKeys | null,
     proof: RowProof,
   ) {
@@ -52,6 +55,7 @@ export class ManifestStore {
     this.#catalog = catalog;
     this.#tombstones = tombstones;
     this.#watch = watch;
+    this.#ledger = ledger;
     this.#keys = keys;
   }
 
@@ -197,7 +201,9 @@ export class ManifestStore {
     const manifest = this.#require(await this.#documents.get(name), name);
     const proven = this.#proof.manifest(name, JSON.stringify(manifest));
     const isSame = isSound && row.json === proven.json;
-    if (row !== undefined && !isSame) this.differs(name);
+    const before = isSound ? parsed(row.json) : null;
+    const isAnother = row !== undefined && !isSame;
+    if (isAnother && !(before !== null && (await this.#ledger.isSuccessor(name, before, manifest)))) this.differs(name);
     if (!isSame) this.#catalog.addManifest(name, manifest, proven);
     this.#watch.read(name, manifest);
     return manifest;
@@ -336,7 +342,7 @@ export class ManifestStore {
   async withdraw(name: string): Promise<void> {
     await this.#storage.delete(name);
     this.#catalog.removeManifest(name);
-    this.#watch.removed(name);
+    await this.#watch.removed(name);
   }
 
   async #removedIds(): Promise<Set<string>> {

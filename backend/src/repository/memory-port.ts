@@ -15,6 +15,8 @@ export interface RememberedPoint {
   createdAt: string;
   /** It is known to be gone: removed by somebody entitled to, or accepted by a person. */
   gone: boolean;
+  /** Of one that is gone: how often its ledger said by then that it was published; 0 or absent where nobody looked. */
+  publications?: number;
 }
 
 export interface Memory {

@@ -3,6 +3,7 @@
  * removed by us, one that is back after its removal neither (docs/format.md §9).
  */
 import { isHvError } from '../support/errors.ts';
+import type { LedgerStore } from './ledger.ts';
 import type { Memory, RememberedPoint } from './memory-port.ts';
 import type { ManifestEnvelope, StrayPoint } from './port.ts';
 import { isUnreadable } from './storage/judging.ts';
@@ -11,6 +12,9 @@ import type { TombstoneStore } from './tombstones.ts';
 export class PointWatch {
   readonly #memory: Memory | null;
   readonly #tombstones: TombstoneStore;
+  readonly #ledger: LedgerStore;
+  /** Removed ones that somebody entitled to has published again. */
+  readonly #returned = new Map<string, RememberedPoint>();
   /** By folder, loaded when the folder is first listed; then by point. */
   readonly #known = new Map<string, Map<string, RememberedPoint>>();
   #allKnown = false;
@@ -21,14 +25,20 @@ export class PointWatch {
   readonly #changed = new Map<string, RememberedPoint>();
 
   /** @param memory null: nothing is remembered and nothing is found */
-  constructor(memory: Memory | null, tombstones: TombstoneStore) {
+  constructor(memory: Memory | null, tombstones: TombstoneStore, ledger: LedgerStore) {
     this.#memory = memory;
     this.#tombstones = tombstones;
+    this.#ledger = ledger;
   }
 
   /** Restore points that are not as this machine last knew them, as far as they were listed. */
   stray(): StrayPoint[] {
     return [...this.#stray.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Restore points that this machine knew as removed, and that were published again since: they count. */
+  returned(): RememberedPoint[] {
+    return [...this.#returned.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /**
@@ -99,13 +109,14 @@ export class PointWatch {
   }
 
   /** This process has removed it. */
-  removed(name: string): void {
+  async removed(name: string): Promise<void> {
     const [, folder, id] = name.split('/') as [string, string, string];
     if (this.#memory === null) return;
     this.#load(folder);
     const known = this.#folder(folder).get(id);
     if (known === undefined) return;
-    this.#settle({ ...known, gone: true });
+    const publications = await this.#publications(name).catch(() => 0);
+    this.#settle({ ...known, gone: true, publications });
     this.flush();
   }
 
@@ -132,13 +143,20 @@ export class PointWatch {
     if (tombstone === 'unknown') return;
     // Another process of this machine may know more by now.
     const isKnown = () => this.#memory!.points(point.folder).some(({ id, gone }) => gone && id === point.id);
-    if (tombstone === 'sound' || isKnown()) this.#settle({ ...point, gone: true });
+    const publications = await this.#publications(nameOf(point)).catch(() => 0);
+    if (tombstone === 'sound' || isKnown()) this.#settle({ ...point, gone: true, publications });
     else this.#stray.set(point.id, { ...strayOf(point), state: 'gone', forged: tombstone === 'unsound' });
   }
 
   async #isBack(point: RememberedPoint): Promise<void> {
     // A copy of the manifest beside its tombstone is not listed: a removal that somebody has not finished, or undone.
     if (/^(sound|unknown)$/.test(await this.#tombstoneOf(point.id))) return;
+    // Copied back on purpose it was published once more since. An older state that somebody brings back does not know of that.
+    if ((await this.#publications(nameOf(point)).catch(() => 0)) > Math.max(1, point.publications ?? 0)) {
+      this.#settle({ ...point, gone: false, publications: 0 });
+      this.#returned.set(point.id, point);
+      return;
+    }
     this.#stray.set(point.id, { ...strayOf(point), state: 'back', forged: false });
   }
 
@@ -154,6 +172,11 @@ export class PointWatch {
       }
       throw error;
     }
+  }
+
+  /** How often it was published, by entries that can be read. */
+  async #publications(name: string): Promise<number> {
+    return (await this.#ledger.publications(name)).filter((sha256) => sha256 !== '').length;
   }
 
   #load(folder: string | undefined): void {
@@ -186,6 +209,8 @@ export class PointWatch {
     this.#changed.set(point.id, point);
   }
 }
+
+const nameOf = ({ folder, id }: RememberedPoint): string => `manifests/${folder}/${id}`;
 
 const strayOf = ({ id, folder, vmName, createdAt }: RememberedPoint): Omit<StrayPoint, 'state' | 'forged'> => ({
   id,

@@ -205,6 +205,9 @@ export interface StrayPoint {
   forged: boolean;
 }
 
+/** A removed restore point that a copy brought back. */
+export type ReturnedPoint = Pick<StrayPoint, 'id' | 'vmName' | 'createdAt'>;
+
 /** A passphrase of an encrypted repository. */
 export interface KeyInfo {
   /** 32 hex digits. */
@@ -519,6 +522,8 @@ export interface Repository {
   rememberClock(): void;
   /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
   strayPoints(): StrayPoint[];
+  /** Restore points that this machine knew as removed and that were published again since, among what was listed. Said once. */
+  returnedPoints(): ReturnedPoint[];
   /** That another repository lay here when this machine was here last; null when none did. */
   readonly placeProblem: string | null;
   /**

@@ -34,6 +34,7 @@ import type {
   RepairResult,
   Repository,
   RepositoryStats,
+  ReturnedPoint,
   SessionInfo,
   SessionOptions,
   StrayPoint,
@@ -340,6 +341,10 @@ export class StoredRepository implements Repository {
 
   strayPoints(): StrayPoint[] {
     return this.core.watch.stray();
+  }
+
+  returnedPoints(): ReturnedPoint[] {
+    return this.core.watch.returned();
   }
 
   get placeProblem(): string | null {

@@ -125,6 +125,52 @@ describe('copying to another repository', () => {
     expect(none.json.error.code).toBe('VM_NOT_FOUND');
   });
 
+  it('a removed one that is named comes back; other machines say so once, and it is no damage and no doubt to any', async () => {
+    const { world, vault, points, copy } = await prepared(65536, 65536);
+    const [one] = [...points.keys()];
+    copy();
+    const at = ['--repository', vault];
+    const on = (machine: string, ...args: string[]) => cli([...args, ...at], { state: join(world.folder, machine) });
+    // One knows it as there, one as removed; a third has seen nothing.
+    for (const machine of ['sleepy', 'watchful']) expect(on(machine, 'list').json.points).toHaveLength(4);
+    ok(['remove', ...at, '--point', one!], world);
+    expect(on('watchful', 'list').json.points).toHaveLength(3);
+    expect(copy('--point', one!).points).toMatchObject([{ id: one, action: 'copied' }]);
+    const told = on('watchful', 'list');
+    expect([told.status, told.json.points.length]).toEqual([0, 4]);
+    expect(told.json.warnings).toEqual([
+      expect.stringMatching(
+        new RegExp(`^Restore point web .*\\(${one}\\) was removed from .* and copied back since: it counts again\\.$`),
+      ),
+    ]);
+    for (const machine of ['watchful', 'sleepy', 'fresh']) {
+      for (const command of [['check'], ['list'], ['prune', '--dry-run'], ['prune'], ['verify']]) {
+        const answer = on(machine, ...command);
+        expect([machine, command[0], answer.status, answer.json.damages ?? [], answer.json.warnings ?? []]).toEqual([
+          machine,
+          command[0],
+          0,
+          [],
+          [],
+        ]);
+        expect(answer.stderr).toBe('');
+      }
+    }
+  });
+
+  it('a prune first of all on a machine whose catalog holds it as it was before its removal', async () => {
+    const { world, vault, points, copy } = await prepared(65536, 65536);
+    const [one] = [...points.keys()];
+    copy();
+    const at = ['--repository', vault];
+    const other = { state: join(world.folder, 'other') };
+    ok(['list', ...at], other);
+    ok(['remove', ...at, '--point', one!], world);
+    copy('--point', one!);
+    const pruned = cli(['prune', ...at], other);
+    expect([pruned.status, pruned.json.warnings, pruned.stderr]).toEqual([0, [], '']);
+  });
+
   it('restores and backs up there: a copied point is no base of the host', async () => {
     const { world, there, copy } = await prepared(65536, 65536);
     copy('--vm', 'db');

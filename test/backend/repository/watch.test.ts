@@ -84,6 +84,52 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     );
   });
 
+  it('that are published again after a removal count, and that is said once; an older state of theirs is noticed', async () => {
+    const { storage, open, ids, nameOf } = await fixture(encrypted);
+    const folder = await scratch();
+    const machine = (name: string) => new PointMemory(join(folder, name), () => 'web01');
+    const look = async (name: string) => {
+      const repository = await open(machine(name));
+      const listed = (await repository.listManifests()).some(({ id }) => id === ids[0]);
+      const strays = repository.strayPoints().map(({ id, state }) => `${id} ${state}`);
+      const returned = repository.returnedPoints().map(({ id }) => id);
+      const differences = repository.catalogDifferences();
+      await repository.close();
+      opened.splice(opened.indexOf(repository), 1);
+      return { listed, strays, returned, differences };
+    };
+    const there = { listed: true, strays: [], returned: [], differences: [] };
+    const gone = { ...there, listed: false };
+    const manifest = (await (await open()).listManifests()).find(({ id }) => id === ids[0])!;
+    const remove = async () => (await open(machine('remover'))).removeManifest(ids[0]!);
+    const revive = async () => {
+      const session = await (await open(machine('copier'))).beginSession();
+      // The same manifest, as a copy is when nothing else has changed.
+      await session.publish(manifest, { revive: true });
+      await session.close();
+    };
+    expect(await look('other')).toEqual(there);
+    expect(await look('remover')).toEqual(there);
+    for (let round = 0; round < 2; round++) {
+      await remove();
+      for (const name of ['other', 'remover']) expect(await look(name)).toEqual(gone);
+      await revive();
+      expect([...storage.objects.keys()]).not.toContain(`removed/${ids[0]}`);
+      for (const name of ['other', 'remover', 'copier']) {
+        expect(await look(name)).toEqual(name === 'copier' ? there : { ...there, returned: [ids[0]] });
+        expect(await look(name)).toEqual(there);
+      }
+    }
+    // Removed once more, and brought back to the state in which it had come back: the number of publications is known.
+    const state = new Map(storage.objects);
+    await remove();
+    for (const name of ['other', 'remover']) expect(await look(name)).toEqual(gone);
+    storage.objects.clear();
+    for (const [name, bytes] of state) storage.objects.set(name, bytes);
+    expect(storage.objects.has(nameOf(ids[0]!))).toBe(true);
+    for (const name of ['other', 'remover']) expect(await look(name)).toEqual({ ...there, strays: [`${ids[0]} back`] });
+  });
+
   it('that are put back beside their tombstone stay off the list', async () => {
     const { storage, open, here, ids, nameOf, before } = await fixture(encrypted);
     const name = nameOf(ids[0]!);

@@ -36,7 +36,10 @@ async function digests(core: RepositoryCore, name: string): Promise<{ manifest: 
   try {
     const entry = await core.ledger.get(name);
     if (entry === null) return null;
-    return { manifest: manifestDigest(await core.manifests.get(name)), ledger: entry.sha256 };
+    const known = manifestDigest(await core.manifests.get(name));
+    // The catalog may hold the one from before a removal; what was copied back since lies in the repository.
+    const manifest = known === entry.sha256 ? known : manifestDigest(await core.manifests.get(name, { fresh: true }));
+    return { manifest, ledger: entry.sha256 };
   } catch (error) {
     if (isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) return null;
     throw error;

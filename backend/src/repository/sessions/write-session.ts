@@ -102,8 +102,10 @@ export class RepositoryWriteSession implements WriteSession {
   ): Promise<{ manifestBytes: number; indexBytes: number }> {
     this.#requireOpen();
     return this.#explained(async () => {
-      const done = await this.#publish(manifest);
-      if (options.revive) await this.#revive(manifest);
+      const wasRemoved = options.revive === true && (await this.#isRemoved(manifest));
+      const done = await this.#publish(manifest, wasRemoved);
+      // Last of all: as long as the tombstone is there nobody misses the restore point, whatever becomes of this process.
+      if (wasRemoved) await this.#core.tombstones.withdraw(manifest.id);
       return done;
     });
   }
@@ -114,13 +116,12 @@ export class RepositoryWriteSession implements WriteSession {
     this.#handle.requireAlive();
   }
 
-  /** Last of all: as long as the tombstone is there nobody misses the restore point, whatever becomes of this process. */
-  async #revive({ id }: ManifestEnvelope): Promise<void> {
+  async #isRemoved({ id }: ManifestEnvelope): Promise<boolean> {
     const tombstone = await this.#core.tombstones.get(id).catch((error) => {
       if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
       throw error;
     });
-    if (tombstone !== null && tombstone.late === undefined) await this.#core.tombstones.withdraw(id);
+    return tombstone !== null && tombstone.late === undefined;
   }
 
   /** What it was built on may be gone because others believed it over, or removed it: then that is what to say. */
@@ -143,7 +144,8 @@ export class RepositoryWriteSession implements WriteSession {
     }
   }
 
-  async #publish(manifest: ManifestEnvelope): Promise<{ manifestBytes: number; indexBytes: number }> {
+  /** @param again after a removal, which is taken back */
+  async #publish(manifest: ManifestEnvelope, again: boolean): Promise<{ manifestBytes: number; indexBytes: number }> {
     await this.#store.flush();
     await this.#handle.announce(manifest);
     for (let round = 0; ; round++) {
@@ -160,15 +162,17 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#requireCounted(manifest, hiddenBefore);
     if (this.#handle.isExpired() || (await this.#relied.isDoubtful())) await this.#withdrawIfBroken(manifest);
     this.#published = true;
-    await this.#note(manifest);
+    await this.#note(manifest, again);
     return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
   }
 
   /** It counts from here on, whatever becomes of its manifest. It is there and complete all the same when this fails. */
-  async #note(manifest: ManifestEnvelope): Promise<void> {
+  async #note(manifest: ManifestEnvelope, again: boolean): Promise<void> {
     try {
-      await this.#core.ledger.put(this.#core.manifests.nameOf(manifest.group, manifest.id), manifest);
+      await this.#core.ledger.put(this.#core.manifests.nameOf(manifest.group, manifest.id), manifest, again);
     } catch (error) {
+      // It is still hidden by its tombstone, and without this other machines would take it for an older state.
+      if (again) throw error;
       if (!isHvError(error, 'DISK_FULL', 'IO_ERROR', 'ACCESS_DENIED')) throw error;
       this.#options.warn?.(
         `Restore point ${manifest.id} is complete, and could not be entered in the ledger (${error.message}): the next prune does so.`,
@@ -221,7 +225,7 @@ export class RepositoryWriteSession implements WriteSession {
     if (late === undefined) return;
     if (late === before && late !== this.#handle.id) {
       // Before the tombstone goes: the ledger may still speak of the attempt that it stands for.
-      await this.#note(manifest);
+      await this.#note(manifest, true);
       return this.#core.tombstones.withdraw(manifest.id);
     }
     // Where nothing can be deleted it stays, and is never listed.
