@@ -3,8 +3,9 @@
  * empty one for instance, would have nothing to be held against (docs/format.md §9). One small file a place.
  */
 import { hash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeFolderSync } from '../support/make-folder.ts';
 
 export class PlaceMemory {
   readonly #path: string;
@@ -32,7 +33,7 @@ export class PlaceMemory {
   note(repositoryId: string): void {
     const temporary = `${this.#path}.${randomBytes(4).toString('hex')}.tmp`;
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      makeFolderSync(dirname(this.#path), 0o700);
       writeFileSync(temporary, JSON.stringify({ location: this.#location, repositoryId }), { mode: 0o600 });
       renameSync(temporary, this.#path);
     } catch {

@@ -30,6 +30,8 @@ export function cli(
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     timeout: options.timeout ?? 240_000,
+    // One that is caught in a loop hears no other.
+    killSignal: 'SIGKILL',
     env: {
       ...process.env,
       ...(options.state ? { HVBACKUP_STATE_DIR: options.state } : {}),
