@@ -1,8 +1,8 @@
 /** The demo's virtual machines: their disk images, and the work their guests do between two backups. */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { ledger, noise } from '../fixtures/content.ts';
-import { createFatImage } from '../fixtures/fat16.ts';
+import { ledger, noise } from '../../test/fixtures/content.ts';
+import { createFatImage } from '../../test/fixtures/fat16.ts';
 
 const MIB = 1024 * 1024;
 

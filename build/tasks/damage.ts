@@ -3,7 +3,7 @@
  * to and pruned afterwards. docs/torture.md says what is done and what must hold.
  */
 import { parseArgs } from 'node:util';
-import { campaign } from '../damage/run.ts';
+import { campaign } from '../../test/damage/run.ts';
 
 const { values } = parseArgs({
   options: {

@@ -6,8 +6,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { FORMATS, type FuzzFormat } from '../fuzz/mutant.ts';
-import { type FuzzReport, fuzz } from '../fuzz/run.ts';
+import { FORMATS, type FuzzFormat } from '../../test/fuzz/mutant.ts';
+import { type FuzzReport, fuzz } from '../../test/fuzz/run.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 /**
  * `npm run scale [-- --vms N] [--points N] [--blocks N] [--dir FOLDER] [--keep] [--only JOBS]`: a repository of many VMs and restore
- * points, simulated down to the last index entry (build/scale/simulate.ts), and what the product needs for its work in it.
+ * points, simulated down to the last index entry (test/scale/simulate.ts), and what the product needs for its work in it.
  * `--blocks` are unique blocks; a hundred million take 17 GB of room, and 4 GB for the catalog. Figures are whole processes unless it says so.
  */
 import {
@@ -17,12 +17,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createVhdx } from '../../backend/src/disk/index.ts';
+import { vmName } from '../../test/scale/manifest-body.ts';
+import { simulate } from '../../test/scale/simulate.ts';
 import { type Measurement, measure } from '../bench/measure.ts';
 import { BUNDLE, bundleBackend } from '../lib/bundle.ts';
 import { bytesText, hvbackup } from '../lib/hvbackup.ts';
 import { root } from '../runtime.mjs';
-import { vmName } from '../scale/manifest-body.ts';
-import { simulate } from '../scale/simulate.ts';
 
 const { values } = parseArgs({
   options: {
@@ -40,7 +40,7 @@ const DISK_SIZE = 48 * GIB;
 const BLOCK_SIZE = 256 * 1024;
 
 await bundleBackend();
-const probe = join(root, 'build', 'scale', 'probe.ts');
+const probe = join(root, 'test', 'scale', 'probe.ts');
 if (values.dir) mkdirSync(values.dir, { recursive: true });
 const folder = values.dir ?? mkdtempSync(join(tmpdir(), 'hvbackup-scale-'));
 const big = join(folder, 'big');

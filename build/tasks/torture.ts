@@ -3,8 +3,8 @@
  * repository under faults, or many processes at once. docs/torture.md says what is injected and what must hold.
  */
 import { parseArgs } from 'node:util';
-import { Interleaving, noInterleavings } from '../torture/interleaving.ts';
-import { sum, type TortureReport, torture } from '../torture/run.ts';
+import { Interleaving, noInterleavings } from '../../test/torture/interleaving.ts';
+import { sum, type TortureReport, torture } from '../../test/torture/run.ts';
 
 const { values } = parseArgs({
   options: {

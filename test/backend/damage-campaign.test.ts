@@ -1,6 +1,6 @@
 /** A short run of the damage campaign; docs/torture.md. HVBACKUP_DAMAGE_SCENARIOS and HVBACKUP_DAMAGE_SEED choose more, or others. */
 import { expect, it } from 'vitest';
-import { campaign } from '../../build/damage/run.ts';
+import { campaign } from '../damage/run.ts';
 
 const SEED = Number(process.env.HVBACKUP_DAMAGE_SEED ?? 20261130);
 const SCENARIOS = Number(process.env.HVBACKUP_DAMAGE_SCENARIOS ?? 10);

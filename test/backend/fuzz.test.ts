@@ -1,7 +1,7 @@
 /** A short run of the fuzzer; docs/fuzzing.md. HVBACKUP_FUZZ_COUNT and HVBACKUP_FUZZ_SEED choose more, or others. */
 import { describe, expect, it } from 'vitest';
-import type { FuzzFormat } from '../../build/fuzz/mutant.ts';
-import { fuzz } from '../../build/fuzz/run.ts';
+import type { FuzzFormat } from '../fuzz/mutant.ts';
+import { fuzz } from '../fuzz/run.ts';
 
 const SEED = Number(process.env.HVBACKUP_FUZZ_SEED ?? 20261121);
 const COUNT = process.env.HVBACKUP_FUZZ_COUNT;

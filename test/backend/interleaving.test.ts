@@ -1,6 +1,6 @@
 /** Interleavings by the hundred; HVBACKUP_INTERLEAVINGS and HVBACKUP_TORTURE_SEED choose more, or others. docs/torture.md. */
 import { describe, expect, it } from 'vitest';
-import { Interleaving, noInterleavings } from '../../build/torture/interleaving.ts';
+import { Interleaving, noInterleavings } from '../torture/interleaving.ts';
 
 const SEED = Number(process.env.HVBACKUP_TORTURE_SEED ?? 20261121);
 const RUNS = Number(process.env.HVBACKUP_INTERLEAVINGS ?? 120);

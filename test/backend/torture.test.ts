@@ -1,8 +1,8 @@
 /** A short run of the torture; docs/torture.md. HVBACKUP_TORTURE_ROUNDS and HVBACKUP_TORTURE_SEED choose more, or others. */
 import { describe, expect, it } from 'vitest';
-import { FAULTS } from '../../build/torture/faults.ts';
-import { ACTIONS } from '../../build/torture/history.ts';
-import { sum, torture } from '../../build/torture/run.ts';
+import { FAULTS } from '../torture/faults.ts';
+import { ACTIONS } from '../torture/history.ts';
+import { sum, torture } from '../torture/run.ts';
 
 const SEED = Number(process.env.HVBACKUP_TORTURE_SEED ?? 20261121);
 const ROUNDS = Number(process.env.HVBACKUP_TORTURE_ROUNDS ?? 40);

@@ -3,6 +3,10 @@
  * records. It is a cache: when any of it is corrupt, foreign, or cannot be written, it starts again empty (in memory as
  * a last resort) and the repository loads it anew.
  */
+
+import { RecordKind } from '../repository/format/constants.ts';
+import { type IndexObject, recordsOf } from '../repository/format/index-format.ts';
+import type { IndexRecords } from '../repository/format/index-view.ts';
 import type {
   Catalog,
   CatalogDigest,
@@ -13,11 +17,8 @@ import type {
   IdBatch,
   IdKind,
   JoinVisitor,
-} from '../repository/catalog-port.ts';
-import { RecordKind } from '../repository/format/constants.ts';
-import { type IndexObject, recordsOf } from '../repository/format/index-format.ts';
-import type { IndexRecords } from '../repository/format/index-view.ts';
-import type { ManifestEnvelope } from '../repository/port.ts';
+} from '../repository/port/catalog.ts';
+import type { ManifestEnvelope } from '../repository/port/repository.ts';
 import { CatalogFile } from './catalog-file.ts';
 import { joinIds } from './segments/id-batch.ts';
 import { IdRuns } from './segments/id-runs.ts';

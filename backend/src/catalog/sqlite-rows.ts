@@ -1,5 +1,5 @@
 /** What the catalog's statements take and give, as values of the program. */
-import type { CatalogPack } from '../repository/catalog-port.ts';
+import type { CatalogPack } from '../repository/port/catalog.ts';
 import type { SegmentInfo } from './segments/segment-format.ts';
 import type { StagedEntries } from './segments/staged-entries.ts';
 import type { Statements } from './sqlite-schema.ts';

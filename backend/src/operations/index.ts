@@ -7,22 +7,22 @@ type Module<K extends string> = { [N in K]: (...given: never[]) => Promise<unkno
 const late = <const K extends string, M extends Module<K>>(load: () => Promise<M>, name: K): M[K] =>
   (async (...given: never[]) => (await load())[name](...given)) as M[K];
 
-const disks = () => import('./disks.ts');
-const hosts = () => import('./hosts.ts');
-const keys = () => import('./keys.ts');
-const points = () => import('./points.ts');
-const repositories = () => import('./repositories.ts');
-const sessions = () => import('./sessions.ts');
-const simulated = () => import('./simulated-host.ts');
-const verify = () => import('./verify.ts');
+const disks = () => import('./hosts/disks.ts');
+const hosts = () => import('./hosts/hosts.ts');
+const keys = () => import('./repository/keys.ts');
+const points = () => import('./points/points.ts');
+const repositories = () => import('./repository/repositories.ts');
+const sessions = () => import('./repository/sessions.ts');
+const simulated = () => import('./hosts/simulated-host.ts');
+const verify = () => import('./repository/verify.ts');
 
-export const backupVm = late(() => import('./backup.ts'), 'backupVm');
-export const backupVms = late(() => import('./backup-several.ts'), 'backupVms');
+export const backupVm = late(() => import('./backup/backup.ts'), 'backupVm');
+export const backupVms = late(() => import('./backup/backup-several.ts'), 'backupVms');
 export const copyPoints = late(() => import('./copy/copy.ts'), 'copyPoints');
 export const diskCheck = late(disks, 'diskCheck');
 export const diskInfo = late(disks, 'diskInfo');
-export const exportPoint = late(() => import('./export.ts'), 'exportPoint');
-export const holdPoint = late(() => import('./hold-point.ts'), 'holdPoint');
+export const exportPoint = late(() => import('./export/export.ts'), 'exportPoint');
+export const holdPoint = late(() => import('./points/hold-point.ts'), 'holdPoint');
 export const createHost = late(hosts, 'createHost');
 export const createVm = late(hosts, 'createVm');
 export const listVms = late(hosts, 'listVms');
@@ -39,7 +39,7 @@ export const removePoint = late(points, 'removePoint');
 export const showPoint = late(points, 'showPoint');
 export const createRepository = late(repositories, 'createRepository');
 export const repositoryStats = late(repositories, 'repositoryStats');
-export const restorePoint = late(() => import('./restore.ts'), 'restorePoint');
+export const restorePoint = late(() => import('./restore/restore.ts'), 'restorePoint');
 export const pruneRepository = late(() => import('./retention/apply.ts'), 'pruneRepository');
 export const addDisk = late(simulated, 'addDisk');
 export const hostFault = late(simulated, 'hostFault');

@@ -1,12 +1,12 @@
 /** A repository's folder as operations use it: what fails for the moment is repeated (docs/storage.md). */
 import { join, resolve } from 'node:path';
 import { CONFIG_NAME } from '../repository/format/constants.ts';
-import { spareOf } from '../repository/spares.ts';
-import { type Files, systemFiles } from '../repository/storage/files.ts';
-import { FolderStorage } from '../repository/storage/folder.ts';
-import { Patience } from '../repository/storage/patience.ts';
-import { RetryingStorage } from '../repository/storage/retrying.ts';
-import { retryingFiles } from '../repository/storage/retrying-files.ts';
+import { spareOf } from '../repository/format/ids.ts';
+import { type Files, systemFiles } from '../repository/storage/folder/files.ts';
+import { FolderStorage } from '../repository/storage/folder/folder.ts';
+import { Patience } from '../repository/storage/retrying/patience.ts';
+import { RetryingStorage } from '../repository/storage/retrying/retrying.ts';
+import { retryingFiles } from '../repository/storage/retrying/retrying-files.ts';
 import type { Storage } from '../repository/storage/storage.ts';
 import type { OperationContext } from '../support/progress.ts';
 

@@ -1,7 +1,7 @@
 /** Opening what an operation needs and closing it whatever happens. */
 import type { Host } from '../hosts/port.ts';
 import type { SimulatedHost } from '../hosts/simulated/index.ts';
-import type { Repository } from '../repository/port.ts';
+import type { Repository } from '../repository/port/repository.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { type OfHost, openHost, openSimulated } from './open-host.ts';
 import { type OpenRepositoryOptions, openRepository } from './open-repository.ts';

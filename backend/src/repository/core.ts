@@ -1,31 +1,32 @@
 /** The parts of an open repository, put together once and shared by sessions, readers, prune and check. */
-import type { Catalog } from './catalog-port.ts';
-import { DigestStore } from './digests.ts';
-import { DocumentStore } from './document-store.ts';
-import type { Doubt } from './doubt/doubt.ts';
+
+import { DocumentStore } from './documents/document-store.ts';
+import { RowProof } from './documents/row-proof.ts';
 import { WorkerPool } from './engine/worker-pool.ts';
 import type { Environment } from './environment.ts';
 import { type BlockScheme, schemeOf } from './format/block-scheme.ts';
 import type { RepositoryConfig } from './format/config.ts';
 import type { RepositoryKeys } from './format/keys.ts';
-import { LedgerStore } from './ledger.ts';
-import { ManifestStore } from './manifests.ts';
-import { MarkStore } from './marks.ts';
-import type { Memory } from './memory-port.ts';
-import { objectsOnly } from './objects-only.ts';
-import { PointWatch } from './point-watch.ts';
-import type { Damage } from './port.ts';
+import { DigestStore } from './points/digests.ts';
+import { LedgerStore } from './points/ledger.ts';
+import { ManifestStore } from './points/manifests.ts';
+import { PointWatch } from './points/point-watch.ts';
+import { TombstoneStore } from './points/tombstones.ts';
+import type { Catalog } from './port/catalog.ts';
+import type { Doubt } from './port/doubt.ts';
+import type { Memory } from './port/memory.ts';
+import type { Damage } from './port/repository.ts';
 import { DamageLog } from './records/damage-log.ts';
+import { MarkStore } from './records/marks.ts';
+import { NodeCache } from './records/node-cache.ts';
 import { PackCiphers } from './records/pack-ciphers.ts';
 import type { PackOwner } from './records/pack-writer.ts';
 import { RecordIndex } from './records/record-index.ts';
 import { RecordReader } from './records/record-reader.ts';
 import { RecordRefresh, type RefreshResult } from './records/record-refresh.ts';
-import { RowProof } from './row-proof.ts';
 import { SessionRegistry } from './sessions/session-registry.ts';
+import { objectsOnly } from './storage/objects-only.ts';
 import type { Storage } from './storage/storage.ts';
-import { TombstoneStore } from './tombstones.ts';
-import { NodeCache } from './tree/node-cache.ts';
 
 export class RepositoryCore {
   readonly storage: Storage;

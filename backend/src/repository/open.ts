@@ -2,11 +2,12 @@
 import { hostname } from 'node:os';
 import { HvError, isHvError } from '../support/errors.ts';
 import { newGuid } from '../support/guid.ts';
-import type { Catalog } from './catalog-port.ts';
 import { RepositoryCore } from './core.ts';
+import { keepSpares, MAX_CONFIG_LENGTH, readSpareConfig, spareUsed, UNUSABLE } from './documents/spares.ts';
 import { defaultWorkers, prepareCodecWorkers } from './engine/spawn-worker.ts';
 import type { WorkerPool } from './engine/worker-pool.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
+import { damaged } from './errors.ts';
 import {
   ENCRYPTION,
   isWritable,
@@ -18,15 +19,23 @@ import {
 } from './format/config.ts';
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
 import { digestOf, type KdfCost } from './format/key-object.ts';
-import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, type Unlocked, unlock } from './key-store.ts';
-import type { Memory } from './memory-port.ts';
-import { objectsOnly } from './objects-only.ts';
-import type { Damage } from './port.ts';
+import {
+  KeyStore,
+  newKeys,
+  putFirstKey,
+  putStrayKeysAside,
+  strayKeys,
+  type Unlocked,
+  unlock,
+} from './keys/key-store.ts';
+import type { Catalog } from './port/catalog.ts';
+import type { Memory } from './port/memory.ts';
+import type { Damage } from './port/repository.ts';
 import { StoredRepository } from './repository.ts';
-import { keepSpares, MAX_CONFIG_LENGTH, readSpareConfig, spareUsed, UNUSABLE } from './spares.ts';
 import { judgingStorage } from './storage/judging.ts';
+import { objectsOnly } from './storage/objects-only.ts';
 import { readOnlyStorage } from './storage/read-only.ts';
-import { damaged, type Storage } from './storage/storage.ts';
+import type { Storage } from './storage/storage.ts';
 
 export interface OpenOptions {
   /** The catalog of the repository with this id. */

@@ -3,18 +3,22 @@
 import { believedTime, rememberClock } from '../support/clock.ts';
 import { HvError, isHvError } from '../support/errors.ts';
 import type { OperationContext } from '../support/progress.ts';
-import { checkRepository } from './check.ts';
+import { describeSessions, endSession } from './coordination/ending.ts';
+import { RepositoryReaderPin } from './coordination/reader-pin.ts';
 import type { RepositoryCore } from './core.ts';
+import { DocumentRecordStore } from './documents/record-store.ts';
 import { acceptRemoved } from './doubt/accept.ts';
 import { Certainty } from './doubt/certainty.ts';
-import { asDoubt, type Doubt } from './doubt/doubt.ts';
-import { everyForeignName, type ForeignEntry } from './foreign-names.ts';
+import { asDoubt } from './doubt/doubt.ts';
 import { CONFIG_NAME, PackClass } from './format/constants.ts';
-import { keepReserve, withRoom } from './full-storage.ts';
-import type { KeyStore } from './key-store.ts';
-import { findLosses, structuralLoss } from './losses.ts';
-import { pointIdOf } from './manifests.ts';
-import { byOrder, PLACE } from './point-order.ts';
+import { checkRepository } from './integrity/check.ts';
+import { findLosses, structuralLoss } from './integrity/losses.ts';
+import { repairRepository } from './integrity/repair.ts';
+import { verifyContents } from './integrity/verify.ts';
+import type { KeyStore } from './keys/key-store.ts';
+import { pointIdOf } from './points/manifests.ts';
+import { byOrder, PLACE } from './points/point-order.ts';
+import type { Doubt } from './port/doubt.ts';
 import type {
   ClockFacts,
   ContentReader,
@@ -41,18 +45,15 @@ import type {
   Tombstone,
   VerifyOptions,
   WriteSession,
-} from './port.ts';
+} from './port/repository.ts';
 import { dropCertainGarbage } from './prune/first-bytes.ts';
+import { keepReserve, withRoom } from './prune/full-storage.ts';
 import { type PruneOptions, prune } from './prune/prune.ts';
-import { DocumentRecordStore } from './record-store.ts';
 import { noteMissingPacks } from './records/missing-packs.ts';
-import { repairRepository } from './repair.ts';
-import { describeSessions, endSession } from './sessions/ending.ts';
-import { RepositoryReaderPin } from './sessions/reader-pin.ts';
-import { RepositoryWriteSession } from './sessions/write-session.ts';
+import { everyForeignName, type ForeignEntry } from './storage/foreign-names.ts';
 import { RepositoryContentReader } from './tree/content-reader.ts';
 import { differingBlocks } from './tree/tree-diff.ts';
-import { verifyContents } from './verify.ts';
+import { RepositoryWriteSession } from './writing/write-session.ts';
 
 /** What this machine remembers of its clock may be so old. Milliseconds. */
 const CLOCK_NOTED_MS = 10 * 60_000;

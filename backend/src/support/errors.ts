@@ -83,6 +83,10 @@ const SYSTEM_ADVICE: Partial<Record<ErrorCode, string>> = {
   DISK_FULL: 'Free space there, or use another location, and run the command again.',
   FILE_TOO_LARGE: 'The target file system cannot hold a file of this size; use another one.',
   FILE_EXISTS: 'Choose another name, or remove the file first.',
+  IO_ERROR:
+    'Look into the log of the system: the disk, or the connection to it, may be failing. Then run the command again.',
+  NOT_A_FILE: 'Give a file.',
+  NOT_A_DIRECTORY: 'Give a folder.',
   PATH_TOO_LONG: 'Use shorter names: most file systems take 255 bytes in a name, and 4096 in a path.',
 };
 

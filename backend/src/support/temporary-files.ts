@@ -3,9 +3,8 @@
  * same file next can remove what a dead process left, and never what another may be writing.
  */
 import { hash, randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { removeFile } from './file.ts';
 import { isWriterDead, writerName } from './owner.ts';
 
 /** File systems give a name 255 bytes; the writer takes up to 70. */
@@ -32,7 +31,7 @@ export async function removeDeadTemporaries(target: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     if (!name.startsWith(prefix) || !isTemporaryName(name)) continue;
     if (isWriterDead(name.slice(prefix.length).replace(ENDING, '')) !== true) continue;
-    await removeFile(path.join(folder, name)).catch(() => undefined);
+    await rm(path.join(folder, name), { force: true }).catch(() => undefined);
   }
 }
 

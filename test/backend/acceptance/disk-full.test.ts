@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { copyContent, createVhdWriter, createVhdxWriter, openDisk } from '../../../backend/src/disk/index.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { cli, ok, start } from '../support/cli.ts';
 import { scratchForSuite } from '../support/scratch.ts';
 import { World } from './world.ts';

@@ -1,7 +1,7 @@
 /** Random histories of a guest against a plain array: every restore point, however old, holds what the array held. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { randomSource } from '../../../build/fixtures/content.ts';
+import { randomSource } from '../../fixtures/content.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { World } from './world.ts';
 

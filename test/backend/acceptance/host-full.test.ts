@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { cli, ok } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { World } from './world.ts';

@@ -3,7 +3,7 @@ import { copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createDifferencingVhdxWriter, createVhdxWriter, openDisk } from '../../../backend/src/disk/index.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { cli, ok } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createVhdxWriter } from '../../../backend/src/disk/index.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { BUNDLE, ok } from '../support/cli.ts';
 import { scratchForSuite } from '../support/scratch.ts';
 

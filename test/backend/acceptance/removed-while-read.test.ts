@@ -6,7 +6,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { BUNDLE, cli, ok, start } from '../support/cli.ts';
 import { FaultLayer, faultLayerMissing } from '../support/fault-layer.ts';
 import { scratchForEach } from '../support/scratch.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { cli, ok } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { flip, manifestOf, objects, packsOf, records } from './damaging.ts';

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { openDisk } from '../../../backend/src/disk/index.ts';
 import { openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import { hashDevice } from '../../../build/demo/hash.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { cli, ok, start } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { World } from './world.ts';

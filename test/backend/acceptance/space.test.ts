@@ -1,7 +1,7 @@
 /** Removing restore points gives space back, in whatever order, and touches no other point. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { ok, start } from '../support/cli.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { World } from './world.ts';

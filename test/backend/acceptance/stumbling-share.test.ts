@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { BUNDLE, cli } from '../support/cli.ts';
 import { CALLS, type Call, type Fault, FaultLayer, faultLayerMissing } from '../support/fault-layer.ts';
 import { scratchForSuite } from '../support/scratch.ts';

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { BUNDLE } from '../support/cli.ts';
 import { scratchForSuite } from '../support/scratch.ts';
 import { findTool, hasTool } from '../support/tools.ts';

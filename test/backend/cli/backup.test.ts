@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Job, runJobs } from '../../../backend/src/operations/backup-several.ts';
+import { type Job, runJobs } from '../../../backend/src/operations/backup/backup-several.ts';
 import type { Operations } from '../../../backend/src/protocol/methods.ts';
 import type { BackupVmResult } from '../../../backend/src/schema/backup.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { BUNDLE, cli, ok, start } from '../support/cli.ts';
 import { FaultLayer, faultLayerMissing } from '../support/fault-layer.ts';
 import { scratchForSuite } from '../support/scratch.ts';

@@ -28,7 +28,7 @@ async function evaluatedWith(from: string): Promise<Set<string>> {
 describe('the start of a command', () => {
   it.each([
     ['any', ENTRY, /node_modules|src\/(schema|hosts|disk|repository|catalog)\//],
-    ['list', 'backend/src/operations/points.ts', /node-powershell|src\/(hosts|disk)\/(?!hyperv\/this-machine)/],
+    ['list', 'backend/src/operations/points/points.ts', /node-powershell|src\/(hosts|disk)\/(?!hyperv\/this-machine)/],
   ])('%s: loads nothing that it does not need', async (_command, module, forbidden) => {
     const evaluated = [...(await evaluatedWith(module))];
     expect(evaluated.length).toBeGreaterThan(20);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isLater } from '../../../backend/src/hosts/configuration/hvs/format/file-header.ts';
 import { bytes, int, node, text } from '../../../backend/src/hosts/configuration/hvs/values.ts';
 import { openHvs, renderHvs } from '../../../backend/src/hosts/configuration/index.ts';
-import { repairChecksums } from '../../../build/fuzz/configuration-checksums.ts';
+import { repairChecksums } from '../../fuzz/configuration-checksums.ts';
 
 /** Keys at 0x300a (a), 0x302d+… in the order below; the first object entry at 0x2008. */
 const TREE = [node('a', node('b', int('c', 1))), text('t', 'xy'), bytes('long', new Uint8Array(3000).fill(7))];

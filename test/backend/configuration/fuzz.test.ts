@@ -16,7 +16,7 @@ import {
   renderHvs,
 } from '../../../backend/src/hosts/configuration/index.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';
-import { mutate, seededRandom } from '../../../build/fuzz/mutate-configuration.ts';
+import { mutate, seededRandom } from '../../fuzz/mutate-configuration.ts';
 import { configurationSamples, everyType, generation2, withLog } from './support.ts';
 
 const SEED = Number(process.env.HVBACKUP_FUZZ_SEED ?? 20261121);

@@ -7,7 +7,7 @@ import { parseLogEntry } from '../../../backend/src/hosts/configuration/hvs/form
 import { renderKeyTables } from '../../../backend/src/hosts/configuration/hvs/render-keys.ts';
 import { int, node, text } from '../../../backend/src/hosts/configuration/hvs/values.ts';
 import { type HvsItem, openHvs, renderHvs } from '../../../backend/src/hosts/configuration/index.ts';
-import { fixChecksum, repairChecksums } from '../../../build/fuzz/configuration-checksums.ts';
+import { fixChecksum, repairChecksums } from '../../fuzz/configuration-checksums.ts';
 import { configurationSamples, withLog } from './support.ts';
 
 const tree = async (file: Uint8Array): Promise<HvsItem[]> => (await openHvs(file)).tree();

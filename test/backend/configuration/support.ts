@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SAMPLES, sampleManifest } from '../support/samples.ts';
 
-export { everyType, generation1, generation2, withLog } from '../../../build/fuzz/configuration-files.ts';
+export { everyType, generation1, generation2, withLog } from '../../fuzz/configuration-files.ts';
 
 /** Absolute paths of Hyper-V's own configuration files. */
 export const configurationSamples: string[] = sampleManifest()

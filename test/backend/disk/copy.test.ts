@@ -10,7 +10,7 @@ import {
   type ImageWriter,
   openDisk,
 } from '../../../backend/src/disk/index.ts';
-import { pattern } from '../../../build/fuzz/random.ts';
+import { pattern } from '../../fuzz/random.ts';
 import { scratchForEach } from '../support/scratch.ts';
 
 const MIB = 2 ** 20;

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkDisk, createVhdx, inspectDisk, openDisk } from '../../../backend/src/disk/index.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
-import { pattern } from '../../../build/fuzz/random.ts';
-import { buildFixed } from '../../../build/fuzz/vhd-builder.ts';
+import { pattern } from '../../fuzz/random.ts';
+import { buildFixed } from '../../fuzz/vhd-builder.ts';
 import { scratchForEach } from '../support/scratch.ts';
 
 const scratch = scratchForEach('disk-detect');

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createQcow2Writer } from '../../../backend/src/disk/qcow2/stream-writer.ts';
-import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { below, pattern, seeded } from '../../fuzz/random.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { readQcow2 } from './support/qcow2-reader.ts';

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkVhd } from '../../../backend/src/disk/vhd/check.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
-import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
-import { buildDynamic, buildFixed, ID } from '../../../build/fuzz/vhd-builder.ts';
+import { below, pattern, seeded } from '../../fuzz/random.ts';
+import { buildDynamic, buildFixed, ID } from '../../fuzz/vhd-builder.ts';
 import { scratchForEach } from '../support/scratch.ts';
 
 const BLOCK = 65_536;

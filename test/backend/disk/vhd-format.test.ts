@@ -6,7 +6,7 @@ import { parseDynamicHeader, renderDynamicHeader } from '../../../backend/src/di
 import { parseFooter, renderFooter } from '../../../backend/src/disk/vhd/format/footer.ts';
 import { decodeLocator, decodeUtf16 } from '../../../backend/src/disk/vhd/format/parent-locator.ts';
 import { geometryOf } from '../../../backend/src/disk/vhd/geometry.ts';
-import { footerOf, ID } from '../../../build/fuzz/vhd-builder.ts';
+import { footerOf, ID } from '../../fuzz/vhd-builder.ts';
 
 describe('VHD structures', () => {
   it('footer', () => {

@@ -8,9 +8,9 @@ import { openDisk } from '../../../backend/src/disk/index.ts';
 import { checkVhd } from '../../../backend/src/disk/vhd/check.ts';
 import { openVhdImage } from '../../../backend/src/disk/vhd/image.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';
-import { damage, type Region } from '../../../build/fuzz/damage.ts';
-import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
-import { buildDynamic, buildFixed, ID } from '../../../build/fuzz/vhd-builder.ts';
+import { damage, type Region } from '../../fuzz/damage.ts';
+import { below, pattern, seeded } from '../../fuzz/random.ts';
+import { buildDynamic, buildFixed, ID } from '../../fuzz/vhd-builder.ts';
 import { MemoryFiles } from './support/memory-files.ts';
 
 const MUTATIONS = Number(process.env.HVBACKUP_FUZZ ?? 400);

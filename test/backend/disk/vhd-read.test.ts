@@ -7,8 +7,8 @@ import { SECTOR, TYPE_FIXED } from '../../../backend/src/disk/vhd/format/constan
 import { renderFooter } from '../../../backend/src/disk/vhd/format/footer.ts';
 import { openVhdImage } from '../../../backend/src/disk/vhd/image.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
-import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
-import { buildDynamic, buildFixed, footerOf, ID } from '../../../build/fuzz/vhd-builder.ts';
+import { below, pattern, seeded } from '../../fuzz/random.ts';
+import { buildDynamic, buildFixed, footerOf, ID } from '../../fuzz/vhd-builder.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';
 

@@ -9,7 +9,7 @@ import { GIB, KIB, MAX_DISK_SIZE, MIB } from '../../../backend/src/disk/vhd/form
 import { planVhd } from '../../../backend/src/disk/vhd/plan.ts';
 import { createVhdWriter } from '../../../backend/src/disk/vhd/stream-writer.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
-import { pattern, seeded } from '../../../build/fuzz/random.ts';
+import { pattern, seeded } from '../../fuzz/random.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';

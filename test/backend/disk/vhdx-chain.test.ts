@@ -15,7 +15,7 @@ import {
   setVhdxParent,
   type WritableDisk,
 } from '../../../backend/src/disk/index.ts';
-import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { below, pattern, seeded } from '../../fuzz/random.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';

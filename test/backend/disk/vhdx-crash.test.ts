@@ -14,7 +14,7 @@ import {
   resizeVhdx,
 } from '../../../backend/src/disk/index.ts';
 import { checkLinkage } from '../../../backend/src/disk/parent.ts';
-import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { below, pattern, seeded } from '../../fuzz/random.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { readAll } from './support/content.ts';
 import { MemoryFiles } from './support/memory-files.ts';

@@ -21,7 +21,7 @@ import { bitRuns, setBits } from '../../../backend/src/disk/vhdx/sector-bitmap.t
 import { isZero, nonZeroStretches, readU64LE, writeU64LE } from '../../../backend/src/support/bytes.ts';
 import { crc32c, crc32cWithout } from '../../../backend/src/support/crc32c.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
-import { below, seeded } from '../../../build/fuzz/random.ts';
+import { below, seeded } from '../../fuzz/random.ts';
 
 const MIB = 2 ** 20;
 

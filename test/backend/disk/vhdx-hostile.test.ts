@@ -10,9 +10,9 @@ import { crc32cWithout } from '../../../backend/src/support/crc32c.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
-import { logEntry, placeEntry } from '../../../build/fuzz/log-builder.ts';
-import { mutateVhdx, OUR_STRUCTURES } from '../../../build/fuzz/mutate-vhdx.ts';
-import { pattern, seeded } from '../../../build/fuzz/random.ts';
+import { logEntry, placeEntry } from '../../fuzz/log-builder.ts';
+import { mutateVhdx, OUR_STRUCTURES } from '../../fuzz/mutate-vhdx.ts';
+import { pattern, seeded } from '../../fuzz/random.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { MemoryFiles } from './support/memory-files.ts';
 

@@ -18,7 +18,7 @@ import {
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { type FileOpener, openFile } from '../../../backend/src/support/file.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
-import { below, pattern, seeded } from '../../../build/fuzz/random.ts';
+import { below, pattern, seeded } from '../../fuzz/random.ts';
 import { hasLibvhdi, libvhdiContent } from '../support/libvhdi.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';

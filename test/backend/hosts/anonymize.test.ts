@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Anonymizer } from '../../../backend/src/hosts/hyperv/anonymize.ts';
-import type { Helper } from '../../../backend/src/hosts/hyperv/helper.ts';
+import { Anonymizer } from '../../../backend/src/hosts/hyperv/helper/anonymize.ts';
+import type { Helper } from '../../../backend/src/hosts/hyperv/helper/helper.ts';
+import { parseTrace, ReplayHelper } from '../../../backend/src/hosts/hyperv/helper/replay.ts';
+import type { TracedExchange } from '../../../backend/src/hosts/hyperv/helper/trace-format.ts';
 import { HyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
 import { reachable } from '../../../backend/src/hosts/hyperv/paths.ts';
-import { parseTrace, ReplayHelper } from '../../../backend/src/hosts/hyperv/replay.ts';
-import type { TracedExchange } from '../../../backend/src/hosts/hyperv/trace.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { openDouble, pwsh } from './hyperv-double.ts';
 import { HyperVWorld, MIB } from './hyperv-world.ts';

@@ -9,7 +9,7 @@ import {
   openSimulatedHost,
   type SimulatedHost,
 } from '../../../backend/src/hosts/simulated/index.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { hasSamples, sampleManifest, unpackSample } from '../support/samples.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { content } from './fixture.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createSimulatedHost, openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { MIB } from './support.ts';
 

@@ -151,7 +151,7 @@ describe.skipIf(missingForDouble.length > 0)('Hyper-V read attached (skipped wit
 
 describe('the pipe', () => {
   it('lets nobody in who does not know the secret', async () => {
-    const { AttachedDisk } = await import('../../../backend/src/hosts/hyperv/attached-disk.ts');
+    const { AttachedDisk } = await import('../../../backend/src/hosts/hyperv/reading/attached-disk.ts');
     let asked: { pipe: string; token: string } | undefined;
     const request = async (_method: string, params: { pipe: string; token: string }) => {
       asked = params;

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CancelFiles } from '../../../backend/src/hosts/hyperv/cancel-files.ts';
+import { CancelFiles } from '../../../backend/src/hosts/hyperv/helper/cancel-files.ts';
 import * as operations from '../../../backend/src/operations/index.ts';
 import { BackupVmParams } from '../../../backend/src/schema/backup.ts';
 import { type Behaviour, readBehaviour, readState } from '../../helper/double/state.ts';

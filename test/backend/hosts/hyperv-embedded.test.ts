@@ -2,7 +2,7 @@
 
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Helper } from '../../../backend/src/hosts/hyperv/helper.ts';
+import { Helper } from '../../../backend/src/hosts/hyperv/helper/helper.ts';
 import { CimFault, parseEmbedded } from '../../helper/double/embedded.ts';
 import { startPowerShell } from '../support/powershell.ts';
 import { makeScratch } from '../support/scratch.ts';

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDisk } from '../../../backend/src/disk/index.ts';
 import * as operations from '../../../backend/src/operations/index.ts';
 import { ShowVmParams } from '../../../backend/src/schema/host.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { pwsh } from './hyperv-double.ts';
 import { HyperVWorld, MIB } from './hyperv-world.ts';

@@ -5,11 +5,11 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { queryChanges } from '../../../backend/src/hosts/hyperv/changes.ts';
-import { Helper } from '../../../backend/src/hosts/hyperv/helper.ts';
-import { giveHelper, takeHelper } from '../../../backend/src/hosts/hyperv/helper-pool.ts';
-import { parseLine, renderRequest } from '../../../backend/src/hosts/hyperv/lines.ts';
-import { childEnvironment, powerShellPath } from '../../../backend/src/hosts/hyperv/shell.ts';
+import { Helper } from '../../../backend/src/hosts/hyperv/helper/helper.ts';
+import { giveHelper, takeHelper } from '../../../backend/src/hosts/hyperv/helper/helper-pool.ts';
+import { parseLine, renderRequest } from '../../../backend/src/hosts/hyperv/helper/lines.ts';
+import { childEnvironment, powerShellPath } from '../../../backend/src/hosts/hyperv/helper/shell.ts';
+import { queryChanges } from '../../../backend/src/hosts/hyperv/reading/changes.ts';
 import { createSimulatedHost, type SimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import { setBehaviour } from '../../helper/double/state.ts';
 import { scratchForSuite } from '../support/scratch.ts';
@@ -265,7 +265,7 @@ describe.skipIf(!pwsh)('helper process (skipped without pwsh)', () => {
 
   it('ends when the backend is gone', async () => {
     const script = `
-      import { Helper } from ${JSON.stringify(join(import.meta.dirname, '../../../backend/src/hosts/hyperv/helper.ts'))};
+      import { Helper } from ${JSON.stringify(join(import.meta.dirname, '../../../backend/src/hosts/hyperv/helper/helper.ts'))};
       const helper = new Helper(${JSON.stringify(double)});
       console.log((await helper.state()).processId);
       setInterval(() => {}, 1000);

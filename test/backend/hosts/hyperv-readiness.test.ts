@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ReadinessFacts, readiness } from '../../../backend/src/hosts/hyperv/readiness.ts';
+import { type ReadinessFacts, readiness } from '../../../backend/src/hosts/hyperv/readiness/readiness.ts';
 import { Readiness } from '../../../backend/src/schema/readiness.ts';
 import type { VmDescription, VmDisk } from '../../../backend/src/schema/vm.ts';
 

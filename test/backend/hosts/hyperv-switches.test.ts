@@ -1,7 +1,11 @@
 /** Network adapters of a planned VM: which is which, what is done to them, and what the host refuses. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Helper } from '../../../backend/src/hosts/hyperv/helper.ts';
-import { adapterSteps, connectionsFor, type WmiSwitch } from '../../../backend/src/hosts/hyperv/plan-adapters.ts';
+import { Helper } from '../../../backend/src/hosts/hyperv/helper/helper.ts';
+import {
+  adapterSteps,
+  connectionsFor,
+  type WmiSwitch,
+} from '../../../backend/src/hosts/hyperv/restoring/plan-adapters.ts';
 import { SwitchListing, WmiComponent } from '../../../backend/src/hosts/hyperv/wmi.ts';
 import { findSwitches } from '../../../backend/src/hosts/switches.ts';
 import type { VmNetworkAdapter } from '../../../backend/src/schema/vm.ts';

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Helper } from '../../../backend/src/hosts/hyperv/helper.ts';
+import type { Helper } from '../../../backend/src/hosts/hyperv/helper/helper.ts';
+import { parseTrace, ReplayHelper } from '../../../backend/src/hosts/hyperv/helper/replay.ts';
 import { HyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
-import { parseTrace, ReplayHelper } from '../../../backend/src/hosts/hyperv/replay.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { openDouble, pwsh } from './hyperv-double.ts';
 import { HyperVWorld, MIB } from './hyperv-world.ts';

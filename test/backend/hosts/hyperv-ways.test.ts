@@ -11,10 +11,19 @@ import {
   inspectDisk,
 } from '../../../backend/src/disk/index.ts';
 import { replaceParentOf } from '../../../backend/src/disk/vhdx/identity.ts';
-import { ExportFolder, removeLeftovers, requireSpace } from '../../../backend/src/hosts/hyperv/export-folder.ts';
-import { ExportedDisk } from '../../../backend/src/hosts/hyperv/exported-disk.ts';
-import { findDisk, listExported, openExported } from '../../../backend/src/hosts/hyperv/exported-files.ts';
-import { chooseWay, requireAbsolute, type WayFacts, whyUnreachable } from '../../../backend/src/hosts/hyperv/ways.ts';
+import {
+  ExportFolder,
+  removeLeftovers,
+  requireSpace,
+} from '../../../backend/src/hosts/hyperv/reading/export-folder.ts';
+import { ExportedDisk } from '../../../backend/src/hosts/hyperv/reading/exported-disk.ts';
+import { findDisk, listExported, openExported } from '../../../backend/src/hosts/hyperv/reading/exported-files.ts';
+import {
+  chooseWay,
+  requireAbsolute,
+  type WayFacts,
+  whyUnreachable,
+} from '../../../backend/src/hosts/hyperv/reading/ways.ts';
 import { openHost } from '../../../backend/src/operations/open-host.ts';
 import { scratchForSuite } from '../support/scratch.ts';
 import { content } from './fixture.ts';

@@ -5,7 +5,7 @@ import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { createSimulatedHost, type SimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import * as operations from '../../../backend/src/operations/index.ts';
 import { openStoredRepository } from '../../../backend/src/repository/open.ts';
-import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder/folder.ts';
 import { BackupVmParams, type BackupVmResult } from '../../../backend/src/schema/backup.ts';
 import { ManifestBody } from '../../../backend/src/schema/manifest.ts';
 import { CreateRepositoryParams } from '../../../backend/src/schema/repository.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createVhdx, inspectDisk } from '../../../backend/src/disk/index.ts';
 import type { RecoveryCheckpoint } from '../../../backend/src/hosts/port.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { hasTool, tool } from '../support/tools.ts';
 import { content } from './fixture.ts';

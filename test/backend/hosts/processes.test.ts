@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createVhdx } from '../../../backend/src/disk/index.ts';
 import { openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
 import { HostLock } from '../../../backend/src/hosts/simulated/lock.ts';
-import { randomSource } from '../../../build/fixtures/content.ts';
+import { randomSource } from '../../fixtures/content.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { apply, codeOf, MIB, SimWorld } from './support.ts';
 import { type WorkerLine, type WorkerTask, writesOf } from './worker.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RecoveryCheckpoint } from '../../../backend/src/hosts/port.ts';
 import type { GuestWrite } from '../../../backend/src/hosts/simulated/index.ts';
-import { randomSource } from '../../../build/fixtures/content.ts';
+import { randomSource } from '../../fixtures/content.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { GRANULE, MIB, SimWorld } from './support.ts';
 

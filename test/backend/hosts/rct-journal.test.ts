@@ -13,7 +13,7 @@ import {
 } from '../../../backend/src/hosts/simulated/rct-journal.ts';
 import { coarsen, type GranuleSet, granulesOf, unite } from '../../../backend/src/hosts/simulated/rct-ranges.ts';
 import { newGuid } from '../../../backend/src/support/guid.ts';
-import { randomSource } from '../../../build/fixtures/content.ts';
+import { randomSource } from '../../fixtures/content.ts';
 import { scratchForEach } from '../support/scratch.ts';
 import { codeOf } from './support.ts';
 

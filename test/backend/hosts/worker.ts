@@ -8,7 +8,7 @@ import { writeSync } from 'node:fs';
 import { createVhdxWriter } from '../../../backend/src/disk/index.ts';
 import { onReach } from '../../../backend/src/hosts/simulated/context.ts';
 import { type GuestWrite, openSimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
-import { randomSource } from '../../../build/fixtures/content.ts';
+import { randomSource } from '../../fixtures/content.ts';
 
 export type WorkerOp = 'write' | 'checkpoint' | 'convert' | 'remove' | 'replace' | 'create' | 'add-disk';
 

@@ -1,7 +1,7 @@
 /** The order and side-by-side of several backups, without backing anything up. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Job, runJobs } from '../../../backend/src/operations/backup-several.ts';
+import { type Job, runJobs } from '../../../backend/src/operations/backup/backup-several.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { randomSource } from '../repository/support/model.ts';
 

@@ -1,18 +1,18 @@
 /** Holding against removing: in every order, and cut short at every step. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { placeHold } from '../../../backend/src/operations/hold-point.ts';
-import { heldPoints, isHeld, setHold } from '../../../backend/src/operations/holds.ts';
-import { prune, unpublish } from '../../../backend/src/operations/removal.ts';
+import { placeHold } from '../../../backend/src/operations/points/hold-point.ts';
+import { heldPoints, isHeld, setHold } from '../../../backend/src/operations/points/holds.ts';
+import { prune, unpublish } from '../../../backend/src/operations/points/removal.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
-import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder/folder.ts';
 import { HvError, isHvError } from '../../../backend/src/support/errors.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
-import { seeded } from '../../../build/fuzz/random.ts';
-import { faultyProcess, soundProcess } from '../../../build/torture/faults.ts';
-import { ModelDisk } from '../../../build/torture/model-disk.ts';
-import { ModelFiles } from '../../../build/torture/model-files.ts';
+import { seeded } from '../../fuzz/random.ts';
+import { faultyProcess, soundProcess } from '../../torture/faults.ts';
+import { ModelDisk } from '../../torture/model-disk.ts';
+import { ModelFiles } from '../../torture/model-files.ts';
 import { FaultStorage, MemoryStorage } from '../repository/support/memory-storage.ts';
 import {
   BLOCK,

@@ -9,7 +9,7 @@ import {
   type KeepRules,
   type WallClock,
 } from '../../../backend/src/operations/retention/policy.ts';
-import { nextSequence } from '../../../backend/src/repository/point-order.ts';
+import { nextSequence } from '../../../backend/src/repository/points/point-order.ts';
 import { believedTime, type ClockMemory, rememberClock } from '../../../backend/src/support/clock.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { randomSource } from '../repository/support/model.ts';

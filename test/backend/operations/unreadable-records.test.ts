@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createSimulatedHost, type SimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';
-import { backupOne } from '../../../backend/src/operations/backup.ts';
+import { backupOne } from '../../../backend/src/operations/backup/backup.ts';
 import { strayWarnings } from '../../../backend/src/operations/stray-points.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { BackupVmParams } from '../../../backend/src/schema/backup.ts';

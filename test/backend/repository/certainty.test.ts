@@ -1,9 +1,9 @@
 /** Nothing is deleted on a doubt: whatever a listing fails to say, what restore points need stays. */
 import { describe, expect, it } from 'vitest';
-import { setHold } from '../../../backend/src/operations/holds.ts';
-import { prune, unpublish } from '../../../backend/src/operations/removal.ts';
-import { manifestDigest } from '../../../backend/src/repository/ledger.ts';
-import type { ManifestEnvelope } from '../../../backend/src/repository/port.ts';
+import { setHold } from '../../../backend/src/operations/points/holds.ts';
+import { prune, unpublish } from '../../../backend/src/operations/points/removal.ts';
+import { manifestDigest } from '../../../backend/src/repository/points/ledger.ts';
+import type { ManifestEnvelope } from '../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import type { ObjectInfo } from '../../../backend/src/repository/storage/storage.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';

@@ -4,11 +4,11 @@
  */
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { heldPoints, setHold } from '../../../backend/src/operations/holds.ts';
-import { prune, unpublish } from '../../../backend/src/operations/removal.ts';
+import { heldPoints, setHold } from '../../../backend/src/operations/points/holds.ts';
+import { prune, unpublish } from '../../../backend/src/operations/points/removal.ts';
 import { packName } from '../../../backend/src/repository/format/ids.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';
-import type { Damage } from '../../../backend/src/repository/port.ts';
+import type { Damage } from '../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';
 import { makeScratch } from '../support/scratch.ts';

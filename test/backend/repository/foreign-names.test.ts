@@ -5,7 +5,7 @@ import {
   isFolderOfObjects,
   isObjectIn,
   judgeFolder,
-} from '../../../backend/src/repository/foreign-names.ts';
+} from '../../../backend/src/repository/storage/foreign-names.ts';
 import type { StorageEntry } from '../../../backend/src/repository/storage/storage.ts';
 
 const POINT = '01M7Y8YPPQRFXYBQJD2PV3A1GG';

@@ -13,7 +13,7 @@ import {
 } from '../../../backend/src/repository/format/index-format.ts';
 import { type IndexRecords, IndexView } from '../../../backend/src/repository/format/index-view.ts';
 import type { RecordEntry } from '../../../backend/src/repository/format/pack-format.ts';
-import { newKeys } from '../../../backend/src/repository/key-store.ts';
+import { newKeys } from '../../../backend/src/repository/keys/key-store.ts';
 
 const REPOSITORY = '0a51d2f4-7b0c-4f6e-9d55-3f1c2b7a8e90';
 const HEAD = 44;

@@ -1,6 +1,11 @@
 /** The order of restore points where clocks cannot be believed: by sequence, then by id. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { byOrder, nextSequence, type OrderedPoint, sequenceOf } from '../../../backend/src/repository/point-order.ts';
+import {
+  byOrder,
+  nextSequence,
+  type OrderedPoint,
+  sequenceOf,
+} from '../../../backend/src/repository/points/point-order.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid, ulidTime } from '../../../backend/src/support/ulid.ts';
 import { MemoryStorage } from './support/memory-storage.ts';

@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Files, systemFiles } from '../../../backend/src/repository/storage/files.ts';
-import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
+import { type Files, systemFiles } from '../../../backend/src/repository/storage/folder/files.ts';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder/folder.ts';
 import { scratchForEach } from '../support/scratch.ts';
 
 const CONFIG = 'hvbackup-repository.json';

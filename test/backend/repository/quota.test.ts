@@ -2,11 +2,11 @@
 import { existsSync, promises as fs, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { explainFull } from '../../../backend/src/operations/full-repository.ts';
+import { explainFull } from '../../../backend/src/operations/repository/full-repository.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
-import { type Files, systemFiles } from '../../../backend/src/repository/storage/files.ts';
-import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
+import { type Files, systemFiles } from '../../../backend/src/repository/storage/folder/files.ts';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder/folder.ts';
 import { stumbleOf } from '../../../backend/src/repository/storage/stumble.ts';
 import { isHvError, toHvError } from '../../../backend/src/support/errors.ts';
 import { fileOver } from '../../../backend/src/support/file.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createRepository, openRepository } from '../../../backend/src/operations/open-repository.ts';
-import type { ContentRef, Repository } from '../../../backend/src/repository/port.ts';
+import type { ContentRef, Repository } from '../../../backend/src/repository/port/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { closedAfterEach } from './support/closing.ts';
 import { MemoryStorage } from './support/memory-storage.ts';

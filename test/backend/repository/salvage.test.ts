@@ -1,6 +1,6 @@
 /** Packs that do not read as packs: what they hold is stored anew, whatever of header, records, table of contents and trailer is damaged. */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ContentRef } from '../../../backend/src/repository/port.ts';
+import type { ContentRef } from '../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { CHEAP, PASSPHRASE } from './support/encrypted.ts';
 import { MemoryStorage } from './support/memory-storage.ts';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { initRepository, openStoredRepository } from '../../../backend/src/repository/open.ts';
-import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
-import { simulate } from '../../../build/scale/simulate.ts';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder/folder.ts';
+import { simulate } from '../../scale/simulate.ts';
 
 it('a simulated repository lists, checks and prunes like a real one', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hvb-scale-'));

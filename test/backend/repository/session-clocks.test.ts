@@ -1,8 +1,8 @@
 /** Sessions and clocks that are wrong (docs/format.md §6): the writer's, the judge's, the storage's. */
 import { describe, expect, it } from 'vitest';
+import { listFenced } from '../../../backend/src/repository/coordination/fencing.ts';
 import type { Environment } from '../../../backend/src/repository/environment.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
-import { listFenced } from '../../../backend/src/repository/sessions/fencing.ts';
 import type { ObjectInfo } from '../../../backend/src/repository/storage/storage.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { closedAfterEach } from './support/closing.ts';

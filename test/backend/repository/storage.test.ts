@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Files, presentIn, systemFiles } from '../../../backend/src/repository/storage/files.ts';
-import { FolderStorage } from '../../../backend/src/repository/storage/folder.ts';
-import { placeFile } from '../../../backend/src/repository/storage/place-file.ts';
-import { seeded } from '../../../build/fuzz/random.ts';
-import { errno, ModelDisk } from '../../../build/torture/model-disk.ts';
-import { ModelFiles } from '../../../build/torture/model-files.ts';
+import { type Files, presentIn, systemFiles } from '../../../backend/src/repository/storage/folder/files.ts';
+import { FolderStorage } from '../../../backend/src/repository/storage/folder/folder.ts';
+import { placeFile } from '../../../backend/src/repository/storage/folder/place-file.ts';
+import { seeded } from '../../fuzz/random.ts';
+import { errno, ModelDisk } from '../../torture/model-disk.ts';
+import { ModelFiles } from '../../torture/model-files.ts';
 import { storageConformance } from './support/conformance.ts';
 import { folderDurability } from './support/durability.ts';
 import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';

@@ -1,7 +1,7 @@
 /** Removing leaves a tombstone, in an order that survives a kill. */
 import { describe, expect, it } from 'vitest';
+import { TOMBSTONE_LIFETIME } from '../../../backend/src/repository/points/tombstones.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
-import { TOMBSTONE_LIFETIME } from '../../../backend/src/repository/tombstones.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { closedAfterEach } from './support/closing.ts';

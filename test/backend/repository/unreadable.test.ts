@@ -1,6 +1,6 @@
 /** An object that the storage cannot read any more (a bad sector) is damage of that object, in every command; a share that is gone is not. */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Damage } from '../../../backend/src/repository/port.ts';
+import type { Damage } from '../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { CHEAP, PASSPHRASE } from './support/encrypted.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PointMemory } from '../../../backend/src/catalog/point-memory.ts';
-import type { Memory } from '../../../backend/src/repository/memory-port.ts';
+import type { Memory } from '../../../backend/src/repository/port/memory.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { scratchForEach } from '../support/scratch.ts';

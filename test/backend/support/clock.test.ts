@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { oddities } from '../../../backend/src/operations/clock-warnings.ts';
+import { oddities } from '../../../backend/src/operations/points/clock-warnings.ts';
 import { formatDuration, formatMoment, isoDate, requireUsableClock } from '../../../backend/src/support/clock.ts';
 
 const DAY = 24 * 3600 * 1000;

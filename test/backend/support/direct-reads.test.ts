@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { alignedMemory, alignedSharedMemory, isAligned } from '../../../backend/src/support/aligned-memory.ts';
 import { openUncached } from '../../../backend/src/support/direct-reads.ts';
 import { openFile } from '../../../backend/src/support/file.ts';
-import { noise } from '../../../build/fixtures/content.ts';
+import { noise } from '../../fixtures/content.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hvbackup-direct-reads-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, readFile, rm } from 'node:fs/promises';
 import { inspectDisk } from '../../../backend/src/disk/index.ts';
 import { describeConfiguration, openHvs, templateName } from '../../../backend/src/hosts/configuration/index.ts';
-import { describeVm as describeWmi } from '../../../backend/src/hosts/hyperv/describe.ts';
+import { describeVm as describeWmi } from '../../../backend/src/hosts/hyperv/vms/describe.ts';
 import { WmiComponent, WmiSettings } from '../../../backend/src/hosts/hyperv/wmi.ts';
 import type { VmDescription, VmDisk } from '../../../backend/src/schema/vm.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';

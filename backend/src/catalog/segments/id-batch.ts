@@ -3,8 +3,8 @@
  * millions costs several times as much, and a page read for each.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { CatalogEntry, JoinVisitor } from '../../repository/catalog-port.ts';
 import { RecordKind } from '../../repository/format/constants.ts';
+import type { CatalogEntry, JoinVisitor } from '../../repository/port/catalog.ts';
 import { type IdRuns, RUNS } from './id-runs.ts';
 import { ID_SPACE, mergeSlice, ROOM, SLICE } from './merge.ts';
 import type { Segment } from './segment.ts';

@@ -3,8 +3,8 @@
  * (the first six bytes of its first id), by which the page of an id is found without reading any other.
  */
 import { crc32 } from 'node:zlib';
-import type { CatalogRecord } from '../../repository/catalog-port.ts';
 import type { Encoding, RecordKind } from '../../repository/format/constants.ts';
+import type { CatalogRecord } from '../../repository/port/catalog.ts';
 
 /** Bytes of an id that are kept: 160 bits of a SHA-256 are met twice by nobody. */
 export const KEY_LENGTH = 20;

@@ -1,7 +1,8 @@
 /** Entries of indexes on their way into a segment. Packs go by their position in `packs` until they have a number. */
-import type { CatalogPack } from '../../repository/catalog-port.ts';
+
 import { RecordKind } from '../../repository/format/constants.ts';
 import type { IndexRecords } from '../../repository/format/index-view.ts';
+import type { CatalogPack } from '../../repository/port/catalog.ts';
 import { ENTRY_WORDS, PACK_WORD, writeEntry } from './segment-format.ts';
 import type { SegmentWriter } from './segment-writer.ts';
 import { MAX_SORT, sortEntries } from './sort-entries.ts';

@@ -13,23 +13,23 @@ import type {
   ReferencePoint,
   VmSummary,
 } from '../port.ts';
-import { askReadiness } from './ask-readiness.ts';
-import { queryChanges } from './changes.ts';
-import { describeCheckpoint, diskPaths } from './checkpoint.ts';
-import { configurationFiles } from './configuration-files.ts';
-import { describeVm } from './describe.ts';
-import { placedDisks } from './describe-disks.ts';
-import { Frozen } from './frozen.ts';
-import type { Helper } from './helper.ts';
-import { makeCheckpoint } from './make-checkpoint.ts';
-import { mergeState } from './merge-state.ts';
+import { describeCheckpoint, diskPaths } from './checkpoints/checkpoint.ts';
+import { Frozen } from './checkpoints/frozen.ts';
+import { makeCheckpoint } from './checkpoints/make-checkpoint.ts';
+import { referencePoint } from './checkpoints/reference-points.ts';
+import type { Helper } from './helper/helper.ts';
 import { reachable } from './paths.ts';
-import { planVm } from './plan.ts';
-import { Readings } from './readings.ts';
-import { referencePoint } from './reference-points.ts';
-import { explainShare, requireShares } from './shares.ts';
-import { Vms } from './vms.ts';
-import type { ReadingOptions } from './ways.ts';
+import { askReadiness } from './readiness/ask-readiness.ts';
+import { queryChanges } from './reading/changes.ts';
+import { Readings } from './reading/readings.ts';
+import type { ReadingOptions } from './reading/ways.ts';
+import { planVm } from './restoring/plan.ts';
+import { configurationFiles } from './vms/configuration-files.ts';
+import { describeVm } from './vms/describe.ts';
+import { placedDisks } from './vms/describe-disks.ts';
+import { mergeState } from './vms/merge-state.ts';
+import { explainShare, requireShares } from './vms/shares.ts';
+import { Vms } from './vms/vms.ts';
 import * as wmi from './wmi.ts';
 
 export class HyperVHost implements Host {

@@ -1,19 +1,19 @@
 /** The Hyper-V host adapter. */
 import { hostname } from 'node:os';
 import type { HostCredential } from '../../schema/common.ts';
-import { Anonymizer } from './anonymize.ts';
-import { Helper, type HelperOptions } from './helper.ts';
-import { helperPath } from './helper-path.ts';
-import { giveHelper, takeHelper } from './helper-pool.ts';
+import { Anonymizer } from './helper/anonymize.ts';
+import { Helper, type HelperOptions } from './helper/helper.ts';
+import { helperPath } from './helper/helper-path.ts';
+import { giveHelper, takeHelper } from './helper/helper-pool.ts';
+import { powerShellPath } from './helper/shell.ts';
+import { fileTrace, type Trace } from './helper/trace.ts';
 import { HyperVHost } from './host.ts';
-import { powerShellPath } from './shell.ts';
+import { type ReadingOptions, requireAbsolute } from './reading/ways.ts';
 import { isThisMachine } from './this-machine.ts';
-import { fileTrace, type Trace } from './trace.ts';
-import { type ReadingOptions, requireAbsolute } from './ways.ts';
 
-export { endIdleHelpers } from './helper-pool.ts';
+export { endIdleHelpers } from './helper/helper-pool.ts';
 export { HyperVHost } from './host.ts';
-export type { ReadingOptions } from './ways.ts';
+export type { ReadingOptions } from './reading/ways.ts';
 
 export interface HyperVOptions {
   /** Absolute path of PowerShell; see powerShellPath(). */

@@ -9,10 +9,10 @@ import type {
   ContentWriter,
   Repository,
   WriteSession,
-} from '../../repository/port.ts';
+} from '../../repository/port/repository.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
-import { readChanges } from '../change-reading.ts';
-import { changeSteps } from '../change-steps.ts';
+import { readChanges } from '../data/change-reading.ts';
+import { changeSteps } from '../data/change-steps.ts';
 import { changedWindows } from './changed-ranges.ts';
 
 export interface CopyOptions {

@@ -1,13 +1,14 @@
 /** Copies one restore point: its contents through a write session of the target, then its manifest under the same id. */
-import type { ContentRef, Repository, WriteSession } from '../../repository/port.ts';
+import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
 import type { Compression } from '../../schema/backup.ts';
 import type { ManifestBody, ManifestDisk, ManifestFile } from '../../schema/manifest.ts';
 import { isHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
-import { checkedPoint, type Point } from '../points.ts';
-import { readWhole } from '../read-whole.ts';
-import { goneMeanwhile, pinPoints, pointRemoved } from '../reading.ts';
-import { writeWhole } from '../write-whole.ts';
+import { readWhole } from '../data/read-whole.ts';
+import { writeWhole } from '../data/write-whole.ts';
+import type { Point } from '../points/point.ts';
+import { checkedPoint } from '../points/points.ts';
+import { goneMeanwhile, pinPoints, pointRemoved } from '../points/reading.ts';
 import { copyContent, type SharedContent } from './copy-content.ts';
 
 /** One restore point in both repositories: its disks are the same content there and here. */

@@ -2,17 +2,18 @@
  * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each over
  * the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
  */
-import { byOrder } from '../../repository/point-order.ts';
-import type { Damage, Repository, Tombstone } from '../../repository/port.ts';
+import { byOrder } from '../../repository/points/point-order.ts';
+import type { Damage, Repository, Tombstone } from '../../repository/port/repository.ts';
 import type { CopiedPointResult, CopyPointsParams, CopyPointsResult } from '../../schema/copy.ts';
 import { isoDate } from '../../support/clock.ts';
 import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import { rateLimiter } from '../../support/rate-limiter.ts';
 import { ulidTime } from '../../support/ulid.ts';
-import { withFullExplained } from '../full-repository.ts';
-import { knownPoint, type Point, readablePoints, readPoint } from '../points.ts';
-import { selectVms } from '../select-vms.ts';
+import type { Point } from '../points/point.ts';
+import { knownPoint, readablePoints, readPoint } from '../points/points.ts';
+import { selectVms } from '../points/select-vms.ts';
+import { withFullExplained } from '../repository/full-repository.ts';
 import { withContent } from '../with.ts';
 import { type CopiedPoint, copyPoint, type PointCopier } from './copy-point.ts';
 import { healPoint } from './heal-point.ts';

@@ -2,9 +2,9 @@
  * Heals a restore point that two repositories have: what the one has lost of its contents is read from the other and stored again, under
  * the same ids. Contents are compared by what they hold, so block sizes and keys of the two may differ.
  */
-import type { ContentRef, Repository, WriteSession } from '../../repository/port.ts';
+import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
-import { LossReport, usesOf } from '../losses.ts';
+import { LossReport, usesOf } from '../points/losses.ts';
 import { copyContent } from './copy-content.ts';
 import type { CopiedPoint, PointCopier } from './copy-point.ts';
 

@@ -1,15 +1,16 @@
 /** `prune`: retention where keep rules are given, then the space of everything that nothing needs. */
-import type { PruneResult, Repository } from '../../repository/port.ts';
+import type { PruneResult, Repository } from '../../repository/port/repository.ts';
 import type { PruneRepositoryParams, PruneRepositoryResult, RetentionDecision } from '../../schema/repository.ts';
 import { isoDate } from '../../support/clock.ts';
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import { timeZoneProblem } from '../../support/time-zone.ts';
-import { clockWarnings } from '../clock-warnings.ts';
-import { heldPoints } from '../holds.ts';
-import { type Point, readablePoints } from '../points.ts';
-import { prune, pruneAfter, unpublish } from '../removal.ts';
-import { selectVms } from '../select-vms.ts';
+import { clockWarnings } from '../points/clock-warnings.ts';
+import { heldPoints } from '../points/holds.ts';
+import type { Point } from '../points/point.ts';
+import { readablePoints } from '../points/points.ts';
+import { prune, pruneAfter, unpublish } from '../points/removal.ts';
+import { selectVms } from '../points/select-vms.ts';
 import { withRepository } from '../with.ts';
 import { type Decision, decide, hasRules, type KeepRules } from './policy.ts';
 

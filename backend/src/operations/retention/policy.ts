@@ -2,7 +2,7 @@
  * Which restore points of one VM a set of keep rules keeps (docs/retention.md). A pure function: time and time zone come in,
  * nothing is read and nothing removed.
  */
-import { byOrder, type OrderedPoint } from '../../repository/point-order.ts';
+import { byOrder, type OrderedPoint } from '../../repository/points/point-order.ts';
 import { isFuture } from '../../support/clock.ts';
 
 /** How many to keep; a rule that is absent or 0 keeps nothing. */

@@ -1,8 +1,8 @@
 /** A person says that what is gone was removed: from then on the repository itself says so, to everybody. */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { pointIdOf } from '../manifests.ts';
-import type { StrayPoint } from '../port.ts';
+import { pointIdOf } from '../points/manifests.ts';
+import type { StrayPoint } from '../port/repository.ts';
 import { Certainty } from './certainty.ts';
 
 /** @returns what that concerned: points that are gone without a tombstone, and those that are back after their removal */

@@ -4,13 +4,14 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
+import { readSpareConfig, UNUSABLE } from '../documents/spares.ts';
 import { parseConfig, type RepositoryConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
+import type { Doubt } from '../port/doubt.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
-import { readSpareConfig, UNUSABLE } from '../spares.ts';
 import type { Storage } from '../storage/storage.ts';
 import { changedContents } from './changed-contents.ts';
-import { type Doubt, doubtful } from './doubt.ts';
+import { doubtful } from './doubt.ts';
 import { doubtfulNames } from './doubtful-names.ts';
 import { expectedPoints, missingPoints } from './missing-points.ts';
 import { strayPacks } from './stray-packs.ts';

@@ -1,10 +1,10 @@
 /** Manifests that are not what was published, by the ledger. */
 import { isHvError } from '../../support/errors.ts';
-import type { CatalogDigest } from '../catalog-port.ts';
 import type { RepositoryCore } from '../core.ts';
-import { manifestDigest } from '../ledger.ts';
-import { pointIdOf } from '../manifests.ts';
-import type { Doubt } from './doubt.ts';
+import { manifestDigest } from '../points/ledger.ts';
+import { pointIdOf } from '../points/manifests.ts';
+import type { CatalogDigest } from '../port/catalog.ts';
+import type { Doubt } from '../port/doubt.ts';
 
 /** In the catalog: manifests that were held against the ledger once. They never change, and a new one is read anew. */
 const KIND = 'ledger-1';

@@ -1,7 +1,7 @@
 /** Names that resemble an object which is not there under its own: renamed, encrypted by somebody, cut, in another case. */
 import type { RepositoryCore } from '../core.ts';
-import { foreignNames } from '../foreign-names.ts';
-import type { Doubt } from './doubt.ts';
+import type { Doubt } from '../port/doubt.ts';
+import { foreignNames } from '../storage/foreign-names.ts';
 
 /** What lies in these decides over deletion. Packs and indexes come and go, and one that is missing makes nothing else garbage. */
 const DECIDING = ['', 'manifests/', 'ledger/', 'removed/', 'holds/', 'sessions/', 'marks/', 'keys/'];

@@ -5,9 +5,9 @@
 import { isHvError } from '../../support/errors.ts';
 import { isUlid, ulidTime } from '../../support/ulid.ts';
 import type { RepositoryCore } from '../core.ts';
-import { pointIdOf } from '../manifests.ts';
-import { TOMBSTONE_LIFETIME } from '../tombstones.ts';
-import type { Doubt } from './doubt.ts';
+import { pointIdOf } from '../points/manifests.ts';
+import { TOMBSTONE_LIFETIME } from '../points/tombstones.ts';
+import type { Doubt } from '../port/doubt.ts';
 
 export interface ExpectedPoint {
   vmName: string | null;

@@ -1,6 +1,6 @@
 /** Packs where there is no restore point at all, and nothing says that there ever was one. */
 import type { RepositoryCore } from '../core.ts';
-import type { Doubt } from './doubt.ts';
+import type { Doubt } from '../port/doubt.ts';
 
 /**
  * What a backup leaves that did not get to an end is explained by its session, and what is about to go by its mark. Anything else was

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { HvError } from '../../support/errors.ts';
 import { parseGuid } from '../../support/guid.ts';
-import { damaged } from '../storage/storage.ts';
+import { damaged } from '../errors.ts';
 import { CONFIG_NAME, FORMAT_VERSION, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE, PAGE_SIZE } from './constants.ts';
 
 export interface RepositoryConfig {

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { HvError } from '../../support/errors.ts';
-import { damaged } from '../storage/storage.ts';
+import { damaged } from '../errors.ts';
 import { Encoding, ID_LENGTH } from './constants.ts';
 import { mayExpand, textLimit } from './document-limits.ts';
 import { repositoryIdBytes } from './ids.ts';

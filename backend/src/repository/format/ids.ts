@@ -21,5 +21,10 @@ export function repositoryIdBytes(id: string): Buffer {
   return bytes;
 }
 
+/** Below it lie second copies (§2.5). */
+export const SPARES = 'spare/';
+/** Name of the copy of `hvbackup-repository.json` or `keys/<id>`. */
+export const spareOf = (name: string): string => SPARES + name;
+
 export const packName = (id: string): string => `packs/${id.slice(0, 2)}/${id}`;
 export const indexName = (hash: string): string => `indexes/${hash}`;

@@ -3,7 +3,7 @@
  * object and a few buffers for each of millions of records would cost more than all the rest of loading them.
  */
 import { hash } from 'node:crypto';
-import { damaged } from '../storage/storage.ts';
+import { damaged } from '../errors.ts';
 import { DELTA_ENTRY_LENGTH, Encoding, ID_LENGTH, MAX_PACK_LENGTH, PackClass, RecordKind } from './constants.ts';
 import { repositoryIdBytes } from './ids.ts';
 import { type RepositoryKeys, SALT_LENGTH } from './keys.ts';

@@ -3,7 +3,7 @@ import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { HvError } from '../../support/errors.ts';
 import { passphraseBytes, requirePassphrase } from '../../support/passphrase.ts';
-import { damaged } from '../storage/storage.ts';
+import { damaged } from '../errors.ts';
 import { checkOf, type RepositoryConfig } from './config.ts';
 import { isRandomId, repositoryIdBytes } from './ids.ts';
 import {

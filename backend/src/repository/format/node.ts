@@ -1,5 +1,5 @@
 /** Nodes of a block map (docs/format.md §4): up to 256 children, absent ones are zeros. */
-import { damaged } from '../storage/storage.ts';
+import { damaged } from '../errors.ts';
 import { FAN_OUT, ID_LENGTH, MAX_HEIGHT, NODE_HEADER_LENGTH } from './constants.ts';
 
 const BITMAP_AT = 4;

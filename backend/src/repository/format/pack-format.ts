@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { HvError } from '../../support/errors.ts';
-import { damaged } from '../storage/storage.ts';
+import { damaged } from '../errors.ts';
 import {
   DELTA_ENTRY_LENGTH,
   Encoding,

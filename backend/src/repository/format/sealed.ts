@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { HvError } from '../../support/errors.ts';
-import { damaged } from '../storage/storage.ts';
+import { damaged } from '../errors.ts';
 import { deriveKey, type KeyPurpose, open, type RepositoryKeys, SALT_LENGTH, SINGLE_NONCE, seal } from './keys.ts';
 
 /** Bit 0 of an object's flags. */

@@ -1,8 +1,8 @@
 /** Restore points that keep a prune from giving space back: what they need is not known, so it could be anything. */
 import type { HvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { pointIdOf } from '../manifests.ts';
-import type { BlockedPoint } from '../port.ts';
+import { pointIdOf } from '../points/manifests.ts';
+import type { BlockedPoint } from '../port/repository.ts';
 
 /** @param unknown why, by the name of the manifest; '' for what a writer builds on */
 export function blockedBy(core: RepositoryCore, unknown: ReadonlyMap<string, HvError>): BlockedPoint[] {

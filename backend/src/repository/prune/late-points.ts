@@ -7,9 +7,9 @@ import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import { childId } from '../format/node.ts';
-import type { ContentRef } from '../port.ts';
+import type { ContentRef } from '../port/repository.ts';
+import { LiveSet } from '../records/live-set.ts';
 import { isUnreadable } from '../storage/judging.ts';
-import { LiveSet } from './live-set.ts';
 import { listPacks } from './survey.ts';
 
 /** Only for a prune that is alone at work: what it lists again it keeps. @param name of the manifest */

@@ -3,14 +3,14 @@
  * (docs/format.md §5, rules 8 and 9, and §6).
  */
 import type { OperationContext } from '../../support/progress.ts';
+import { isWaitedFor, listFencedForSure } from '../coordination/fencing.ts';
 import type { RepositoryCore } from '../core.ts';
+import { keepSpares } from '../documents/spares.ts';
 import { Certainty } from '../doubt/certainty.ts';
 import { asDoubt, sentences } from '../doubt/doubt.ts';
-import { pointIdOf } from '../manifests.ts';
-import type { PruneResult, Tombstone } from '../port.ts';
-import { isWaitedFor, listFencedForSure } from '../sessions/fencing.ts';
+import { pointIdOf } from '../points/manifests.ts';
+import type { PruneResult, Tombstone } from '../port/repository.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
-import { keepSpares } from '../spares.ts';
 import { blockedBy } from './blocked.ts';
 import { dropOldTombstones, fillLedger } from './fill-ledger.ts';
 import { settleLatePoint } from './late-points.ts';

@@ -3,15 +3,15 @@ import { isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { decodeDelta, decodeWhole, moveRecord } from '../engine/codec.ts';
+import { damaged } from '../errors.ts';
 import { RecordKind } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
 import type { RecordEntry } from '../format/pack-format.ts';
+import type { LiveSet, PackState } from '../records/live-set.ts';
 import { PackSink } from '../records/pack-sink.ts';
 import { readPackContents } from '../records/pack-tail.ts';
 import { classOf } from '../records/record-index.ts';
-import { damaged } from '../storage/storage.ts';
-import type { LiveSet, PackState } from './live-set.ts';
 
 export interface RewriteResult {
   /** Packs whose live records are durable and indexed elsewhere. */

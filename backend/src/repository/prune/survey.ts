@@ -1,5 +1,7 @@
 /** What of a repository lives and what may go: the first phase of prune (docs/format.md §6, steps 1 to 3). */
 import type { OperationContext } from '../../support/progress.ts';
+import { listFencedForSure } from '../coordination/fencing.ts';
+import { PinWarnings, pinnedPoints } from '../coordination/reader-pins.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { Certainty } from '../doubt/certainty.ts';
 import {
@@ -10,13 +12,11 @@ import {
   TOC_ENTRY_LENGTH,
 } from '../format/constants.ts';
 import type { IndexedPack } from '../format/index-format.ts';
-import { pointIdOf } from '../manifests.ts';
+import { pointIdOf } from '../points/manifests.ts';
+import { LiveMarker } from '../reach/mark-live.ts';
+import { LiveSet, type PackState } from '../records/live-set.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
-import { listFencedForSure } from '../sessions/fencing.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
-import { LiveSet, type PackState } from './live-set.ts';
-import { LiveMarker } from './mark-live.ts';
-import { PinWarnings, pinnedPoints } from './reader-pins.ts';
 
 /** Every small incremental leaves two packs of this kind; from so many on they are put together. */
 const TINY_PACK = PACK_TARGET_LENGTH / 16;

@@ -1,13 +1,14 @@
 /** The second phase of prune: deletes what is marked once nobody can need it (docs/format.md §6, step 6). */
+
+import { isWaitedFor, listFencedForSure } from '../coordination/fencing.ts';
+import { pinnedPoints } from '../coordination/reader-pins.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { Certainty } from '../doubt/certainty.ts';
 import { indexName, packName } from '../format/ids.ts';
-import { pointIdOf } from '../manifests.ts';
-import type { Mark } from '../marks.ts';
-import type { ContentRef } from '../port.ts';
-import { isWaitedFor, listFencedForSure } from '../sessions/fencing.ts';
+import { pointIdOf } from '../points/manifests.ts';
+import type { ContentRef } from '../port/repository.ts';
+import type { Mark } from '../records/marks.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
-import { pinnedPoints } from './reader-pins.ts';
 import { replaceIndexes } from './reindex.ts';
 import type { Survey } from './survey.ts';
 

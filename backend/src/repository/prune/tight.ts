@@ -3,7 +3,7 @@
  * take off the indexes; the room that they give back lets the others follow, and the copying of thinly used packs last.
  */
 import type { RepositoryCore } from '../core.ts';
-import type { PackState } from './live-set.ts';
+import type { PackState } from '../records/live-set.ts';
 import type { Survey } from './survey.ts';
 
 /** Of a record in an index with what a delta adds. */

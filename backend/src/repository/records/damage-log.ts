@@ -1,5 +1,5 @@
 /** What is known to be damaged in the packs: told to the repository, so that no writer relies on it again. */
-import type { DocumentStore } from '../document-store.ts';
+import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { damageKey, type RecordIndex, type RecordLocation } from './record-index.ts';
 

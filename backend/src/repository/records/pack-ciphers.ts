@@ -1,10 +1,11 @@
 /** What the records of each pack are encrypted with (docs/format.md §7): a key a pack, from the salt in its header. */
 import type { RecordCipher } from '../engine/record-cipher.ts';
+import { damaged } from '../errors.ts';
 import { PACK_HEADER_LENGTH } from '../format/constants.ts';
 import { packName, repositoryIdBytes } from '../format/ids.ts';
 import { deriveKey, type RepositoryKeys } from '../format/keys.ts';
 import { parsePackHeader } from '../format/pack-format.ts';
-import { damaged, type Storage } from '../storage/storage.ts';
+import type { Storage } from '../storage/storage.ts';
 
 /** Packs whose keys are kept; a hundred bytes each. */
 const MAX_KEPT = 8192;

@@ -1,5 +1,6 @@
 /** Reads what a pack says about itself: from its tail, or record by record where the tail is unreadable. */
 import { isHvError } from '../../support/errors.ts';
+import { damaged } from '../errors.ts';
 import { PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, RECORD_HEADER_LENGTH } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
@@ -11,7 +12,7 @@ import {
   type RecordEntry,
   recordLength,
 } from '../format/pack-format.ts';
-import { damaged, type Storage } from '../storage/storage.ts';
+import type { Storage } from '../storage/storage.ts';
 
 /** @param length of the object, bytes. @throws REPOSITORY_DAMAGED, FILE_NOT_FOUND */
 export async function readPackTail(

@@ -2,10 +2,11 @@
  * Which record holds which block or node: what the indexes say (through the catalog), what this process has stored
  * and not yet indexed, less what is marked for deletion or known to be damaged.
  */
-import type { Catalog, CatalogPack, CatalogRecord, IdKind } from '../catalog-port.ts';
+
 import { type Encoding, RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import type { Catalog, CatalogPack, CatalogRecord, IdKind } from '../port/catalog.ts';
 
 export interface RecordLocation {
   packId: string;

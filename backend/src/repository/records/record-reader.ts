@@ -5,12 +5,13 @@
 import { HvError, hex, isHvError, toHvError } from '../../support/errors.ts';
 import { type DecodedWhole, decodeDelta, decodeWhole, type RecordContext } from '../engine/codec.ts';
 import { applyDelta } from '../engine/delta.ts';
+import { damaged } from '../errors.ts';
 import { type BlockScheme, recordRoom } from '../format/block-scheme.ts';
 import { MAX_NODE_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
 import { TAG_LENGTH } from '../format/keys.ts';
 import { parseRecordHeader, type RecordEntry } from '../format/pack-format.ts';
-import { damaged, type Storage } from '../storage/storage.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { DamageLog } from './damage-log.ts';
 import type { PackCiphers } from './pack-ciphers.ts';
 import { readPackTail } from './pack-tail.ts';

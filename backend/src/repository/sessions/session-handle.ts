@@ -1,15 +1,11 @@
 /** This process's own session: registered, renewed, ended (docs/format.md §6). */
 import { HvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
-import type { DocumentStore } from '../document-store.ts';
+import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { SESSION_LIFETIME_MS } from '../format/constants.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { AnnouncedPoint, SessionDocument } from './session-registry.ts';
-
-export const nameOf = (id: string, part: string): string => `sessions/${id}/${part}`;
-export const renewal = (number: number): string => String(number).padStart(8, '0');
-export const isRenewal = (name: string): boolean => /\/\d{8}$/.test(name);
+import { type AnnouncedPoint, isRenewal, nameOf, renewal, type SessionDocument } from './session-document.ts';
 
 /** How often a session that lives long looks whether it is to be renewed; milliseconds. */
 const RENEWAL_INTERVAL_MS = SESSION_LIFETIME_MS / 24;

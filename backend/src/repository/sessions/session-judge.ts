@@ -4,12 +4,12 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
-import type { DocumentStore } from '../document-store.ts';
+import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { CLOCK_TOLERANCE_MS, SESSION_LIFETIME_MS } from '../format/constants.ts';
 import type { Storage } from '../storage/storage.ts';
-import { nameOf } from './session-handle.ts';
-import type { SessionDocument } from './session-registry.ts';
+import type { SessionDocument } from './session-document.ts';
+import { nameOf } from './session-document.ts';
 
 export interface Verdict {
   over: 'death' | 'time' | null;

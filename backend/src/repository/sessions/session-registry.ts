@@ -1,30 +1,14 @@
 /** Who is at work in a repository (docs/format.md §6): sessions are registered, renewed, ended, and judged by others. */
 import { HvError, isHvError } from '../../support/errors.ts';
-import type { DocumentStore } from '../document-store.ts';
+import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { SESSION_LIFETIME_MS } from '../format/constants.ts';
 import { isRandomId, randomId } from '../format/ids.ts';
 import type { Storage } from '../storage/storage.ts';
-import { isRenewal, nameOf, renewal, SessionHandle } from './session-handle.ts';
+import type { AnnouncedPoint, SessionDocument } from './session-document.ts';
+import { isRenewal, nameOf, renewal } from './session-document.ts';
+import { SessionHandle } from './session-handle.ts';
 import { SessionJudge } from './session-judge.ts';
-
-export interface SessionDocument {
-  id: string;
-  /** `read` only protects what it reads. */
-  kind: 'backup' | 'prune' | 'keys' | 'read';
-  owner: string;
-  machine: string;
-  process: { pid: number; start: string };
-  createdAt: string;
-  expiresAt: string;
-  /** The machine that fenced it: its writer can neither renew it nor publish any more. */
-  fencedBy?: string;
-  /** When, by its clock, and by that of the storage where it has one. */
-  fencedAt?: string;
-  fencedStorageTime?: string;
-  /** A person ended it. */
-  fencedByHand?: boolean;
-}
 
 export interface SessionState {
   document: SessionDocument;
@@ -43,12 +27,6 @@ export interface SessionState {
 
 /** Others may be renewing or fencing it at the same time. */
 const MAX_FENCE_ATTEMPTS = 100;
-
-/** A restore point that a session was about to publish. */
-export interface AnnouncedPoint {
-  id: string;
-  group: string;
-}
 
 export class SessionRegistry {
   readonly #storage: Storage;

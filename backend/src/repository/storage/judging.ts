@@ -3,9 +3,10 @@
  * are damage of that object, in every command alike; when the configuration cannot be read either, it is the storage that fails.
  */
 import { type HvError, isHvError } from '../../support/errors.ts';
+import { damaged } from '../errors.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
-import { spareOf } from '../spares.ts';
-import { damaged, type Storage } from './storage.ts';
+import { spareOf } from '../format/ids.ts';
+import type { Storage } from './storage.ts';
 import { isOutage } from './stumble.ts';
 
 /** What reading one object may fail with while all others can be read. */

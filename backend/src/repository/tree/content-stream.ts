@@ -9,7 +9,7 @@ import { idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { SlotSet } from '../engine/worker-pool.ts';
 import { listLength, recordRoom } from '../format/block-scheme.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import type { ContentRef, Damage } from '../port.ts';
+import type { ContentRef, Damage } from '../port/repository.ts';
 import { CipherList } from '../records/pack-ciphers.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 import { type BlockSource, planGets } from './read-plan.ts';

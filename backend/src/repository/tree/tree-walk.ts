@@ -1,9 +1,9 @@
 /** Reads block maps: the present blocks of a range in order, and the state of a single block. */
 
+import { damaged } from '../errors.ts';
 import { FAN_OUT, ID_LENGTH, MAX_HEIGHT } from '../format/constants.ts';
 import { childId, heightFor, type TreeNode } from '../format/node.ts';
-import type { ContentRef } from '../port.ts';
-import { damaged } from '../storage/storage.ts';
+import type { ContentRef } from '../port/repository.ts';
 
 /** Loads a node that the caller must not change. */
 export type LoadNode = (id: Buffer, level: number) => Promise<TreeNode>;

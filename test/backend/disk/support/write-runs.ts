@@ -1,7 +1,7 @@
 /** Ascending runs the way a restore point gives them, and what the disk must be afterwards. */
 import { randomBytes } from 'node:crypto';
 import type { ImageWriter } from '../../../../backend/src/disk/device.ts';
-import { below, pattern } from '../../../../build/fuzz/random.ts';
+import { below, pattern } from '../../../fuzz/random.ts';
 
 /**
  * Writes random runs of zeros, noise, text and mixtures, of any alignment, with gaps. Every buffer is overwritten once

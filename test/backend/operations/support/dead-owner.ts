@@ -1,5 +1,5 @@
 /** What a job of this machine wrote of itself whose process is gone. */
-import { jobOwner } from '../../../../backend/src/operations/job-lock.ts';
+import { jobOwner } from '../../../../backend/src/operations/backup/job-lock.ts';
 
 const DEAD_PID = 999_999_999;
 

@@ -1,11 +1,11 @@
 /** What a folder storage must keep when power fails at any moment (docs/format.md §1). */
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { FolderStorage } from '../../../../backend/src/repository/storage/folder.ts';
-import { below, seeded } from '../../../../build/fuzz/random.ts';
-import { faultyProcess, Killed, soundProcess } from '../../../../build/torture/faults.ts';
-import { errno, ModelDisk } from '../../../../build/torture/model-disk.ts';
-import { type Gate, ModelFiles } from '../../../../build/torture/model-files.ts';
+import { FolderStorage } from '../../../../backend/src/repository/storage/folder/folder.ts';
+import { below, seeded } from '../../../fuzz/random.ts';
+import { faultyProcess, Killed, soundProcess } from '../../../torture/faults.ts';
+import { errno, ModelDisk } from '../../../torture/model-disk.ts';
+import { type Gate, ModelFiles } from '../../../torture/model-files.ts';
 
 /** What a process was told about an object. */
 interface Told {

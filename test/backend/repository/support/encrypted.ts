@@ -1,5 +1,5 @@
 /** Encrypted repositories for tests: a cheap key derivation, and a memory that lives as long as the test. */
-import type { Memory, RememberedPoint } from '../../../../backend/src/repository/memory-port.ts';
+import type { Memory, RememberedPoint } from '../../../../backend/src/repository/port/memory.ts';
 import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
 import type { Storage } from '../../../../backend/src/repository/storage/storage.ts';
 import type { ClockMemory } from '../../../../backend/src/support/clock.ts';

@@ -1,6 +1,7 @@
 /** Storages for tests: one in memory, and one that fails or dies at a chosen operation. */
+
+import { damaged } from '../../../../backend/src/repository/errors.ts';
 import {
-  damaged,
   type ObjectInfo,
   type PutStream,
   requireObjectName,

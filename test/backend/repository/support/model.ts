@@ -8,7 +8,12 @@ import {
   type OpenOptions,
   openStoredRepository,
 } from '../../../../backend/src/repository/open.ts';
-import type { ContentRef, ContentStats, Repository, WriteSession } from '../../../../backend/src/repository/port.ts';
+import type {
+  ContentRef,
+  ContentStats,
+  Repository,
+  WriteSession,
+} from '../../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
 import type { Storage } from '../../../../backend/src/repository/storage/storage.ts';
 import { ulid } from '../../../../backend/src/support/ulid.ts';

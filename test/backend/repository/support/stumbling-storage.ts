@@ -1,6 +1,6 @@
 /** A storage that stumbles: calls fail as a share's do, before or after they took effect. */
 
-import type { PatienceClock } from '../../../../backend/src/repository/storage/patience.ts';
+import type { PatienceClock } from '../../../../backend/src/repository/storage/retrying/patience.ts';
 import type { ObjectInfo, PutStream, Storage } from '../../../../backend/src/repository/storage/storage.ts';
 import { toHvError } from '../../../../backend/src/support/errors.ts';
 

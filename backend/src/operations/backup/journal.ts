@@ -1,0 +1,68 @@
+/**
+ * The crash journal (DESIGN §5, step 1): what a backup is about to do to a VM, recorded in the repository before it does
+ * it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint, ended.
+ */
+import type { RecordStore } from '../../repository/port/repository.ts';
+import { JobCheckpoint, JobStarted } from '../../schema/manifest.ts';
+import { isHvError } from '../../support/errors.ts';
+import { listRecords, type Problems, readRecord } from '../read-record.ts';
+
+export interface OpenJob {
+  started: JobStarted;
+  /** Known when the job got as far as creating it and saying so. */
+  checkpointId: string | null;
+}
+
+const folder = (job: { vmId: string; jobId: string }): string => `jobs/${job.vmId}/${job.jobId}`;
+
+export async function recordStart(records: RecordStore, job: JobStarted): Promise<void> {
+  await records.put(`${folder(job)}/1-started`, job);
+}
+
+export async function recordCheckpoint(records: RecordStore, job: JobStarted, checkpointId: string): Promise<void> {
+  await records.put(`${folder(job)}/2-checkpoint`, { schema: 1, checkpointId } satisfies JobCheckpoint);
+}
+
+/**
+ * Ends a job: from now on nobody cleans up after it. The records are then removed where the storage lets us; on
+ * append-only storage they stay, and the `ended` record speaks for them.
+ */
+export async function recordEnd(records: RecordStore, job: { vmId: string; jobId: string }): Promise<void> {
+  const ended = `${folder(job)}/9-ended`;
+  // That it is there is all it says: it need not be readable.
+  const there = await records.list(`${folder(job)}/`);
+  if (!there.includes(ended)) await records.put(ended, { schema: 1 });
+  const others = there.filter((path) => path !== ended);
+  let gone = true;
+  for (const path of others) gone = (await records.delete(path)) && gone;
+  // `ended` goes last: without it the job would look open again.
+  if (gone) await records.delete(ended);
+}
+
+/**
+ * Jobs of a VM that were started and never ended, oldest first. What they are whose record cannot be read nobody knows: nothing
+ * is done about them, and `problems` tells.
+ */
+export async function openJobs(records: RecordStore, vmId: string, problems?: Problems): Promise<OpenJob[]> {
+  const paths = await listRecords(records, `jobs/${vmId}/`, problems);
+  const byJob = Map.groupBy(paths, (path) => path.split('/')[2]!);
+  const jobs: OpenJob[] = [];
+  for (const [jobId, names] of byJob) {
+    const at = (step: string) => names.find((path) => path.endsWith(`/${step}`));
+    const startPath = at('1-started');
+    if (at('9-ended') || startPath === undefined) {
+      // A kill between the removals of recordEnd: finish them, now or another time.
+      await recordEnd(records, { vmId, jobId }).catch((error) => {
+        if (!isHvError(error, 'IO_ERROR', 'ACCESS_DENIED', 'FILE_EXISTS')) throw error;
+      });
+      continue;
+    }
+    const started = JobStarted.safeParse(await readRecord(records, startPath, problems));
+    const checkpointPath = at('2-checkpoint');
+    const checkpoint = checkpointPath
+      ? JobCheckpoint.safeParse(await readRecord(records, checkpointPath, problems))
+      : null;
+    if (started.success) jobs.push({ started: started.data, checkpointId: checkpoint?.data?.checkpointId ?? null });
+  }
+  return jobs;
+}

@@ -1,0 +1,66 @@
+/** Looks again at records that were found damaged: a bad cable or controller may have been all it was. */
+import { isHvError, throwIfCancelled } from '../../support/errors.ts';
+import type { OperationContext } from '../../support/progress.ts';
+import type { RepositoryCore } from '../core.ts';
+import { RecordKind } from '../format/constants.ts';
+import { packName } from '../format/ids.ts';
+import { readPackTail } from '../records/pack-tail.ts';
+import { damageKey } from '../records/record-index.ts';
+import { LOSS_NOTE } from './repair/losses-noted.ts';
+
+/** @returns damage records looked at, and how many were dropped because their record reads fine, or is gone */
+export async function recheckDamage(
+  core: RepositoryCore,
+  options: OperationContext & { dryRun?: boolean },
+): Promise<{ records: number; healed: number }> {
+  const packs = new Set((await core.storage.list('packs/')).map(({ name }) => name));
+  const names = (await core.storage.list('damaged/')).map(({ name }) => name);
+  let healed = 0;
+  for (const [done, name] of names.entries()) {
+    throwIfCancelled(options.signal);
+    options.progress?.({ phase: 'repair', message: `damage record ${done + 1} of ${names.length}` });
+    const key = /^damaged\/([0-9a-f]{32}-[0-9a-f]{8})$/.exec(name)?.[1];
+    if (key === undefined || name === LOSS_NOTE) continue;
+    const gone = !packs.has(packName(key.slice(0, 32)));
+    if (!gone && !(await isSound(core, key, name))) continue;
+    if (!gone) healed += 1;
+    if (options.dryRun) continue;
+    try {
+      await core.storage.delete(name);
+      core.index.damaged.delete(key);
+    } catch (error) {
+      if (!isHvError(error, 'ACCESS_DENIED', 'IO_ERROR')) throw error;
+    }
+  }
+  return { records: names.length, healed };
+}
+
+async function isSound(core: RepositoryCore, key: string, name: string): Promise<boolean> {
+  const body = (await core.documents.find(name).catch((error) => {
+    if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) return null;
+    throw error;
+  })) as { id?: unknown } | null;
+  const known = typeof body?.id === 'string' && /^[0-9a-f]{64}$/.test(body.id) ? Buffer.from(body.id, 'hex') : null;
+  const id = known ?? (await idInPack(core, key));
+  if (id === null) return false;
+  for (const kind of [RecordKind.block, RecordKind.node] as const) {
+    const location = core.index.findAll(kind, id).find((one) => damageKey(one) === key);
+    if (location !== undefined) return core.reader.isSound(kind, id, location);
+  }
+  return false;
+}
+
+/** Which record a damage record is about that cannot be read itself: its name says where, the pack says what is there. */
+async function idInPack(core: RepositoryCore, key: string): Promise<Buffer | null> {
+  const packId = key.slice(0, 32);
+  const name = packName(packId);
+  try {
+    const listed = await core.storage.list(name.slice(0, name.lastIndexOf('/') + 1), { sizes: true });
+    const size = listed.find((object) => object.name === name)?.size ?? 0;
+    const { records } = await readPackTail(core.storage, core.config.id, packId, size);
+    return records.find(({ offset }) => offset === Number.parseInt(key.slice(33), 16))?.id ?? null;
+  } catch (error) {
+    if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Small records that cannot be read: what is known of them otherwise is written anew, the others are put aside. None is needed for
+ * a restore (docs/format.md §6).
+ */
+import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
+import { isUlid } from '../../../support/ulid.ts';
+import type { RepositoryCore } from '../../core.ts';
+import { isUnreadable } from '../../storage/judging.ts';
+import type { Quarantine } from '../quarantine.ts';
+import type { RepairContext } from './bad-packs.ts';
+
+const FOLDERS = ['chains/', 'jobs/', 'holds/', 'removed/', 'damaged/'];
+
+/** @returns paths of what was written anew; what was put aside `aside` knows */
+export async function repairDocuments(
+  core: RepositoryCore,
+  aside: Quarantine,
+  context: RepairContext,
+): Promise<string[]> {
+  const rewritten: string[] = [];
+  for (const folder of FOLDERS) {
+    const names = (await core.storage.list(folder)).map(({ name }) => name);
+    for (const name of names) {
+      throwIfCancelled(context.signal);
+      aside.objects += 1;
+      if (!(await isDamaged(core, name))) continue;
+      const anew = await successor(core, name, names);
+      // A hold holds before the one that cannot be read goes.
+      if (anew !== null && anew.name !== name && !context.dryRun) await core.documents.put(anew.name, anew.value);
+      // What cannot even be kept stays: it may be readable another day.
+      if (!(await aside.keep(name))) continue;
+      await aside.drop(name);
+      if (anew === null) continue;
+      if (anew.name === name && !context.dryRun) await core.documents.put(name, anew.value);
+      rewritten.push(anew.name);
+    }
+  }
+  return rewritten;
+}
+
+async function isDamaged(core: RepositoryCore, name: string): Promise<boolean> {
+  try {
+    await core.documents.get(name);
+    return false;
+  } catch (error) {
+    if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) throw error;
+    return error.code === 'REPOSITORY_DAMAGED' && !isUnreadable(error);
+  }
+}
+
+interface Successor {
+  name: string;
+  value: object;
+}
+
+async function successor(core: RepositoryCore, name: string, names: readonly string[]): Promise<Successor | null> {
+  if (name.startsWith('holds/')) return holdAnew(core, name, names);
+  if (name.startsWith('removed/')) return tombstoneAnew(core, name);
+  return name.startsWith('damaged/') ? damageAnew(core, name) : null;
+}
+
+/** A hold that cannot be read holds, and goes on to, until a person releases it. Older ones counted for nothing. */
+function holdAnew({ environment }: RepositoryCore, name: string, names: readonly string[]): Successor | null {
+  const [, point, number] = /^holds\/([^/]+)\/(\d{8})$/.exec(name) ?? [];
+  if (point === undefined || number === undefined) return null;
+  const newest = names.filter((other) => other.startsWith(`holds/${point}/`)).at(-1);
+  if (newest !== name) return null;
+  const at = new Date(environment.now()).toISOString();
+  const value = { schema: 1, point, state: 'held', at, by: environment.identity().machine.split('/')[0] };
+  return { name: `holds/${point}/${String(Number(number) + 1).padStart(8, '0')}`, value };
+}
+
+/** Where this machine knows that the restore point was removed. Otherwise nobody does, and the restore point counts as missing. */
+function tombstoneAnew({ memory, environment }: RepositoryCore, name: string): Successor | null {
+  const point = name.slice('removed/'.length);
+  const known = isUlid(point) ? memory?.points().find(({ id, gone }) => gone && id === point) : undefined;
+  if (known === undefined) return null;
+  const removedAt = new Date(environment.now()).toISOString();
+  const by = environment.identity().machine;
+  const reason = 'removed; its tombstone was damaged and is written anew';
+  return { name, value: { point, group: known.folder, removedAt, by, reason } };
+}
+
+/** Its name says which record it is about. */
+function damageAnew({ environment }: RepositoryCore, name: string): Successor | null {
+  const [, pack, offset] = /^damaged\/([0-9a-f]{32})-([0-9a-f]{8})$/.exec(name) ?? [];
+  if (pack === undefined || offset === undefined) return null;
+  const at = new Date(environment.now()).toISOString();
+  const message = 'found damaged once; what was said of it could not be read';
+  return { name, value: { pack, offset: Number.parseInt(offset, 16), message, at } };
+}

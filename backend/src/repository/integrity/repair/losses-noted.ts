@@ -1,0 +1,29 @@
+/**
+ * A note that something which restore points need lies nowhere. No record is left that could be called damaged, so without it an
+ * incremental would take over the lost blocks of its base unseen. It is a damage record of a pack that cannot be: all of its id is 0.
+ */
+import { isHvError } from '../../../support/errors.ts';
+import type { RepositoryCore } from '../../core.ts';
+import type { Damage } from '../../port/repository.ts';
+
+const KEY = `${'0'.repeat(32)}-00000000`;
+export const LOSS_NOTE = `damaged/${KEY}`;
+
+/** @param damages what a check has found. Puts the note where something is lost, and removes it where nothing is */
+export async function noteLosses(core: RepositoryCore, damages: readonly Damage[]): Promise<void> {
+  const { storage, documents, environment, index } = core;
+  const lost = damages.filter(({ object }) => object === 'block' || object === 'node');
+  if (lost.length > 0) {
+    const [pack, message] = [KEY.slice(0, 32), `lost with its pack: ${lost[0]!.message}`];
+    await documents.put(LOSS_NOTE, { pack, offset: 0, message, at: new Date(environment.now()).toISOString() });
+    index.damaged.add(KEY);
+    return;
+  }
+  if (!index.damaged.has(KEY)) return;
+  try {
+    await storage.delete(LOSS_NOTE);
+    index.damaged.delete(KEY);
+  } catch (error) {
+    if (!isHvError(error, 'ACCESS_DENIED', 'IO_ERROR')) throw error;
+  }
+}

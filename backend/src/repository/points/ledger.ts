@@ -1,0 +1,155 @@
+/**
+ * The ledger: which restore points were published, with a second copy of the manifest of each (docs/format.md §6). It lies in
+ * the repository itself, so that a machine without any memory can tell a restore point that is lost from one that never was.
+ */
+import { hash } from 'node:crypto';
+import { isHvError } from '../../support/errors.ts';
+import { isUlid } from '../../support/ulid.ts';
+import type { DocumentStore } from '../documents/document-store.ts';
+import type { Environment } from '../environment.ts';
+import { damaged } from '../errors.ts';
+import type { ManifestEnvelope } from '../port/repository.ts';
+import type { Storage } from '../storage/storage.ts';
+
+const PREFIX = 'ledger/';
+const MANIFESTS = 'manifests/';
+/** A point that was published again under its id, as a copy after a removal is, has `<id>.2`, `<id>.3`, … as well. */
+const ENTRY = /^ledger\/([^/]+)\/([0-9A-Z]{26})(?:\.([2-9]|[1-9]\d{1,5}))?$/;
+
+export interface LedgerEntry {
+  /** Id of the restore point. */
+  point: string;
+  group: string;
+  /** ISO 8601; of an entry that was added later, when that was. */
+  publishedAt: string;
+  /** As it was published. */
+  manifest: ManifestEnvelope;
+  /** {@link manifestDigest} of it. */
+  sha256: string;
+}
+
+/** Lower-case hex SHA-256 of the manifest's JSON text, whatever frame it is stored in. */
+export const manifestDigest = (manifest: ManifestEnvelope): string => hash('sha256', JSON.stringify(manifest));
+
+export class LedgerStore {
+  readonly #storage: Storage;
+  readonly #documents: DocumentStore;
+  readonly #environment: Environment;
+
+  constructor(storage: Storage, documents: DocumentStore, environment: Environment) {
+    this.#storage = storage;
+    this.#documents = documents;
+    this.#environment = environment;
+  }
+
+  /**
+   * Notes that a restore point counts. Durable when it resolves; again for the same manifest it changes nothing.
+   * @param name of the manifest, `manifests/<folder>/<point id>`
+   * @param again it counts anew after a removal, also with the same manifest: who knows it as removed can tell
+   * @returns bytes stored; 0 when it was noted before
+   */
+  async put(name: string, manifest: ManifestEnvelope, again = false): Promise<number> {
+    const sha256 = manifestDigest(manifest);
+    const publishedAt = new Date(this.#environment.now()).toISOString();
+    const entry: LedgerEntry = { point: manifest.id, group: manifest.group, publishedAt, manifest, sha256 };
+    for (let number = 1; ; number++) {
+      const bytes = await this.#documents.put(entryName(name, number), entry);
+      if (bytes > 0) return bytes;
+      // Of an earlier publication, or our own, of a put that failed and was done.
+      if (again || (await this.#read(name, number).catch(undecodable))?.sha256 !== sha256) continue;
+      await this.#storage.settle(entryName(name, number));
+      return 0;
+    }
+  }
+
+  /**
+   * What was published under a name last. An entry that cannot be read counts as absent: those before it are asked.
+   * @param name of the manifest
+   * @throws REPOSITORY_DAMAGED when there are entries and none can be read; IO_ERROR
+   */
+  async get(name: string): Promise<LedgerEntry | null> {
+    let found: LedgerEntry | null = null;
+    let problem: unknown;
+    for (let number = 1; ; number++) {
+      try {
+        const entry = await this.#read(name, number);
+        if (entry === null) break;
+        found = entry;
+      } catch (error) {
+        if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw error;
+        problem = error;
+      }
+    }
+    if (found === null && problem !== undefined) throw problem;
+    return found;
+  }
+
+  /** {@link manifestDigest} of each publication, oldest first; '' of one whose entry cannot be read. @throws IO_ERROR */
+  async publications(name: string): Promise<string[]> {
+    const found: string[] = [];
+    for (;;) {
+      const entry = await this.#read(name, found.length + 1).catch((error) => {
+        if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return { sha256: '' };
+        throw error;
+      });
+      if (entry === null) return found;
+      found.push(entry.sha256);
+    }
+  }
+
+  /** Whether a manifest was published after another one of its name, which was removed in between and copied back. */
+  async isSuccessor(name: string, before: ManifestEnvelope, now: ManifestEnvelope): Promise<boolean> {
+    const published = await this.publications(name).catch((): string[] => []);
+    const first = published.indexOf(manifestDigest(before));
+    return first >= 0 && published.lastIndexOf(manifestDigest(now)) > first;
+  }
+
+  /** Names of the manifests that were published, by one listing. */
+  async names(): Promise<Set<string>> {
+    const names = new Set<string>();
+    for (const { name } of await this.#storage.list(PREFIX)) {
+      const manifest = manifestOfEntry(name);
+      if (manifest !== null) names.add(manifest);
+    }
+    return names;
+  }
+
+  /** Deletes the entries of a restore point whose tombstone is about to go. The first last: a kill leaves no gap. */
+  async drop(name: string): Promise<void> {
+    let last = 1;
+    while ((await this.#documents.find(entryName(name, last + 1)).catch(() => true)) !== null) last += 1;
+    for (let number = last; number > 0; number--) await this.#storage.delete(entryName(name, number));
+  }
+
+  /** @returns null when there is no entry of this number */
+  async #read(name: string, number: number): Promise<LedgerEntry | null> {
+    const path = entryName(name, number);
+    const entry = (await this.#documents.find(path)) as Partial<LedgerEntry> | null;
+    if (entry === null) return null;
+    const { point, manifest, sha256 } = entry;
+    const fine =
+      point === path.slice(path.lastIndexOf('/') + 1).split('.')[0] &&
+      typeof manifest === 'object' &&
+      manifest !== null &&
+      manifest.id === point &&
+      manifest.group === entry.group &&
+      sha256 === manifestDigest(manifest);
+    if (!fine) throw damaged('ledger', path, 'it does not describe the publication of the restore point of its name');
+    return entry as LedgerEntry;
+  }
+}
+
+const entryName = (manifest: string, number: number): string =>
+  `${PREFIX}${manifest.slice(MANIFESTS.length)}${number === 1 ? '' : `.${number}`}`;
+
+/** The name of the manifest that an object below `ledger/` is about; null when that is no entry's name. */
+export function manifestOfEntry(name: string): string | null {
+  const [, folder, id] = ENTRY.exec(name) ?? [];
+  return id !== undefined && isUlid(id) ? `${MANIFESTS}${folder}/${id}` : null;
+}
+
+/** An entry that cannot be read proves nothing. */
+function undecodable(error: unknown): null {
+  if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return null;
+  throw error;
+}

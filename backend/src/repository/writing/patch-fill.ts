@@ -1,0 +1,71 @@
+/** Reads what a batch of patches needs, from repository and disk side by side, with a bounded number of reads at once. */
+import { zeroBytes } from '../../support/copy-bytes.ts';
+import { isHvError } from '../../support/errors.ts';
+import type { RepositoryCore } from '../core.ts';
+import type { RecordCipher } from '../engine/record-cipher.ts';
+import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
+import { packName } from '../format/ids.ts';
+import type { ReadContent } from '../port/repository.ts';
+import { CipherList } from '../records/pack-ciphers.ts';
+import type { DiskPart, OldPart, PatchBatch } from './patch-plan.ts';
+
+/** Reads asked for at once: as many as keep the threads that read from falling asleep, which costs more than a read. */
+const PARALLEL_READS = 32;
+
+export interface Filled {
+  ciphers: RecordCipher[];
+  /** Entries whose old record could not be read. */
+  failed: Set<number>;
+}
+
+/** @param size of the content, bytes: beyond it are zeros. @throws what reading the disk fails with */
+export async function fillBatch(
+  core: RepositoryCore,
+  slot: Slot,
+  batch: PatchBatch,
+  size: number,
+  read: ReadContent,
+): Promise<Filled> {
+  for (const { at, length } of batch.zeros) zeroBytes(slot.input, at, at + length);
+  const list = new CipherList(core.ciphers);
+  const failed = new Set<number>();
+  const readOld = async ({ entry, location, length, at }: OldPart) => {
+    try {
+      slot.meta[entry * META_FIELDS + Meta.baseCipher] = await list.numberOf(location.packId);
+      await core.storage.read(packName(location.packId), location.offset, slot.input.subarray(at, at + length));
+    } catch (error) {
+      if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED')) throw error;
+      failed.add(entry);
+    }
+  };
+  const both = await Promise.allSettled([
+    runLimited(batch.old, readOld),
+    runLimited(batch.disk, (part) => readPart(slot, part, size, read)),
+  ]);
+  // Both are over before the slot is used, also when one fails.
+  for (const result of both) if (result.status === 'rejected') throw result.reason;
+  return { ciphers: list.ciphers, failed };
+}
+
+/** Fills whole blocks, one behind the other. */
+export function fillWhole(slot: Slot, indices: readonly number[], size: number, read: ReadContent): Promise<void> {
+  const { blockSize } = slot;
+  const parts = indices.map((index, i) => ({ offset: index * blockSize, length: blockSize, at: i * blockSize }));
+  return runLimited(parts, (part) => readPart(slot, part, size, read));
+}
+
+async function readPart(slot: Slot, { offset, length, at }: DiskPart, size: number, read: ReadContent): Promise<void> {
+  const there = Math.max(0, Math.min(length, size - offset));
+  zeroBytes(slot.input, at + there, at + length);
+  if (there > 0) await read(offset, slot.input.subarray(at, at + there));
+}
+
+/** @throws the first error, when all that had begun is over */
+async function runLimited<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) await work(items[next++]!);
+  };
+  const lanes = Array.from({ length: Math.min(PARALLEL_READS, items.length) }, lane);
+  for (const result of await Promise.allSettled(lanes)) if (result.status === 'rejected') throw result.reason;
+}
