@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './build/lib/test-order.ts';
 
-// Tests start hundreds of worker threads and processes that run the sources: compiled once, that is a quarter of all CPU time less.
+// Tests start hundreds of worker threads and processes that run the sources: compiled once, that is a quarter of all
+// CPU time less.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'build', 'out', 'compile-cache');
-// Every PowerShell that a test starts compiles what it runs: .NET maps that twice otherwise, which is half of its CPU time.
+// Every PowerShell that a test starts compiles what it runs: .NET maps that twice otherwise, which is half of its CPU
+// time.
 process.env.DOTNET_EnableWriteXorExecute ??= '0';
 
 export default defineConfig({

@@ -22,7 +22,8 @@ if (Number(process.versions.node.split('.')[0]) >= REQUIRED_MAJOR) {
     process.exit(1);
   }
   const child = spawn(node, [bundle, ...process.argv.slice(2)], { stdio: 'inherit' });
-  // A terminal sends Ctrl-C to both, and a second one would mean "at once"; the child decides how to end, we wait for it.
+  // A terminal sends Ctrl-C to both, and a second one would mean "at once"; the child decides how to end, we wait for
+  // it.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'])
     process.on(signal, () => {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);

@@ -12,7 +12,9 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Oldest Node major version the backend runs on: node:sqlite without a flag, zstd, type stripping. */
 export const REQUIRED_MAJOR = 24;
 
-/** Path of a Node of at least REQUIRED_MAJOR: the pinned platform package, else the running one; null when neither is. */
+/**
+ * Path of a Node of at least REQUIRED_MAJOR: the pinned platform package, else the running one; null when neither is.
+ */
 export function findNode() {
   const file = process.platform === 'win32' ? 'node.exe' : 'node';
   const pinned = join(root, 'node_modules', `node-${platformName()}-${process.arch}`, 'bin', file);

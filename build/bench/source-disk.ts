@@ -1,4 +1,6 @@
-/** A disk with real files for the bench: this machine's own programs and libraries, in ext4 where mke2fs is installed. */
+/**
+ * A disk with real files for the bench: this machine's own programs and libraries, in ext4 where mke2fs is installed.
+ */
 import {
   closeSync,
   createReadStream,

@@ -58,14 +58,20 @@ export async function bundledPackages(): Promise<string[]> {
   return [...new Set(names)].sort();
 }
 
-/** Bundles another script of the project, so that it starts as fast as the product does. @returns the path of the bundle */
+/**
+ * Bundles another script of the project, so that it starts as fast as the product does.
+ * @returns the path of the bundle
+ */
 export async function bundleScript(...path: string[]): Promise<string> {
   const outfile = join(root, 'build', 'out', `${basename(path.at(-1)!, '.ts')}.cjs`);
   await build({ ...COMMON, entryPoints: [join(root, ...path)], outfile });
   return outfile;
 }
 
-/** The codec worker alone, to be carried as text: a thread that loaded all of the bundle would start three times as slowly. */
+/**
+ * The codec worker alone, to be carried as text: a thread that loaded all of the bundle would start three times as
+ * slowly.
+ */
 async function bundleWorker(): Promise<string> {
   const entry = join(root, 'backend', 'src', 'repository', 'engine', 'codec-worker-entry.ts');
   const { outputFiles } = await build({ ...COMMON, entryPoints: [entry], minify: true, keepNames: true, write: false });

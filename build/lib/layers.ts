@@ -1,6 +1,6 @@
 /**
- * The rooms of docs/architecture.md as a check: a source may import only from its own room and from those listed for it. An import that is not
- * listed, a circle of imports, and a room that is in no list fail the build.
+ * The rooms of docs/architecture.md as a check: a source may import only from its own room and from those listed for
+ * it. An import that is not listed, a circle of imports, and a room that is in no list fail the build.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative, sep } from 'node:path';
@@ -20,8 +20,8 @@ const CORE = [
 const STORES = ['repository/documents', 'repository/points', 'repository/sessions', 'repository/storage/*.ts'];
 
 /**
- * Room → what it may import besides itself. A room is a folder or a file; the longest name that fits a source is its room. An entry names a room
- * with all below it, one file, or with `/*.ts` the files of a folder without its sub-rooms.
+ * Room → what it may import besides itself. A room is a folder or a file; the longest name that fits a source is its
+ * room. An entry names a room with all below it, one file, or with `/*.ts` the files of a folder without its sub-rooms.
  */
 export const ROOMS: Record<string, string[]> = {
   support: [],

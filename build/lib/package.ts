@@ -1,7 +1,7 @@
 /**
- * The module as it is published: a folder that needs nothing else on the machine. It has the manifest and loader, module/, help, the backend's bundle,
- * Node as a third party packages it for npm, VirtDisk.dll where it could be compiled, licences and a bill of materials, and files.json with the hash of
- * each file.
+ * The module as it is published: a folder that needs nothing else on the machine. It has the manifest and loader,
+ * module/, help, the backend's bundle, Node as a third party packages it for npm, VirtDisk.dll where it could be
+ * compiled, licences and a bill of materials, and files.json with the hash of each file.
  */
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,10 @@
 /** Order of the test files: what takes longest begins first, so that no core waits for the last of them. */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Minutes, then what starts PowerShell, then what starts the command line again and again, then the long ones among the others. */
+/**
+ * Minutes, then what starts PowerShell, then what starts the command line again and again, then the long ones among the
+ * others.
+ */
 const LONG = [
   /acceptance\/samples|hosts\/hyperv-(failures|export|operations|remote|cancel)/,
   /acceptance\/(tracking|copy|kill|history)|disk\/samples|hosts\/processes|repository\/flips/,
@@ -16,8 +19,8 @@ const rank = ({ moduleId }: TestSpecification): number => {
 };
 
 /**
- * Vitest itself goes by what it remembers of earlier runs, which a fresh clone has none of, and which runs of single tests spoil; and by the
- * size of files, where the smallest may run for minutes. Within a group it is left to that.
+ * Vitest itself goes by what it remembers of earlier runs, which a fresh clone has none of, and which runs of single
+ * tests spoil; and by the size of files, where the smallest may run for minutes. Within a group it is left to that.
  */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -1,6 +1,7 @@
 /**
- * What of others is in the published folder: a bill of materials (CycloneDX 1.5, JSON) and the text of each licence. Both come from what the bundler
- * says it took and from package-lock.json, whose checksums npm has verified; nothing in them depends on when or where they are made.
+ * What of others is in the published folder: a bill of materials (CycloneDX 1.5, JSON) and the text of each licence.
+ * Both come from what the bundler says it took and from package-lock.json, whose checksums npm has verified; nothing in
+ * them depends on when or where they are made.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -51,7 +52,10 @@ export function thirdParty(names: readonly string[]): ThirdParty[] {
   });
 }
 
-/** Some packages name the MIT licence and hold no copy of it; its text is the same for all but for who holds the copyright. */
+/**
+ * Some packages name the MIT licence and hold no copy of it; its text is the same for all but for who holds the
+ * copyright.
+ */
 function standardText(name: string, { license, author }: Manifest): string {
   const holder = (typeof author === 'object' ? author.name : author)?.replace(/\s*[<(].*$/, '');
   if (license !== 'MIT' || !holder) throw new Error(`${name} holds no licence text, and names ${license}.`);

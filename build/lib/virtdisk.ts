@@ -1,6 +1,7 @@
 /**
- * VirtDisk.dll, from module/Helper/*.cs: for .NET Framework 4.5, so that Windows PowerShell 5.1 and PowerShell 7 both load it. With the .NET SDK the same
- * sources give the same bytes on any machine; the older compilers put a time into it.
+ * VirtDisk.dll, from module/Helper/*.cs: for .NET Framework 4.5, so that Windows PowerShell 5.1 and PowerShell 7 both
+ * load it. With the .NET SDK the same sources give the same bytes on any machine; the older compilers put a time into
+ * it.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

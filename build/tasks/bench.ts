@@ -1,8 +1,9 @@
 /**
- * `npm run bench [-- --size GIB] [--changes N] [--block-size N] [--rounds N] [--plain]`: full, incremental, restore and verify
- * of a disk with real files, next to restic, borg and qemu-img where they are installed, in one run. Ours is encrypted as
- * restic is, but for --plain; borg is not. Figures are whole processes; on a shared machine only the ratios mean something. What only reads or writes images runs N times (3) in turns with the
- * other tools; the median counts.
+ * `npm run bench [-- --size GIB] [--changes N] [--block-size N] [--rounds N] [--plain]`: full, incremental, restore and
+ * verify of a disk with real files, next to restic, borg and qemu-img where they are installed, in one run. Ours is
+ * encrypted as restic is, but for --plain; borg is not. Figures are whole processes; on a shared machine only the
+ * ratios mean something. What only reads or writes images runs N times (3) in turns with the other tools; the median
+ * counts.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, fsyncSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -108,8 +109,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * The disk layer alone, next to qemu-img, and an export from the repository. All of it ends with the image flushed: ours
- * flush themselves, after qemu-img its file is flushed for it, and that is in its time.
+ * The disk layer alone, next to qemu-img, and an export from the repository. All of it ends with the image flushed:
+ * ours flush themselves, after qemu-img its file is flushed for it, and that is in its time.
  */
 async function disks(image: string, data: number): Promise<void> {
   const convert = await bundleScript('build', 'bench', 'convert.ts');

@@ -1,6 +1,6 @@
 /**
- * `npm run damage -- [--seed S] [--scenarios N] [--only K]`: repositories are damaged at random, and checked, verified, repaired, backed up
- * to and pruned afterwards. docs/torture.md says what is done and what must hold.
+ * `npm run damage -- [--seed S] [--scenarios N] [--only K]`: repositories are damaged at random, and checked, verified,
+ * repaired, backed up to and pruned afterwards. docs/torture.md says what is done and what must hold.
  */
 import { parseArgs } from 'node:util';
 import { campaign } from '../../test/damage/run.ts';

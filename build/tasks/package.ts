@@ -1,6 +1,7 @@
 /**
- * `npm run package [-- --node win-x64|linux-x64|linux-arm64|none] [--to DIR]`: the folder that is published, build/out/package/HyperVBackup.
- * `npm run package -- --seal DIR` writes its files.json anew, after files in it were signed.
+ * `npm run package [-- --node win-x64|linux-x64|linux-arm64|none] [--to DIR]`: the folder that is published,
+ * build/out/package/HyperVBackup. `npm run package -- --seal DIR` writes its files.json anew, after files in it were
+ * signed.
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -1,7 +1,8 @@
 /**
- * `npm run scale [-- --vms N] [--points N] [--blocks N] [--dir FOLDER] [--keep] [--only JOBS]`: a repository of many VMs and restore
- * points, simulated down to the last index entry (test/scale/simulate.ts), and what the product needs for its work in it.
- * `--blocks` are unique blocks; a hundred million take 17 GB of room, and 4 GB for the catalog. Figures are whole processes unless it says so.
+ * `npm run scale [-- --vms N] [--points N] [--blocks N] [--dir FOLDER] [--keep] [--only JOBS]`: a repository of many
+ * VMs and restore points, simulated down to the last index entry (test/scale/simulate.ts), and what the product needs
+ * for its work in it. `--blocks` are unique blocks; a hundred million take 17 GB of room, and 4 GB for the catalog.
+ * Figures are whole processes unless it says so.
  */
 import {
   existsSync,

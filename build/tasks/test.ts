@@ -1,7 +1,7 @@
 /**
- * `npm test`: bundles, checks, and runs every test that this machine can run; what was skipped is named with its reason. The
- * runners work at the same time, their output comes one after the other.
- * Extra arguments go to vitest. The last line is the sum over all runners.
+ * `npm test`: bundles, checks, and runs every test that this machine can run; what was skipped is named with its
+ * reason. The runners work at the same time, their output comes one after the other. Extra arguments go to vitest. The
+ * last line is the sum over all runners.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,8 @@ import { type Ended, findProgram, start } from '../lib/run.ts';
 import { root } from '../runtime.mjs';
 import { runChecks } from './check.ts';
 
-// What every process of the tests starts with, as in vitest.config.ts: Pester starts hundreds of backends, and compiles all that it runs.
+// What every process of the tests starts with, as in vitest.config.ts: Pester starts hundreds of backends, and compiles
+// all that it runs.
 process.env.NODE_COMPILE_CACHE ??= join(root, 'build', 'out', 'compile-cache');
 process.env.DOTNET_EnableWriteXorExecute ??= '0';
 

@@ -1,4 +1,7 @@
-/** A short run of the damage campaign; docs/torture.md. HVBACKUP_DAMAGE_SCENARIOS and HVBACKUP_DAMAGE_SEED choose more, or others. */
+/**
+ * A short run of the damage campaign; docs/torture.md. HVBACKUP_DAMAGE_SCENARIOS and HVBACKUP_DAMAGE_SEED choose more,
+ * or others.
+ */
 import { expect, it } from 'vitest';
 import { campaign } from '../damage/run.ts';
 

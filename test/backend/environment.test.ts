@@ -1,4 +1,6 @@
-/** docs/environment.md and the module's about topic name every variable that the code reads for people, and no other. */
+/**
+ * docs/environment.md and the module's about topic name every variable that the code reads for people, and no other.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Interleavings by the hundred; HVBACKUP_INTERLEAVINGS and HVBACKUP_TORTURE_SEED choose more, or others. docs/torture.md. */
+/**
+ * Interleavings by the hundred; HVBACKUP_INTERLEAVINGS and HVBACKUP_TORTURE_SEED choose more, or others.
+ * docs/torture.md.
+ */
 import { describe, expect, it } from 'vitest';
 import { Interleaving, noInterleavings } from '../torture/interleaving.ts';
 

@@ -1,4 +1,6 @@
-/** Every package of others that is in the bundle, or goes with it, is named with its version, checksum and licence text. */
+/**
+ * Every package of others that is in the bundle, or goes with it, is named with its version, checksum and licence text.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** A short run of the torture; docs/torture.md. HVBACKUP_TORTURE_ROUNDS and HVBACKUP_TORTURE_SEED choose more, or others. */
+/**
+ * A short run of the torture; docs/torture.md. HVBACKUP_TORTURE_ROUNDS and HVBACKUP_TORTURE_SEED choose more, or
+ * others.
+ */
 import { describe, expect, it } from 'vitest';
 import { FAULTS } from '../torture/faults.ts';
 import { ACTIONS } from '../torture/history.ts';

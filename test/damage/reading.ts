@@ -1,4 +1,7 @@
-/** Reads every restore point of a repository as a machine does that has never seen it, and holds it against what was backed up. */
+/**
+ * Reads every restore point of a repository as a machine does that has never seen it, and holds it against what was
+ * backed up.
+ */
 import { SqliteCatalog } from '../../backend/src/catalog/sqlite-catalog.ts';
 import { openRepository } from '../../backend/src/operations/open-repository.ts';
 import { openStoredRepository } from '../../backend/src/repository/open.ts';

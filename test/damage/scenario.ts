@@ -1,5 +1,6 @@
 /**
- * One scenario: a repository is damaged, and a person does what people do then, in any order. docs/torture.md says what must hold.
+ * One scenario: a repository is damaged, and a person does what people do then, in any order. docs/torture.md says what
+ * must hold.
  */
 import { join } from 'node:path';
 import type { Invoke } from '../../backend/src/protocol/invoke.ts';

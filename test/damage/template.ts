@@ -1,6 +1,7 @@
 /**
- * What a damage campaign starts from: a simulated host with three VMs, a repository with ten of their restore points, a second one with
- * copies of all, and what this machine remembers of both. Made once, and laid out anew for every scenario.
+ * What a damage campaign starts from: a simulated host with three VMs, a repository with ten of their restore points, a
+ * second one with copies of all, and what this machine remembers of both. Made once, and laid out anew for every
+ * scenario.
  */
 import { createHash } from 'node:crypto';
 import { cp, link, mkdir, readdir, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** Makes the checksums of a changed file right again, as far as its structures can still be followed: so damage gets deeper in. */
+/**
+ * Makes the checksums of a changed file right again, as far as its structures can still be followed: so damage gets
+ * deeper in.
+ */
 import { crc32 } from 'node:zlib';
 import { crc32Without } from '../../backend/src/hosts/configuration/hvs/checksum.ts';
 import { typeOf, valueSize } from '../../backend/src/hosts/configuration/hvs/format/key-value.ts';

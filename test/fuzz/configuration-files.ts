@@ -97,8 +97,8 @@ export const generation1 = (): VmDescription => ({
 const LOG_HEADER_PAGE = 0x1000;
 
 /**
- * A copy of `file` with a log of its own at the end that says `patches`: what a host that stopped in the middle of a commit
- * leaves. Nothing of them is applied.
+ * A copy of `file` with a log of its own at the end that says `patches`: what a host that stopped in the middle of a
+ * commit leaves. Nothing of them is applied.
  * @param damage changes the log's region before it is written
  */
 export function withLog(

@@ -8,8 +8,8 @@ const ODD = [0, 1, 2, 0x7f, 0xff, 0x1ff, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 
 export type Region = readonly [start: number, end: number];
 
 /**
- * A copy of `image` with one to four changes: bits, bytes, odd 32- and 64-bit numbers in either byte order, parts zeroed,
- * filled or copied elsewhere, the end cut off or extended.
+ * A copy of `image` with one to four changes: bits, bytes, odd 32- and 64-bit numbers in either byte order, parts
+ * zeroed, filled or copied elsewhere, the end cut off or extended.
  * @param hot regions that most changes fall into; anywhere when empty
  */
 export function damage(image: Buffer, random: () => number, hot: readonly Region[] = []): Buffer {

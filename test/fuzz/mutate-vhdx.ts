@@ -1,4 +1,6 @@
-/** Mutates VHDX images where it hurts: structures are changed and, half of the time, their checksums made right again. */
+/**
+ * Mutates VHDX images where it hurts: structures are changed and, half of the time, their checksums made right again.
+ */
 import { crc32cWithout } from '../../backend/src/support/crc32c.ts';
 import { below } from './random.ts';
 

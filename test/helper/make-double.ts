@@ -1,6 +1,7 @@
 /**
- * For tests that are not in TypeScript: a Hyper-V host made of the doubles, over the simulated host in DIRECTORY (which need not exist yet).
- * `node make-double.ts FOLDER DIRECTORY` prints the path of a PowerShell that sees them, for HVBACKUP_POWERSHELL.
+ * For tests that are not in TypeScript: a Hyper-V host made of the doubles, over the simulated host in DIRECTORY (which
+ * need not exist yet). `node make-double.ts FOLDER DIRECTORY` prints the path of a PowerShell that sees them, for
+ * HVBACKUP_POWERSHELL.
  */
 import { mkdir } from 'node:fs/promises';
 import { createSimulatedHost } from '../../backend/src/hosts/simulated/index.ts';

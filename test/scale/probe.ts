@@ -1,6 +1,7 @@
 /**
- * One measurement inside a process of its own, printed as JSON: `open` (open, bring the index up to date, first lookup),
- * `lookup` (ids that are there and ids that are not), `verify` (the walk of all restore points, a sample of the blocks).
+ * One measurement inside a process of its own, printed as JSON: `open` (open, bring the index up to date, first
+ * lookup), `lookup` (ids that are there and ids that are not), `verify` (the walk of all restore points, a sample of
+ * the blocks).
  */
 import { randomBytes } from 'node:crypto';
 import { openRepository } from '../../backend/src/operations/open-repository.ts';

@@ -1,8 +1,8 @@
 /**
  * Fills a repository with the metadata of many VMs and restore points: real manifests, indexes, block maps and packs of
  * nodes, written by the code of the product. Only the blocks themselves are missing: their packs are sparse files with
- * true header, table of contents and trailer around a hole, and ids that are random instead of hashes. So everything but
- * reading a block works on it.
+ * true header, table of contents and trailer around a hole, and ids that are random instead of hashes. So everything
+ * but reading a block works on it.
  */
 import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';

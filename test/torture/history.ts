@@ -1,6 +1,6 @@
 /**
- * One history of a repository on a disk that forgets: actions, most of them hit by a fault, and after each a new process
- * that must find every restore point right. The actions are a table: a new one is a line.
+ * One history of a repository on a disk that forgets: actions, most of them hit by a fault, and after each a new
+ * process that must find every restore point right. The actions are a table: a new one is a line.
  */
 import { openStoredRepository } from '../../backend/src/repository/open.ts';
 import type { StoredRepository } from '../../backend/src/repository/repository.ts';
@@ -24,7 +24,10 @@ const COPIES = '/copies';
 const BLOCKS = 14;
 const GROUPS = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
 const EXPIRY_MS = 27 * 3600 * 1000;
-/** After that what dead processes reserved or left in `tmp/` may be removed, in a file system that cannot tell that they are dead. */
+/**
+ * After that what dead processes reserved or left in `tmp/` may be removed, in a file system that cannot tell that they
+ * are dead.
+ */
 const RESERVED_MS = 11 * 60_000;
 const LEFT_BEHIND_MS = 4 * 24 * 3600 * 1000;
 

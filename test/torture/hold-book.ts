@@ -51,7 +51,10 @@ export class HoldBook {
     return true;
   }
 
-  /** @param listed ids of the restore points there are. @throws when one is held and must not be, or the other way round */
+  /**
+   * @param listed ids of the restore points there are.
+   * @throws when one is held and must not be, or the other way round
+   */
   async inspect(repository: StoredRepository, listed: ReadonlySet<string>): Promise<void> {
     for (const [id, state] of this.#states) {
       if (state === 'unsure' || !listed.has(id)) continue;

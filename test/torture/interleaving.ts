@@ -1,6 +1,7 @@
 /**
- * Writers, prunes, removals, checks, repairs and readers of several machines at once, in an order made by a seed; writers and readers
- * are paused for longer than their sessions, and clocks are wrong. After every change the oracle looks whether a listed restore point lost something.
+ * Writers, prunes, removals, checks, repairs and readers of several machines at once, in an order made by a seed;
+ * writers and readers are paused for longer than their sessions, and clocks are wrong. After every change the oracle
+ * looks whether a listed restore point lost something.
  */
 import { initRepository, openStoredRepository } from '../../backend/src/repository/open.ts';
 import type { ContentRef, ManifestEnvelope } from '../../backend/src/repository/port/repository.ts';
@@ -33,7 +34,10 @@ export interface InterleavingFigures {
   checks: number;
   repairs: number;
   read: number;
-  /** Restore points that readers pinned, the times these were read whole, and how often of one that had been removed by then. */
+  /**
+   * Restore points that readers pinned, the times these were read whole, and how often of one that had been removed by
+   * then.
+   */
   pinned: number;
   readPinned: number;
   readRemoved: number;
@@ -115,7 +119,10 @@ export class Interleaving {
     this.#oracle = new Oracle(this.#objects, () => this.#open(this.#still(), 'oracle'));
   }
 
-  /** In half of the runs the storage has a clock, and then those of some machines are wrong, by days to years, ahead or behind. */
+  /**
+   * In half of the runs the storage has a clock, and then those of some machines are wrong, by days to years, ahead or
+   * behind.
+   */
   #setClocks(): void {
     if (this.#random() < 0.5) return;
     this.#times = { put: new Map(), now: () => this.#machines.time };
@@ -180,7 +187,10 @@ export class Interleaving {
     this.#pace = Math.ceil((60 * HOUR) / Math.min(turns, 500));
   }
 
-  /** Where it matters most a writer falls asleep more often: for long, or until nobody else is left. And there processes die. */
+  /**
+   * Where it matters most a writer falls asleep more often: for long, or until nobody else is left. And there processes
+   * die.
+   */
   #about(name: string, actor: string): void {
     if (this.#random() < (DELICATE.test(name) ? 0.02 : 0.004))
       this.#processes.get(actor)?.storage.die(1 + below(this.#random, 3));
@@ -202,7 +212,9 @@ export class Interleaving {
       throw new Error(`LOST: ${actor} ${change} ${name}: ${broken} needs what is gone`);
   }
 
-  /** Nobody takes a session for over whose newest renewal is younger than a session lives, however wrong his clock is. */
+  /**
+   * Nobody takes a session for over whose newest renewal is younger than a session lives, however wrong his clock is.
+   */
   #watchSession(name: string, actor: string): void {
     const [, id] = /^sessions\/([0-9a-f]{32})\/\d{8}$/.exec(name) ?? [];
     if (id === undefined) return;
@@ -369,7 +381,10 @@ export class Interleaving {
     return [];
   }
 
-  /** A writer that slept may publish an index of what was deleted meanwhile; that stays until it corrects it, or the next prune does. */
+  /**
+   * A writer that slept may publish an index of what was deleted meanwhile; that stays until it corrects it, or the
+   * next prune does.
+   */
   async #check(repository: StoredRepository, when: string): Promise<void> {
     const messages = (await repository.check()).damages.map(({ message }) => message);
     const wrong = messages.filter(

@@ -1,6 +1,6 @@
 /**
- * Knows what every restore point needs and which pack has it, from the bytes alone, and says at once when something that
- * a listed restore point needs is gone.
+ * Knows what every restore point needs and which pack has it, from the bytes alone, and says at once when something
+ * that a listed restore point needs is gone.
  */
 import { PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, RecordKind } from '../../backend/src/repository/format/constants.ts';
 import { keyOf, packName } from '../../backend/src/repository/format/ids.ts';

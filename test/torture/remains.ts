@@ -3,7 +3,10 @@
 /** The configuration, its second copy, the keys, those of interrupted creations, and tombstones. */
 const REMAINS = /^((spare\/)?hvbackup-repository\.json$|removed\/|keys\/|quarantine\/keys\/)/;
 
-/** @param names of all objects of a repository. @returns garbage; what the ledger says of points that have a tombstone is none */
+/**
+ * @param names of all objects of a repository.
+ * @returns garbage; what the ledger says of points that have a tombstone is none
+ */
 export function garbageAmong(names: readonly string[]): string[] {
   const all = new Set(names);
   const isNoted = (name: string): boolean => {

@@ -1,6 +1,6 @@
 /**
- * A storage in memory whose operations wait for their turn, before they happen and before they return. Listings are as the
- * contract allows them at worst: read piece by piece, what is being put or deleted there or not.
+ * A storage in memory whose operations wait for their turn, before they happen and before they return. Listings are as
+ * the contract allows them at worst: read piece by piece, what is being put or deleted there or not.
  */
 
 import { damaged } from '../../backend/src/repository/errors.ts';

@@ -1,4 +1,6 @@
-/** Lets coroutines take turns in an order made by a seed: every storage operation is a place where another may go on. */
+/**
+ * Lets coroutines take turns in an order made by a seed: every storage operation is a place where another may go on.
+ */
 import { below, pick } from '../fuzz/random.ts';
 
 interface Turn {

@@ -44,7 +44,8 @@ export class Twin {
   /**
    * @param known whatever was ever published in the first repository
    * @returns restore points read back
-   * @throws when one is missing, came back, is wrong, or is held and must not be (or the other way round), or check finds something
+   * @throws when one is missing, came back, is wrong, or is held and must not be (or the other way round), or check
+   *   finds something
    */
   async inspect(to: StoredRepository, known: ReadonlyMap<string, ModelPoint>): Promise<number> {
     const listed = new Set<string>();

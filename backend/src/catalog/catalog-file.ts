@@ -1,6 +1,6 @@
 /**
- * The files of a catalog: a SQLite database, and beside it the segments that hold the records. When any of them is corrupt, foreign, or
- * cannot be written, they start again empty, at the same path, or in memory as a last resort.
+ * The files of a catalog: a SQLite database, and beside it the segments that hold the records. When any of them is
+ * corrupt, foreign, or cannot be written, they start again empty, at the same path, or in memory as a last resort.
  */
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * Which repository this machine last saw at a place: memory of restore points goes by the repository's id, and another repository, an
- * empty one for instance, would have nothing to be held against (docs/format.md §9). One small file a place.
+ * Which repository this machine last saw at a place: memory of restore points goes by the repository's id, and another
+ * repository, an empty one for instance, would have nothing to be held against (docs/format.md §9). One small file a
+ * place.
  */
 import { hash, randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';

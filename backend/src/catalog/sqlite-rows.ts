@@ -60,7 +60,10 @@ export function stalePacks(sql: Statements): number[] {
 /** Entries are in so few packs that these are asked for one by one: there may be hundreds of thousands of others. */
 const FEW_ENTRIES = 100_000;
 
-/** @param entries whose packs will be asked for. @returns whether there is a pack with this number, as of now or later */
+/**
+ * @param entries whose packs will be asked for.
+ * @returns whether there is a pack with this number, as of now or later
+ */
 export function livePacks(sql: Statements, entries: number): (pack: number) => boolean {
   const last = (sql.lastPack.get() as { number: number | null }).number ?? 0;
   if (entries <= FEW_ENTRIES) {
@@ -76,7 +79,10 @@ export function livePacks(sql: Statements, entries: number): (pack: number) => b
   return (pack) => live[pack] === 1;
 }
 
-/** Enters staged indexes with their packs; within a transaction. @returns the number of each pack that is new, else 0 */
+/**
+ * Enters staged indexes with their packs; within a transaction.
+ * @returns the number of each pack that is new, else 0
+ */
 export function addStagedIndexes(sql: Statements, staged: StagedEntries): Uint32Array {
   const numbers = new Uint32Array(staged.packs.length);
   for (const { name, supersedes, first, end } of staged.indexes) {

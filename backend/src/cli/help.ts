@@ -6,7 +6,10 @@ import { findCommand, leadingWords } from './parse.ts';
 
 const WIDTH = 100;
 
-/** Help of what the words name: everything, a group of commands, or one command. @throws USAGE when there is no such command */
+/**
+ * Help of what the words name: everything, a group of commands, or one command.
+ * @throws USAGE when there is no such command
+ */
 export function helpFor(commands: readonly Command[], words: readonly string[]): string[] {
   const named = leadingWords(words);
   if (named.length === 0) return overview(commands);

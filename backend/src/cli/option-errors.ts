@@ -10,7 +10,9 @@ interface Issue {
 /** Parameters whose option has a name of its own. */
 const OTHER_NAMES: Record<string, string> = { directory: 'to', processors: 'cpu', action: 'set' };
 
-/** @returns `error`, or for refused parameters a usage error that names the options; advice names the option that helps */
+/**
+ * @returns `error`, or for refused parameters a usage error that names the options; advice names the option that helps
+ */
 export function inOptions(error: unknown, command: Command): unknown {
   if (isHvError(error, 'DISK_PARENT_MISSING') && 'parent' in command.options)
     return new HvError(error.code, error.message, {
@@ -29,7 +31,9 @@ export function inOptions(error: unknown, command: Command): unknown {
   });
 }
 
-/** `keepLast` → `--keep-last`, `disks.0` → `--disk`, `location` → the positional argument, else the parameter's name. */
+/**
+ * `keepLast` → `--keep-last`, `disks.0` → `--disk`, `location` → the positional argument, else the parameter's name.
+ */
 function writtenAs(path: string, { options, positionals }: Command): string {
   const parameter = path.split('.')[0]!;
   const kebab = parameter.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

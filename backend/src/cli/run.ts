@@ -114,8 +114,8 @@ function commandContext(
 }
 
 /**
- * The passphrase of the repository that a call is about, from the file that the option or the variable names; undefined when
- * there is none, or the method knows no passphrase.
+ * The passphrase of the repository that a call is about, from the file that the option or the variable names; undefined
+ * when there is none, or the method knows no passphrase.
  */
 async function passphraseFor(method: MethodName, values: Record<string, unknown>): Promise<string | undefined> {
   if (!(await takes(method, 'passphrase'))) return undefined;
@@ -123,7 +123,10 @@ async function passphraseFor(method: MethodName, values: Record<string, unknown>
   return typeof file === 'string' ? readPassphraseFile(resolve(file)) : undefined;
 }
 
-/** The account for another host, from the file that the option names; the variable counts only where an account can be of use. */
+/**
+ * The account for another host, from the file that the option names; the variable counts only where an account can be
+ * of use.
+ */
 async function credentialFor(method: MethodName, values: Record<string, unknown>) {
   if (!(await takes(method, 'credential'))) return undefined;
   const remote = /^hyperv:./i.test(String(values.host ?? ''));

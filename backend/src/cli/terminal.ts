@@ -1,6 +1,7 @@
 /**
- * The one way to standard output and standard error: whatever a person reads passes {@link printable} here, so that no name
- * of a VM, a file or a server can move the cursor, hide text or turn its direction. Documents for programs stay exact.
+ * The one way to standard output and standard error: whatever a person reads passes {@link printable} here, so that no
+ * name of a VM, a file or a server can move the cursor, hide text or turn its direction. Documents for programs stay
+ * exact.
  */
 import type { Writable } from 'node:stream';
 import { printable, printableJson } from '../support/printable.ts';

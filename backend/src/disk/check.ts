@@ -8,8 +8,9 @@ import { checkVhd } from './vhd/check.ts';
 import { checkVhdx } from './vhdx/check.ts';
 
 /**
- * Looks at every structure of one image file and lists all that is wrong; reads no payload, opens no parent, changes nothing.
- * A raw image has no structure; a file that only has the name of a VHD or VHDX has one problem, that it is none.
+ * Looks at every structure of one image file and lists all that is wrong; reads no payload, opens no parent, changes
+ * nothing. A raw image has no structure; a file that only has the name of a VHD or VHDX has one problem, that it is
+ * none.
  * @returns empty when nothing is wrong
  * @throws FILE_NOT_FOUND, ACCESS_DENIED, IO_ERROR, DISK_UNSUPPORTED for a format that is not read
  */

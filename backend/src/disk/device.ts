@@ -42,7 +42,9 @@ export interface WritableBlockDevice extends BlockDevice {
  * Nothing is visible under the final name before finish(); abort() (or a crash) leaves nothing under it.
  */
 export interface ImageWriter {
-  /** Whether write() may be called again before it has resolved; runs count in the order in which they were handed in. */
+  /**
+   * Whether write() may be called again before it has resolved; runs count in the order in which they were handed in.
+   */
   readonly overlapping?: boolean;
   write(offset: number, data: Uint8Array): Promise<void>;
   /** Completes, flushes and renames to the final name. */

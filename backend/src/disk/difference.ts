@@ -1,6 +1,6 @@
 /**
- * A differencing image by itself: what it holds, told from what is its parent's. Of a chain that was copied without its base, all the
- * images that are there count as one.
+ * A differencing image by itself: what it holds, told from what is its parent's. Of a chain that was copied without its
+ * base, all the images that are there count as one.
  */
 import { promises as fs } from 'node:fs';
 import { ChainDevice } from './chain.ts';
@@ -18,15 +18,16 @@ export interface Difference {
   /** What lies outside `present` reads as zeros and means nothing. */
   disk: Disk;
   /**
-   * Ascending ranges that the images hold themselves, zeros that hide the parent's content included; null when the last image needs no
-   * parent: then the disk is complete.
+   * Ascending ranges that the images hold themselves, zeros that hide the parent's content included; null when the last
+   * image needs no parent: then the disk is complete.
    */
   present: ChangedRange[] | null;
 }
 
 /**
  * @param parentOf path of an image's parent where that is at hand, taken as it is; null ends the chain
- * @throws what openDisk() throws; DISK_CORRUPT for a chain in a circle, DISK_UNSUPPORTED for one that is too long or too scattered
+ * @throws what openDisk() throws; DISK_CORRUPT for a chain in a circle, DISK_UNSUPPORTED for one that is too long or
+ *   too scattered
  */
 export async function openDifference(
   path: string,

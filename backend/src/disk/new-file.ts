@@ -42,8 +42,8 @@ export class NewFile {
   }
 
   /**
-   * Writes (calls may overlap), and has what was written so far flushed on the side now and then: left to publish() alone, flushing would only
-   * begin when everything else is done.
+   * Writes (calls may overlap), and has what was written so far flushed on the side now and then: left to publish()
+   * alone, flushing would only begin when everything else is done.
    */
   async write(offset: number, data: Uint8Array): Promise<void> {
     if (this.#failure !== null) throw this.#failure;

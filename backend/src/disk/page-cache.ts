@@ -15,8 +15,8 @@ const READ_AHEAD = 16;
 const ZERO_PAGE = Buffer.alloc(PAGE_SIZE);
 
 /**
- * Fresh memory costs more than the read itself: one buffer serves all walks, unless two overlap. Aligned, so that a table can be
- * read past the system's cache.
+ * Fresh memory costs more than the read itself: one buffer serves all walks, unless two overlap. Aligned, so that a
+ * table can be read past the system's cache.
  */
 let walk: { buffer: Buffer; busy: boolean } | undefined;
 

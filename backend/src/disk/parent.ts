@@ -65,7 +65,10 @@ async function isFile(candidate: string): Promise<boolean> {
   }
 }
 
-/** Windows made the chain, and asks for no case: the one file of that folder whose name differs by case alone, else null. */
+/**
+ * Windows made the chain, and asks for no case: the one file of that folder whose name differs by case alone, else
+ * null.
+ */
 async function inOtherCase(candidate: string): Promise<string | null> {
   const folder = path.dirname(candidate);
   const wanted = path.basename(candidate).toLowerCase();

@@ -5,8 +5,10 @@ import { inspectDisk } from './open.ts';
 import { checkLinkage, findParent, type ParentResolver } from './parent.ts';
 
 /**
- * @param paths of images, in any order; each child gets the one whose identity it names, or what is found by what it says
- * @returns a resolver that throws DISK_PARENT_MISMATCH when none fits and none is found, DISK_PARENT_MISSING when none was given
+ * @param paths of images, in any order; each child gets the one whose identity it names, or what is found by what it
+ *   says
+ * @returns a resolver that throws DISK_PARENT_MISMATCH when none fits and none is found, DISK_PARENT_MISSING when none
+ *   was given
  */
 export const parentsAmong =
   (paths: readonly string[]): ParentResolver =>

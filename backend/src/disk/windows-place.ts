@@ -1,8 +1,8 @@
 /** Whose storage a Windows path leads to. Text only: asking the system would already be the contact to be avoided. */
 
 /**
- * `share`: a file server's, `\\server\share` in lower case. `device`: a name in the system's device space that is no drive
- * or volume. Drive letters count as local: whoever mapped one to a server has signed in there.
+ * `share`: a file server's, `\\server\share` in lower case. `device`: a name in the system's device space that is no
+ * drive or volume. Drive letters count as local: whoever mapped one to a server has signed in there.
  */
 export type WindowsPlace = { kind: 'local' } | { kind: 'share'; share: string } | { kind: 'device' };
 

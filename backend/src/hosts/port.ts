@@ -64,8 +64,8 @@ export interface HostDisk extends BlockDevice {
   /** Absent where there is one way only. */
   readonly reading?: Reading;
   /**
-   * Ascending, disjoint ranges that are at hand; reading elsewhere gives the right bytes too, and costs the host much more. Absent or null:
-   * everything is.
+   * Ascending, disjoint ranges that are at hand; reading elsewhere gives the right bytes too, and costs the host much
+   * more. Absent or null: everything is.
    */
   readonly present?: readonly ChangedRange[] | null;
 }
@@ -168,7 +168,9 @@ export interface Host {
   /** Whether differencing disks are still merging, per disk index; empty when none. */
   mergeState(vmId: string): Promise<{ diskIndex: number; state: 'merging' | 'failed' }[]>;
 
-  /** What the host did otherwise than expected since it was asked last: sentences for a result. Absent: never anything. */
+  /**
+   * What the host did otherwise than expected since it was asked last: sentences for a result. Absent: never anything.
+   */
   takeNotes?(): string[];
 
   /** How a backup of the VM would read it, and what stands in the way; nothing on the VM changes. */

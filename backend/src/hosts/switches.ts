@@ -22,7 +22,10 @@ export type SwitchChoice<S extends HostSwitch = HostSwitch> = { from?: string; t
 /** Hyper-V compares names without regard to case. */
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
-/** @throws USAGE for two mappings of the same adapters, SWITCH_NOT_FOUND (data.known: names), SWITCH_AMBIGUOUS (data.ids) */
+/**
+ * @throws USAGE for two mappings of the same adapters, SWITCH_NOT_FOUND (data.known: names), SWITCH_AMBIGUOUS
+ * (data.ids)
+ */
 export function findSwitches<S extends HostSwitch>(
   mappings: readonly SwitchMapping[],
   available: readonly S[],

@@ -1,6 +1,6 @@
 /**
- * Every operation, under the name that the protocol's table of methods gives it. What one takes is loaded when it is first
- * called: a command needs one of them, and its start should not wait for the others.
+ * Every operation, under the name that the protocol's table of methods gives it. What one takes is loaded when it is
+ * first called: a command needs one of them, and its start should not wait for the others.
  */
 type Module<K extends string> = { [N in K]: (...given: never[]) => Promise<unknown> };
 

@@ -15,7 +15,8 @@ export interface OfHost extends ReadingOptions {
 
 /**
  * A Hyper-V host is reached in the background; that it cannot be comes out with the first request.
- * @throws USAGE for an address of no known kind, or for credentials where they are of no use; HOST_NOT_FOUND, NOT_SUPPORTED
+ * @throws USAGE for an address of no known kind, or for credentials where they are of no use; HOST_NOT_FOUND,
+ *   NOT_SUPPORTED
  */
 export async function openHost({ host: uri, credential, ...reading }: OfHost): Promise<Host> {
   const server = /^hyperv:(.*)$/is.exec(uri)?.[1];

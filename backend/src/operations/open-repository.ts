@@ -97,7 +97,10 @@ export async function createRepository(
   return openRepository(location, options);
 }
 
-/** Who made the folder, or one that it lies in, may have died before its name was durable. As far up as that can be done. */
+/**
+ * Who made the folder, or one that it lies in, may have died before its name was durable. As far up as that can be
+ * done.
+ */
 async function settleFolder(folder: string): Promise<void> {
   for (let at = resolve(folder); at !== dirname(at); at = dirname(at)) {
     const done = await syncDirectory(dirname(at)).then(

@@ -19,7 +19,10 @@ export interface PatientStorage {
   patience: Patience;
 }
 
-/** @param context ends the waiting, and hears of it; what was repeated is summed up and counted when the storage is closed */
+/**
+ * @param context ends the waiting, and hears of it; what was repeated is summed up and counted when the storage is
+ * closed
+ */
 export function patientStorage(
   location: string,
   context: Pick<OperationContext, 'signal' | 'warn' | 'repeated'>,

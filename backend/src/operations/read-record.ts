@@ -1,4 +1,6 @@
-/** Records that may be lost without harm: one that cannot be read counts as none, it must not keep backups from running. */
+/**
+ * Records that may be lost without harm: one that cannot be read counts as none, it must not keep backups from running.
+ */
 import type { RecordStore } from '../repository/port/repository.ts';
 import { isHvError } from '../support/errors.ts';
 

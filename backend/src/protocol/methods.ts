@@ -13,7 +13,9 @@ export interface Schemas {
 export interface Method {
   /** One sentence for the documentation. */
   summary: string;
-  /** Making the schemas of all methods takes a good part of a command's start: they are made when they are asked for. */
+  /**
+   * Making the schemas of all methods takes a good part of a command's start: they are made when they are asked for.
+   */
   schemas: () => Promise<Schemas>;
   /** Name of the function in `operations`. */
   operation: string;

@@ -66,8 +66,9 @@ export interface InitOptions {
 }
 
 /**
- * Makes an empty storage a repository. That nothing else lies there is the caller's to check; keys that an interrupted creation left
- * are put aside. Interrupted anywhere it can be called again: the repository exists from the moment its configuration file does.
+ * Makes an empty storage a repository. That nothing else lies there is the caller's to check; keys that an interrupted
+ * creation left are put aside. Interrupted anywhere it can be called again: the repository exists from the moment its
+ * configuration file does.
  * @throws REPOSITORY_EXISTS, USAGE
  */
 export async function initRepository(storage: Storage, options: InitOptions = {}): Promise<RepositoryConfig> {

@@ -369,7 +369,10 @@ export class StoredRepository implements Repository {
     return accepted;
   }
 
-  /** @param message that another repository lay here. @param accept to be called when a person says that this is fine */
+  /**
+   * @param message that another repository lay here.
+   * @param accept to be called when a person says that this is fine
+   */
   notePlace(message: string, accept: () => void): void {
     this.core.placeDoubts = [{ kind: 'place', path: CONFIG_NAME, message }];
     this.#acceptPlace = accept;

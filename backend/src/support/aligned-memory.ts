@@ -26,8 +26,8 @@ export const alignedMemory = (bytes: number): ArrayBuffer =>
   (aligned(bytes, false) as ArrayBuffer | undefined) ?? new ArrayBuffer(bytes);
 
 /**
- * WebAssembly's memory is the one kind that Node aligns. Where it cannot be had any other serves: each piece takes gigabytes
- * of address space, though not of memory, and that can be limited.
+ * WebAssembly's memory is the one kind that Node aligns. Where it cannot be had any other serves: each piece takes
+ * gigabytes of address space, though not of memory, and that can be limited.
  */
 function aligned(bytes: number, shared: boolean): ArrayBuffer | SharedArrayBuffer | undefined {
   const maker = (globalThis as { WebAssembly?: MemoryMaker }).WebAssembly;

@@ -36,7 +36,8 @@ export function formatMoment(time: number): string {
 }
 
 /**
- * A date as results may have it: what a manifest of a wrong clock or of other software says may have no ISO 8601 form that all read.
+ * A date as results may have it: what a manifest of a wrong clock or of other software says may have no ISO 8601 form
+ * that all read.
  * @returns the text itself where it has; else the nearest that has
  */
 export function isoDate(text: string): string {
@@ -62,7 +63,10 @@ export interface ClockMemory {
   last: number;
   /** The latest that is believed. */
   believed: number;
-  /** What it said when it first was much later than that; it is not believed until it has gone on from there for a while. */
+  /**
+   * What it said when it first was much later than that; it is not believed until it has gone on from there for a
+   * while.
+   */
   jumpedTo?: number;
 }
 

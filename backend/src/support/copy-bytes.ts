@@ -1,8 +1,9 @@
 /** Copying at the rate of the machine, also to and from memory that threads share. */
 
 /**
- * Copies all of `source` to `at` of `target`; what does not fit is left out. Copying a whole Buffer is left to V8, which moves
- * shared memory word by word, byte by byte where the two lie differently: 2 GB/s. Of a part Node makes a plain memmove.
+ * Copies all of `source` to `at` of `target`; what does not fit is left out. Copying a whole Buffer is left to V8,
+ * which moves shared memory word by word, byte by byte where the two lie differently: 2 GB/s. Of a part Node makes a
+ * plain memmove.
  * @returns bytes copied
  */
 export function copyBytes(source: Buffer, target: Buffer, at: number): number {

@@ -1,6 +1,6 @@
 /**
- * Reading past the page cache (O_DIRECT), for what is read once, in large pieces, and not soon again: disks that are backed
- * up, packs that are restored. The cache would cost a copy, and push out what others have there.
+ * Reading past the page cache (O_DIRECT), for what is read once, in large pieces, and not soon again: disks that are
+ * backed up, packs that are restored. The cache would cost a copy, and push out what others have there.
  */
 import { constants, promises as fs } from 'node:fs';
 import { isAligned } from './aligned-memory.ts';
@@ -10,8 +10,8 @@ import { toHvError } from './errors.ts';
 import { type FileOpener, openFile, type RandomAccessFile } from './file.ts';
 
 /**
- * As openFile(), but that files opened for reading only are read directly where that can be had: pieces of 64 KiB and more, into
- * aligned memory that lies to a page as the offset in the file does. Everything else is read as usual.
+ * As openFile(), but that files opened for reading only are read directly where that can be had: pieces of 64 KiB and
+ * more, into aligned memory that lies to a page as the offset in the file does. Everything else is read as usual.
  */
 export const openUncached: FileOpener = async (filePath, mode) => {
   // Objects of a repository: several accounts may share it, as the mode of its folder says.

@@ -1,11 +1,14 @@
 /**
- * Writing past the page cache (O_DIRECT), for files that are written once, in large pieces, and flushed at the end: copying
- * into the cache costs more than the write itself, and pushes out what others had there.
+ * Writing past the page cache (O_DIRECT), for files that are written once, in large pieces, and flushed at the end:
+ * copying into the cache costs more than the write itself, and pushes out what others had there.
  */
 import { constants, promises as fs } from 'node:fs';
 import { toHvError } from './errors.ts';
 
-/** Offsets, lengths and addresses of direct reads and writes are multiples of this: the page, which no disk's sectors exceed. */
+/**
+ * Offsets, lengths and addresses of direct reads and writes are multiples of this: the page, which no disk's sectors
+ * exceed.
+ */
 export const DIRECT_GRAIN = 4096;
 /** Smaller pieces are better left to the cache, which gathers and reads ahead. Bytes. */
 export const DIRECT_MINIMUM = 65536;

@@ -1,8 +1,8 @@
 /** Names and meanings of the system's error numbers, also of those that Node has no name for. */
 
 /**
- * Linux numbers (asm-generic/errno.h) that libuv does not name: Node calls them "Unknown system error -116". They are what
- * network file systems answer.
+ * Linux numbers (asm-generic/errno.h) that libuv does not name: Node calls them "Unknown system error -116". They are
+ * what network file systems answer.
  */
 const LINUX_NAMES: Readonly<Record<number, string>> = {
   35: 'EDEADLK',

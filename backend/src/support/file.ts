@@ -169,8 +169,9 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Flushes a file that has just got its name: on Windows, where folders cannot be flushed, FlushFileBuffers writes the file
- * system's log as well, and with it what NTFS and ReFS know of the name. Nothing when the file is gone or may not be written.
+ * Flushes a file that has just got its name: on Windows, where folders cannot be flushed, FlushFileBuffers writes the
+ * file system's log as well, and with it what NTFS and ReFS know of the name. Nothing when the file is gone or may not
+ * be written.
  */
 export async function syncByFile(filePath: string): Promise<void> {
   let handle: fs.FileHandle | undefined;
@@ -199,7 +200,8 @@ const NO_HARD_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLI
 
 /**
  * Gives the finished, flushed file `temporary` its final name and flushes the directory. Never replaces unless asked.
- * Where the file system has no hard links, a look before the rename stands in, which another process could slip through.
+ * Where the file system has no hard links, a look before the rename stands in, which another process could slip
+ * through.
  * @throws FILE_EXISTS when `target` is there and `replace` is not set; `temporary` is still there then
  */
 export async function publishFile(
@@ -258,8 +260,8 @@ export async function removeFile(filePath: string): Promise<void> {
 }
 
 /**
- * Writes a whole small file so that a crash leaves either the old content (or no file) or all of `data`: temporary file,
- * fsync, rename, directory fsync.
+ * Writes a whole small file so that a crash leaves either the old content (or no file) or all of `data`: temporary
+ * file, fsync, rename, directory fsync.
  * @param options.exclusive fail with FILE_EXISTS instead of replacing
  */
 export async function writeFileDurably(

@@ -1,6 +1,6 @@
 /**
- * Whether something fits, asked before it is begun. Refused is only what cannot fit for certain: what a file system does not report,
- * or may store in less than it is long, is left to the writing itself.
+ * Whether something fits, asked before it is begun. Refused is only what cannot fit for certain: what a file system
+ * does not report, or may store in less than it is long, is left to the writing itself.
  */
 import { statfs } from 'node:fs/promises';
 import { nonZeroStretches } from './bytes.ts';
@@ -19,7 +19,10 @@ export interface Need {
   most: number;
   /** It takes no less than this; default 0. */
   least?: number;
-  /** What it takes at least, by looking at all of it. May end as soon as that is more than `limit`. Asked for only where `most` does not fit. */
+  /**
+   * What it takes at least, by looking at all of it. May end as soon as that is more than `limit`. Asked for only where
+   * `most` does not fit.
+   */
   count?(limit: number): Promise<number>;
 }
 
@@ -32,12 +35,18 @@ export interface FreeOptions {
   free?: (folder: string) => Promise<FreeSpace | null>;
 }
 
-/** What statfs(2) reports of file systems that compress, or that cannot say what lies behind them (btrfs, ZFS, bcachefs, F2FS, NFS, SMB, CIFS, FUSE, 9P). */
+/**
+ * What statfs(2) reports of file systems that compress, or that cannot say what lies behind them (btrfs, ZFS, bcachefs,
+ * F2FS, NFS, SMB, CIFS, FUSE, 9P).
+ */
 const ELASTIC: ReadonlySet<number> = new Set([
   0x9123683e, 0x2fc12fc1, 0xca451a4e, 0xf2f52010, 0x6969, 0xfe534d42, 0x517b, 0xff534d42, 0x65735546, 0x01021997,
 ]);
 
-/** Finer than any writer of images leaves zeros out, and no file system has smaller blocks: what is counted so is not too much. Bytes. */
+/**
+ * Finer than any writer of images leaves zeros out, and no file system has smaller blocks: what is counted so is not
+ * too much. Bytes.
+ */
 const COUNT_GRAIN = 4096;
 
 type Ask = (folder: string) => Promise<{ type: number; bsize: number; blocks: number; bfree: number; bavail: number }>;
@@ -85,7 +94,9 @@ async function fits(needs: readonly Need[], free: number): Promise<boolean> {
   return true;
 }
 
-/** Bytes that pieces of a disk take at least when zeros are left as holes. Ends as soon as that is more than `limit`. */
+/**
+ * Bytes that pieces of a disk take at least when zeros are left as holes. Ends as soon as that is more than `limit`.
+ */
 export async function countStored(
   pieces: AsyncIterable<Uint8Array>,
   limit: number,

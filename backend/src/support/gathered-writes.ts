@@ -1,4 +1,6 @@
-/** Appending to a file past the page cache: pieces of any length are gathered in aligned memory and written from there. */
+/**
+ * Appending to a file past the page cache: pieces of any length are gathered in aligned memory and written from there.
+ */
 import { alignedMemory } from './aligned-memory.ts';
 import { copyBytes } from './copy-bytes.ts';
 import { DirectWrites } from './direct-writes.ts';
@@ -57,8 +59,8 @@ export class GatheredWrites {
   }
 
   /**
-   * Adds `chunk` at the end. Calls may overlap; they count in the order they were made. The chunk is free for reuse when it
-   * resolves; written it is only after end(). @throws what any write failed with
+   * Adds `chunk` at the end. Calls may overlap; they count in the order they were made. The chunk is free for reuse
+   * when it resolves; written it is only after end(). @throws what any write failed with
    */
   append(chunk: Uint8Array): Promise<void> {
     const gathered = this.#tail.then(() => this.#gather(chunk));

@@ -21,7 +21,10 @@ export function readGuid(bytes: Uint8Array, offset = 0): string {
   return format(reorder(bytes.subarray(offset, offset + 16)));
 }
 
-/** Writes `guid` mixed-endian, 16 bytes at `offset`. @throws INTERNAL when it is no GUID: callers check what comes from outside */
+/**
+ * Writes `guid` mixed-endian, 16 bytes at `offset`.
+ * @throws INTERNAL when it is no GUID: callers check what comes from outside
+ */
 export function writeGuid(target: Uint8Array, offset: number, guid: string): void {
   target.set(reorder(toBytes(guid)), offset);
 }

@@ -1,6 +1,6 @@
 /**
- * Makes a folder with its missing parents in a bounded number of steps. The `recursive` option of Node's mkdir never ends
- * where the system answers ENOENT although the parent is there (/proc, autofs), and blocks a thread meanwhile.
+ * Makes a folder with its missing parents in a bounded number of steps. The `recursive` option of Node's mkdir never
+ * ends where the system answers ENOENT although the parent is there (/proc, autofs), and blocks a thread meanwhile.
  */
 import { promises as fs, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';

@@ -1,9 +1,10 @@
 /**
- * The only proof that a process is dead: who it is, and whether that one is gone for certain (docs/format.md §6). What cannot be
- * proven counts as alive here; its session's end, or its age, decides then.
+ * The only proof that a process is dead: who it is, and whether that one is gone for certain (docs/format.md §6). What
+ * cannot be proven counts as alive here; its session's end, or its age, decides then.
  *
- * A clone of a machine has its host name, its machine id, its folders and its lock files, so none of these tells it apart. The boot
- * id does, except from a copy of the memory. A process of an earlier boot is proven dead only where the hardware is the same.
+ * A clone of a machine has its host name, its machine id, its folders and its lock files, so none of these tells it
+ * apart. The boot id does, except from a copy of the memory. A process of an earlier boot is proven dead only where the
+ * hardware is the same.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -41,9 +42,10 @@ export function isDead(identity: ProcessIdentity): boolean {
 }
 
 /**
- * True only when it is certain, also of a process of an earlier boot: then the same machine, with the same hardware, has been
- * started since.
- * @param hardware {@link hardwareName} of its machine then. @param self for tests: this process, and its machine's hardware
+ * True only when it is certain, also of a process of an earlier boot: then the same machine, with the same hardware,
+ * has been started since.
+ * @param hardware {@link hardwareName} of its machine then. @param self for tests: this process, and its machine's
+ *   hardware
  */
 export function isGone(
   identity: ProcessIdentity,
@@ -67,9 +69,9 @@ function bootOf(machine: string): { host: string; boot: string } | null {
 }
 
 /**
- * Tells a machine from its clones: a digest of the addresses of its network cards and, where this account may read it, of the number
- * of its board. Bridges, tunnels and containers' interfaces come and go and may be equal on clones: they have no device. Cards
- * that are put in or taken out make it another machine; nothing is proven then.
+ * Tells a machine from its clones: a digest of the addresses of its network cards and, where this account may read it,
+ * of the number of its board. Bridges, tunnels and containers' interfaces come and go and may be equal on clones: they
+ * have no device. Cards that are put in or taken out make it another machine; nothing is proven then.
  * @param sys for tests. @returns null where that cannot be told: in containers, on Windows
  */
 export function hardwareName(sys = '/sys'): string | null {
@@ -131,7 +133,9 @@ function machineIdentity(): string {
   return parts.join(' ');
 }
 
-/** proc(5): field 3 is the state, field 22 the start time in clock ticks since boot; the name before may hold anything. */
+/**
+ * proc(5): field 3 is the state, field 22 the start time in clock ticks since boot; the name before may hold anything.
+ */
 function startOf(pid: number): { start: string; ended: boolean } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,4 +1,6 @@
-/** Secrets: the one form that all spellings of a passphrase have, and how passphrases and accounts are read from files. */
+/**
+ * Secrets: the one form that all spellings of a passphrase have, and how passphrases and accounts are read from files.
+ */
 import { stat } from 'node:fs/promises';
 import { HvError } from './errors.ts';
 import { openFile } from './file.ts';
@@ -8,7 +10,10 @@ const MAX_FILE_LENGTH = 64 * 1024;
 /** Characters. */
 export const MAX_PASSPHRASE_LENGTH = 4096;
 
-/** The bytes that keys are derived from: UTF-8 in normal form C, so that it does not matter how an accent was typed. @throws USAGE */
+/**
+ * The bytes that keys are derived from: UTF-8 in normal form C, so that it does not matter how an accent was typed.
+ * @throws USAGE
+ */
 export function passphraseBytes(passphrase: string): Buffer {
   if (passphrase.length === 0 || passphrase.length > MAX_PASSPHRASE_LENGTH)
     throw new HvError('USAGE', `A passphrase has 1 to ${MAX_PASSPHRASE_LENGTH} characters`, {
@@ -17,7 +22,10 @@ export function passphraseBytes(passphrase: string): Buffer {
   return Buffer.from(passphrase.normalize('NFC'), 'utf8');
 }
 
-/** Refuses a new passphrase that is most likely a file that was meant to hold one. One that exists opens all the same. @throws USAGE */
+/**
+ * Refuses a new passphrase that is most likely a file that was meant to hold one. One that exists opens all the same.
+ * @throws USAGE
+ */
 export function requirePassphrase(passphrase: string): void {
   if (passphrase.trim() !== '') return;
   throw new HvError('USAGE', 'The passphrase is nothing but white space', {

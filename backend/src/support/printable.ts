@@ -1,9 +1,9 @@
 /** Text from elsewhere (names of VMs, files, notes, messages of other programs) on its way to a terminal. */
 
 /**
- * What a terminal obeys instead of showing it: control characters, the marks and overrides of writing direction, line and
- * paragraph separators, characters without a width that make two names look alike, tags, halves of surrogate pairs. The
- * joiners U+200C and U+200D stay: scripts and emoji need them.
+ * What a terminal obeys instead of showing it: control characters, the marks and overrides of writing direction, line
+ * and paragraph separators, characters without a width that make two names look alike, tags, halves of surrogate pairs.
+ * The joiners U+200C and U+200D stay: scripts and emoji need them.
  */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to remove

@@ -1,6 +1,6 @@
 /**
- * Where this machine keeps what it can rebuild, what it remembers of repositories, and locks. Much is decided by what lies there, so it
- * is for this account alone, and a folder that another account made is not used (docs/encryption.md).
+ * Where this machine keeps what it can rebuild, what it remembers of repositories, and locks. Much is decided by what
+ * lies there, so it is for this account alone, and a folder that another account made is not used (docs/encryption.md).
  */
 import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -32,7 +32,10 @@ const machine = (): StateEnvironment => ({
 /** On Windows a check takes processes: it is made once. */
 const checked = new Set<string>();
 
-/** Absolute path, neither created nor checked. `HVBACKUP_STATE_DIR` overrides; per machine on Windows, per user elsewhere. */
+/**
+ * Absolute path, neither created nor checked. `HVBACKUP_STATE_DIR` overrides; per machine on Windows, per user
+ * elsewhere.
+ */
 export function stateLocation({ variables, platform }: StateEnvironment = machine()): string {
   if (variables.HVBACKUP_STATE_DIR) return resolve(variables.HVBACKUP_STATE_DIR);
   if (platform === 'win32') return join(variables.ProgramData ?? 'C:\\ProgramData', 'HyperVBackup');

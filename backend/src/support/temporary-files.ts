@@ -1,6 +1,6 @@
 /**
- * Temporary files beside what they become, `.<name>.<writer>-<random>.tmp`. The name says who writes it, so that whoever makes the
- * same file next can remove what a dead process left, and never what another may be writing.
+ * Temporary files beside what they become, `.<name>.<writer>-<random>.tmp`. The name says who writes it, so that
+ * whoever makes the same file next can remove what a dead process left, and never what another may be writing.
  */
 import { hash, randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
@@ -22,8 +22,8 @@ export function temporaryName(target: string): string {
 export const isTemporaryName = (name: string): boolean => TEMPORARY.test(name);
 
 /**
- * Removes temporary files of `target` whose writer is proven dead: a process of this machine, since it was started. What is of other
- * machines, or of unknown origin, stays. Best effort: a folder that cannot be listed is left as it is.
+ * Removes temporary files of `target` whose writer is proven dead: a process of this machine, since it was started.
+ * What is of other machines, or of unknown origin, stays. Best effort: a folder that cannot be listed is left as it is.
  */
 export async function removeDeadTemporaries(target: string): Promise<void> {
   const folder = path.dirname(target);

@@ -1,6 +1,6 @@
 /**
- * The time zone that days and hours of the keep rules are counted in. Node takes a `TZ` that it does not know for UTC, and a POSIX
- * rule with summer time for its name alone, without a word.
+ * The time zone that days and hours of the keep rules are counted in. Node takes a `TZ` that it does not know for UTC,
+ * and a POSIX rule with summer time for its name alone, without a word.
  */
 
 /** Names that mean UTC and nothing else. */

@@ -1,6 +1,7 @@
 /**
- * Folders of Windows that only this account, administrators and the system may enter. Node knows neither owners nor access lists there,
- * so programs of Windows are asked, by their full paths: a name alone could be answered by a program in the current folder.
+ * Folders of Windows that only this account, administrators and the system may enter. Node knows neither owners nor
+ * access lists there, so programs of Windows are asked, by their full paths: a name alone could be answered by a
+ * program in the current folder.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -22,7 +23,8 @@ const systemProgram = (environment: NodeJS.ProcessEnv, ...path: string[]): strin
   join(environment.SystemRoot ?? 'C:\\Windows', 'System32', ...path);
 
 /**
- * Gives a folder that was just created a protected access list: system, administrators and this account, nothing inherited.
+ * Gives a folder that was just created a protected access list: system, administrators and this account, nothing
+ * inherited.
  * @returns whether that was done
  */
 export function protectFolder(path: string, environment: NodeJS.ProcessEnv, run: RunProgram): boolean {
@@ -33,7 +35,10 @@ export function protectFolder(path: string, environment: NodeJS.ProcessEnv, run:
 }
 
 export interface FolderState {
-  /** SID of an owner of the folder, or of what lies directly in it, that is neither the system, administrators nor this account. */
+  /**
+   * SID of an owner of the folder, or of what lies directly in it, that is neither the system, administrators nor this
+   * account.
+   */
   foreignOwner: string | null;
   /** Nothing is inherited from the folder above. */
   isProtected: boolean;
@@ -53,7 +58,10 @@ export function inspectFolder(path: string, environment: NodeJS.ProcessEnv, run:
   };
 }
 
-/** Prints the security descriptor of the folder, then those of what lies in it, a line each. Works in constrained language mode too. */
+/**
+ * Prints the security descriptor of the folder, then those of what lies in it, a line each. Works in constrained
+ * language mode too.
+ */
 function inspection(path: string): string {
   const literal = `'${path.replaceAll(/['\u2018-\u201b]/g, '$&$&')}'`;
   return [

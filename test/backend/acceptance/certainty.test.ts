@@ -1,4 +1,7 @@
-/** Prune, remove and retention over repositories whose manifests somebody has renamed, overwritten or taken: nothing is deleted. */
+/**
+ * Prune, remove and retention over repositories whose manifests somebody has renamed, overwritten or taken: nothing is
+ * deleted.
+ */
 import { randomBytes } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

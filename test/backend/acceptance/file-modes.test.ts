@@ -1,4 +1,6 @@
-/** What is written holds the content of disks: other accounts of the machine cannot read it, whatever the umask allows. */
+/**
+ * What is written holds the content of disks: other accounts of the machine cannot read it, whatever the umask allows.
+ */
 import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

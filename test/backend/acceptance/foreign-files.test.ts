@@ -1,4 +1,7 @@
-/** Files and folders of NAS boxes, Explorer, sync tools and antivirus in every folder of a repository: ignored, and reported. */
+/**
+ * Files and folders of NAS boxes, Explorer, sync tools and antivirus in every folder of a repository: ignored, and
+ * reported.
+ */
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';

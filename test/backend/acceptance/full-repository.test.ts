@@ -1,4 +1,6 @@
-/** A repository on a volume without a byte left is made smaller, with a reserve and without; then backups work again. */
+/**
+ * A repository on a volume without a byte left is made smaller, with a reserve and without; then backups work again.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** The backup killed at many points: nothing half-made is listed, nothing of ours stays on the host, the next one is right. */
+/**
+ * The backup killed at many points: nothing half-made is listed, nothing of ours stays on the host, the next one is
+ * right.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +15,10 @@ import { World } from './world.ts';
 const MIB = 1024 * 1024;
 const sha256 = (data: Buffer) => createHash('sha256').update(data).digest('hex');
 
-/** Waits until so many bytes are in packs of the repository, or the process has ended; asks the folder, which takes no process of its own. */
+/**
+ * Waits until so many bytes are in packs of the repository, or the process has ended; asks the folder, which takes no
+ * process of its own.
+ */
 async function stored(world: World, bytes: number, victim: { exitCode: number | null }): Promise<void> {
   const folder = join(world.repository, 'packs');
   const sizes = () =>
@@ -33,7 +39,8 @@ describe('a backup that is killed', () => {
     const expected = new Map<string, string>();
     const backup = ['backup', '--host', world.host, '--vm', 'guest', '--repository', world.repository];
     let killed = 0;
-    // A whole run of each kind tells how long it takes, after one that has warmed up what later ones find; the kills are spread over that.
+    // A whole run of each kind tells how long it takes, after one that has warmed up what later ones find; the kills
+    // are spread over that.
     const timed = (...options: string[]) => {
       const clock = performance.now();
       expected.set(world.backup('guest', ...options).restorePointId, sha256(model));

@@ -1,4 +1,6 @@
-/** Differencing images whose parents are missing, changed, elsewhere, or named in other letters; and images cut short. */
+/**
+ * Differencing images whose parents are missing, changed, elsewhere, or named in other letters; and images cut short.
+ */
 import { copyFile, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';

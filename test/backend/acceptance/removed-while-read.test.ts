@@ -1,6 +1,7 @@
 /**
- * A restore point that another process removes while export, restore or verify reads it: real processes, the reader held at a call to
- * the system (test/helper/fault-layer) until the removal is done. It is no damage, whatever is missing then.
+ * A restore point that another process removes while export, restore or verify reads it: real processes, the reader
+ * held at a call to the system (test/helper/fault-layer) until the removal is done. It is no damage, whatever is
+ * missing then.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

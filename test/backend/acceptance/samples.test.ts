@@ -19,7 +19,10 @@ function agreedHash(sample: Sample): string | null {
   return null;
 }
 
-/** Above this, hashing zeros by the ten GiB takes longer than all the rest; unless asked to, qemu-img compares with the sample, which skips them. */
+/**
+ * Above this, hashing zeros by the ten GiB takes longer than all the rest; unless asked to, qemu-img compares with the
+ * sample, which skips them.
+ */
 const HASHED = 2 ** 31;
 
 /** Throws unless the raw export is what the sample's agreed hash is of. @param image the unpacked sample */

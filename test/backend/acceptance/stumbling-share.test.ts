@@ -1,6 +1,6 @@
 /**
- * Backup, verify and prune over a folder whose calls to the system fail as those of a stumbling share do: real processes, the
- * faults injected below Node (test/helper/fault-layer).
+ * Backup, verify and prune over a folder whose calls to the system fail as those of a stumbling share do: real
+ * processes, the faults injected below Node (test/helper/fault-layer).
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

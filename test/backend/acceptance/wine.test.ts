@@ -1,7 +1,7 @@
 /**
- * The bundle under Wine with Windows Node: paths, files and child processes as Windows has them. HVBACKUP_WINDOWS_NODE names a
- * node.exe. Wine 8 runs Node 22 and not 24 (V8 asks for address space in a way that it does not know), so the bundle's check
- * of the version is lowered here; what it needs of Node, 22 has too.
+ * The bundle under Wine with Windows Node: paths, files and child processes as Windows has them. HVBACKUP_WINDOWS_NODE
+ * names a node.exe. Wine 8 runs Node 22 and not 24 (V8 asks for address space in a way that it does not know), so the
+ * bundle's check of the version is lowered here; what it needs of Node, 22 has too.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * A simulated host, a repository and their guests in a scratch folder, driven through the command line; what only prepares a test, and reads
- * disks back, goes to one `hvbackup serve`.
+ * A simulated host, a repository and their guests in a scratch folder, driven through the command line; what only
+ * prepares a test, and reads disks back, goes to one `hvbackup serve`.
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Mutated files: an error by name or a right answer, within bounds. HVBACKUP_FUZZ_SEED and HVBACKUP_FUZZ_COUNT choose other or more of
- * them; a failure names the seed of the one file.
+ * Mutated files: an error by name or a right answer, within bounds. HVBACKUP_FUZZ_SEED and HVBACKUP_FUZZ_COUNT choose
+ * other or more of them; a failure names the seed of the one file.
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
@@ -21,7 +21,9 @@ import { configurationSamples, everyType, generation2, withLog } from './support
 
 const SEED = Number(process.env.HVBACKUP_FUZZ_SEED ?? 20261121);
 const COUNT = Number(process.env.HVBACKUP_FUZZ_COUNT ?? 3000);
-/** The files are below 100 KiB; reading one, the values of one tree and then single ones again, needs a few times that. */
+/**
+ * The files are below 100 KiB; reading one, the values of one tree and then single ones again, needs a few times that.
+ */
 const MOST_BYTES = 16 << 20;
 
 const rendered = renderHvs(everyType());

@@ -1,6 +1,6 @@
 /**
- * The rules of HyperVStorage 4.0, checked without the code under test: every checksum with a bitwise CRC of its own, every
- * place, every filling. Holds for files that Hyper-V wrote, so it may judge ours.
+ * The rules of HyperVStorage 4.0, checked without the code under test: every checksum with a bitwise CRC of its own,
+ * every place, every filling. Holds for files that Hyper-V wrote, so it may judge ours.
  */
 
 /** CRC-32 with the four bytes at `field` as zeros, bit by bit. */

@@ -1,4 +1,7 @@
-/** qcow2 images we write: read by a checker of the specification and by qemu-img; nothing half-made under the final name. */
+/**
+ * qcow2 images we write: read by a checker of the specification and by qemu-img; nothing half-made under the final
+ * name.
+ */
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** Images that Windows wrote: our reader gives what qemu and libvhdi agree on, and refuses what cannot be read rightly. */
+/**
+ * Images that Windows wrote: our reader gives what qemu and libvhdi agree on, and refuses what cannot be read rightly.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import path from 'node:path';

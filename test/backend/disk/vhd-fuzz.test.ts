@@ -1,6 +1,6 @@
 /**
- * Damaged VHDs: an error that says what is wrong, or a disk that can be read to its end; never anything outside the file,
- * never another error. Each mutation can be made again by its seed. HVBACKUP_FUZZ sets how many there are.
+ * Damaged VHDs: an error that says what is wrong, or a disk that can be read to its end; never anything outside the
+ * file, never another error. Each mutation can be made again by its seed. HVBACKUP_FUZZ sets how many there are.
  */
 import { describe, expect, it } from 'vitest';
 import { ChainDevice } from '../../../backend/src/disk/chain.ts';

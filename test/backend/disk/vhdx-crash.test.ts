@@ -1,6 +1,6 @@
 /**
- * Killed or without power at any file operation: the VHDX still opens, what was flushed is there, what was not is old or
- * new sector by sector, and whatever was going on can be done again.
+ * Killed or without power at any file operation: the VHDX still opens, what was flushed is there, what was not is old
+ * or new sector by sector, and whatever was going on can be done again.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

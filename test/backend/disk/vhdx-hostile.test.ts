@@ -1,4 +1,6 @@
-/** Damaged and hostile VHDX files: an error that says what is wrong, or an answer; never a hang, never a defect of ours. */
+/**
+ * Damaged and hostile VHDX files: an error that says what is wrong, or an answer; never a hang, never a defect of ours.
+ */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** VHDX written in place and in a stream: against a plain-array model, qemu-img, libvhdi and the rules of the format. */
+/**
+ * VHDX written in place and in a stream: against a plain-array model, qemu-img, libvhdi and the rules of the format.
+ */
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,7 @@
-/** The configuration files of a simulated host are Hyper-V's format: written for every VM, stored with a backup, imported. */
+/**
+ * The configuration files of a simulated host are Hyper-V's format: written for every VM, stored with a backup,
+ * imported.
+ */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * What every host adapter must do, whatever hypervisor is behind it: run against `simulated` here, against `hyperv` where
- * there is one. The fixture does what the port cannot: make VMs and write as their guests.
+ * What every host adapter must do, whatever hypervisor is behind it: run against `simulated` here, against `hyperv`
+ * where there is one. The fixture does what the port cannot: make VMs and write as their guests.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createVhdxWriter } from '../../../backend/src/disk/index.ts';

@@ -1,4 +1,6 @@
-/** Reading attached disks: the shipped C# over the double of virtdisk.dll, sectors through the pipe, content compared. */
+/**
+ * Reading attached disks: the shipped C# over the double of virtdisk.dll, sectors through the pipe, content compared.
+ */
 import { appendFile, open, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** Cancelling while the host is at work on a job: ended where it lets itself be ended, waited for otherwise, and undone. */
+/**
+ * Cancelling while the host is at work on a job: ended where it lets itself be ended, waited for otherwise, and undone.
+ */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -116,7 +118,10 @@ describe.skipIf(!pwsh)('Hyper-V: cancelling a job (skipped without pwsh)', () =>
   describe('that exports', () => {
     const byExport = () => ({ readMethod: 'export', exportFolder: join(world.folder, 'staging') });
 
-    /** Cancelled, nothing left in the folder or on the host, the folder let be until the host was done with it, the chain whole. */
+    /**
+     * Cancelled, nothing left in the folder or on the host, the folder let be until the host was done with it, the
+     * chain whole.
+     */
     async function expectClean({ error, warnings }: Awaited<ReturnType<typeof cancelled>>, mode: string) {
       expect(error).toMatchObject({ code: 'CANCELLED' });
       expect(warnings).toEqual([]);

@@ -25,8 +25,9 @@ export interface DoubleFolder {
 }
 
 /**
- * .NET without what pays off only in long runs, PowerShell without its call home. A helper compiles more than it runs: mapping each piece of code
- * twice, so that it is never writable and executable, and optimising it are more than half of its CPU time.
+ * .NET without what pays off only in long runs, PowerShell without its call home. A helper compiles more than it runs:
+ * mapping each piece of code twice, so that it is never writable and executable, and optimising it are more than half
+ * of its CPU time.
  */
 const QUICK_START = {
   DOTNET_TieredCompilation: '0',
@@ -41,7 +42,9 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 export interface DoubleOptions {
   /** Further variables of the helper's process. */
   settings?: Record<string, string>;
-  /** The shipped VirtDisk.ps1 and VirtDisk.cs, over the double of virtdisk.dll, instead of functions of the WMI double. */
+  /**
+   * The shipped VirtDisk.ps1 and VirtDisk.cs, over the double of virtdisk.dll, instead of functions of the WMI double.
+   */
   native?: boolean;
 }
 
@@ -93,8 +96,9 @@ export async function makeDouble(
 const shared = new Map<string, Promise<{ double: DoubleFolder; folder: string }>>();
 
 /**
- * Doubles for one world after the other: their helper stays warm, which makes a backup five to ten times as fast. What a test kills is started
- * again as ever. @param directory of the simulated host that they stand on from now on @returns also how to leave it
+ * Doubles for one world after the other: their helper stays warm, which makes a backup five to ten times as fast. What
+ * a test kills is started again as ever. @param directory of the simulated host that they stand on from now on @returns
+ * also how to leave it
  */
 export async function shareDouble(
   directory: string,

@@ -1,4 +1,7 @@
-/** What goes wrong in the field (HYPERV-REFERENCE §5), made by the doubles: the result says what happened, and no data is wrong. */
+/**
+ * What goes wrong in the field (HYPERV-REFERENCE §5), made by the doubles: the result says what happened, and no data
+ * is wrong.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openHyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
 import type { RecoveryCheckpoint } from '../../../backend/src/hosts/port.ts';
@@ -307,7 +310,8 @@ describe.skipIf(!pwsh)('Hyper-V: killed helpers (skipped without pwsh)', () => {
     const left = (await world.checkpoints()).filter((id) => id !== foreign);
     expect(await world.checkpoints()).toContain(foreign);
     if (kill.startsWith('CreateSnapshot')) {
-      // The host goes on with what it was called for; of that one moment nobody can prove whose it is: it is named, not touched.
+      // The host goes on with what it was called for; of that one moment nobody can prove whose it is: it is named, not
+      // touched.
       expect(result.warnings.join()).toContain(left[0]);
       await world.sim.removeCheckpoint(left[0]!);
     } else expect(left).toEqual([]);

@@ -1,4 +1,7 @@
-/** More of what goes wrong in the field (HYPERV-REFERENCE §5; the list is in docs/hyperv.md): what is said before a backup, in its result, and at a restore. */
+/**
+ * More of what goes wrong in the field (HYPERV-REFERENCE §5; the list is in docs/hyperv.md): what is said before a
+ * backup, in its result, and at a restore.
+ */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDisk } from '../../../backend/src/disk/index.ts';
 import * as operations from '../../../backend/src/operations/index.ts';

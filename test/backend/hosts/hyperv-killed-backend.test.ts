@@ -1,4 +1,7 @@
-/** The backend killed in the middle of a backup, with its helper and without: the next run cleans up its own, and nobody else's. */
+/**
+ * The backend killed in the middle of a backup, with its helper and without: the next run cleans up its own, and nobody
+ * else's.
+ */
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

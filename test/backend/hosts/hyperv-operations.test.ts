@@ -1,4 +1,7 @@
-/** Whole backups and restores through the doubles: operations → adapter → node-powershell → helper → WMI and virtdisk doubles. */
+/**
+ * Whole backups and restores through the doubles: operations → adapter → node-powershell → helper → WMI and virtdisk
+ * doubles.
+ */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

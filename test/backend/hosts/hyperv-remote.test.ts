@@ -1,4 +1,7 @@
-/** Another host with an account of its own: how it gets there, that it gets nowhere else, and what happens when it does not serve. */
+/**
+ * Another host with an account of its own: how it gets there, that it gets nowhere else, and what happens when it does
+ * not serve.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

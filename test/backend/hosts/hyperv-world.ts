@@ -101,7 +101,10 @@ export class HyperVWorld {
     return operations.restorePoint(RestorePointParams.parse(params), {});
   }
 
-  /** The content of each disk of a restore point. On this thread: starting others for a few megabytes takes longest of all. */
+  /**
+   * The content of each disk of a restore point. On this thread: starting others for a few megabytes takes longest of
+   * all.
+   */
   async contents(point: string): Promise<Buffer[]> {
     const repository = await openStoredRepository(new FolderStorage(this.repository), {
       catalog: (id) => new SqliteCatalog(join(this.folder, 'reader.sqlite'), id),

@@ -1,4 +1,7 @@
-/** Random histories of one VM against a plain-array model: content of every checkpoint, and exactly the changed granules. */
+/**
+ * Random histories of one VM against a plain-array model: content of every checkpoint, and exactly the changed
+ * granules.
+ */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** When the process that began a job is proven to be gone: not on a clone of its machine; and what becomes of one that never is. */
+/**
+ * When the process that began a job is proven to be gone: not on a clone of its machine; and what becomes of one that
+ * never is.
+ */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';

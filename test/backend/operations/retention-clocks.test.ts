@@ -330,7 +330,8 @@ describe('of any points and rules', () => {
         decide(points, more, { now, clock }).flatMap((d) => (d.reasons.length > 0 ? [d.point.id] : [])),
       );
       for (const id of ids) expect(keptByMore.has(id)).toBe(true);
-      // Time that goes by without a new point turns future points into ordinary ones, and never removes the newest of now.
+      // Time that goes by without a new point turns future points into ordinary ones, and never removes the newest of
+      // now.
       expect(present.length === 0 || decisions.some(({ reasons }) => reasons.includes('newest'))).toBe(true);
     }
   });

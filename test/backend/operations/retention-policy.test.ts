@@ -1,4 +1,6 @@
-/** The keep rules against a model that knows nothing of how they are computed, and against a calendar written by hand. */
+/**
+ * The keep rules against a model that knows nothing of how they are computed, and against a calendar written by hand.
+ */
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   type DatedPoint,

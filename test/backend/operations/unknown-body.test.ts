@@ -1,4 +1,7 @@
-/** One restore point that a later version described in a way of its own: everything else goes on, and nothing of it is touched. */
+/**
+ * One restore point that a later version described in a way of its own: everything else goes on, and nothing of it is
+ * touched.
+ */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';

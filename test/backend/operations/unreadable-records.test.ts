@@ -1,4 +1,7 @@
-/** Chain records, job records and tombstones under I/O errors: the backup is made, the list is given, and both say what cannot be read. */
+/**
+ * Chain records, job records and tombstones under I/O errors: the backup is made, the list is given, and both say what
+ * cannot be read.
+ */
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createSimulatedHost, type SimulatedHost } from '../../../backend/src/hosts/simulated/index.ts';

@@ -1,4 +1,7 @@
-/** A repository without encryption is whatever somebody wrote there: what its journal and its chain records name is not touched for it. */
+/**
+ * A repository without encryption is whatever somebody wrote there: what its journal and its chain records name is not
+ * touched for it.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

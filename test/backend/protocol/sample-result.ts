@@ -1,4 +1,7 @@
-/** Results of methods made from their schemas: every field is there, and every text that may be anything is the given one. */
+/**
+ * Results of methods made from their schemas: every field is there, and every text that may be anything is the given
+ * one.
+ */
 import * as z from 'zod';
 
 interface Shape {

@@ -1,4 +1,7 @@
-/** The catalog's manifests are a hint: a row that says something else than the repository decides over nothing but is replaced. */
+/**
+ * The catalog's manifests are a hint: a row that says something else than the repository decides over nothing but is
+ * replaced.
+ */
 import { copyFileSync, existsSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

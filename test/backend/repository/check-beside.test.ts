@@ -34,7 +34,10 @@ function gate() {
   return { reached, pass, open };
 }
 
-/** A dead pack is needed again: prune has superseded its index, and not marked it yet, when a restore point is published. */
+/**
+ * A dead pack is needed again: prune has superseded its index, and not marked it yet, when a restore point is
+ * published.
+ */
 async function neededAgain(world: World, connect: Connect, prune: FaultPlan) {
   const disk = sampleBytes(20 * BLOCK, 3);
   const first = await connect();

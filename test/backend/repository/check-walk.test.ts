@@ -17,7 +17,9 @@ const packs = (storage: MemoryStorage, kind: number): string[] =>
     name.startsWith('packs/') && data.readUInt16LE(10) === kind ? [name] : [],
   );
 
-/** A full of one disk, an incremental of deltas over it, and a full of another disk; the storage as it was after each. */
+/**
+ * A full of one disk, an incremental of deltas over it, and a full of another disk; the storage as it was after each.
+ */
 async function fixture() {
   const storage = new MemoryStorage();
   const repository = await createMemoryRepository(storage);

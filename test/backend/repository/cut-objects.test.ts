@@ -1,4 +1,7 @@
-/** Objects that were cut short, at every length that ends within a header or trailer: each command says what is damaged, and none fails by itself. */
+/**
+ * Objects that were cut short, at every length that ends within a header or trailer: each command says what is damaged,
+ * and none fails by itself.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';

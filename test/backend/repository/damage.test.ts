@@ -1,4 +1,7 @@
-/** Flipped, cut and swapped bytes in every kind of object: an error with the right code, or the right bytes; and healing. */
+/**
+ * Flipped, cut and swapped bytes in every kind of object: an error with the right code, or the right bytes; and
+ * healing.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Damage } from '../../../backend/src/repository/port/repository.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * One bit flips in any kind of object, field by field, in a plain and in an encrypted repository: it is named, nothing wrong
- * is ever restored, and what no restore point needs keeps nobody from anything.
+ * One bit flips in any kind of object, field by field, in a plain and in an encrypted repository: it is named, nothing
+ * wrong is ever restored, and what no restore point needs keeps nobody from anything.
  */
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** Filters of large segments: nothing that is there is missed, most of what is not is told without a page, and nothing false is believed. */
+/**
+ * Filters of large segments: nothing that is there is missed, most of what is not is told without a page, and nothing
+ * false is believed.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

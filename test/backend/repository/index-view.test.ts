@@ -1,4 +1,7 @@
-/** Indexes are read where they lie: the same records as ever, and nothing that cannot be right, whatever its checksum says. */
+/**
+ * Indexes are read where they lie: the same records as ever, and nothing that cannot be right, whatever its checksum
+ * says.
+ */
 import { hash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ENTRY_LENGTH } from '../../../backend/src/catalog/segments/segment-format.ts';

@@ -1,6 +1,6 @@
 /**
- * A writer that slept past its session while it published (docs/format.md §5, rules 6 and 7): whatever comes late is never listed
- * while something it needs may be gone, whether the writer wakes up or not.
+ * A writer that slept past its session while it published (docs/format.md §5, rules 6 and 7): whatever comes late is
+ * never listed while something it needs may be gone, whether the writer wakes up or not.
  */
 import { describe, expect, it } from 'vitest';
 import type { ContentRef } from '../../../backend/src/repository/port/repository.ts';

@@ -1,4 +1,7 @@
-/** What writers rely on: any sound record there is, the latest first, and none that will be deleted, is damaged, or is not theirs. */
+/**
+ * What writers rely on: any sound record there is, the latest first, and none that will be deleted, is damaged, or is
+ * not theirs.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** A manifest that cannot be read: written back where anything knows it, never in the way of the others, and gone when a person says so. */
+/**
+ * A manifest that cannot be read: written back where anything knows it, never in the way of the others, and gone when a
+ * person says so.
+ */
 
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';

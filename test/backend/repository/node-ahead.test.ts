@@ -1,4 +1,7 @@
-/** Nodes that are read a pack at a time are those that are read one by one, and what is not as it should be is left to that. */
+/**
+ * Nodes that are read a pack at a time are those that are read one by one, and what is not as it should be is left to
+ * that.
+ */
 import { describe, expect, it } from 'vitest';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { packName } from '../../../backend/src/repository/format/ids.ts';

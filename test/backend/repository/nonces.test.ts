@@ -1,6 +1,7 @@
 /**
- * An encrypted repository opened without the product's code, as docs/format.md §7 has it: each object under a key of its own salt, each record with its
- * sequence as the nonce, bound to its repository, pack and header. So no key and nonce come twice, whatever was done.
+ * An encrypted repository opened without the product's code, as docs/format.md §7 has it: each object under a key of
+ * its own salt, each record with its sequence as the nonce, bound to its repository, pack and header. So no key and
+ * nonce come twice, whatever was done.
  */
 import { createDecipheriv, hkdfSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** A folder that was there and cannot be found is an error, never an empty listing; one that never was lists nothing (docs/format.md §1). */
+/**
+ * A folder that was there and cannot be found is an error, never an empty listing; one that never was lists nothing
+ * (docs/format.md §1).
+ */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';

@@ -58,7 +58,8 @@ describe('a reader pin', () => {
     const first = await backup(reader, disk);
     const remover = await connect({}, world.process('remover'));
     let pin: ReaderPin | undefined;
-    // The restore point goes beside the prune: its survey knows nothing of it any more, and the reader was before the removal.
+    // The restore point goes beside the prune: its survey knows nothing of it any more, and the reader was before the
+    // removal.
     const pruner = await connect(
       {
         before: async (operation, name) => {

@@ -1,4 +1,7 @@
-/** Put-if-absent where a file system has no hard links: nothing is replaced, however long a writer stalls and whatever clocks say. */
+/**
+ * Put-if-absent where a file system has no hard links: nothing is replaced, however long a writer stalls and whatever
+ * clocks say.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -117,7 +120,8 @@ describe('naming a file without hard links', () => {
       ...noLinks,
       remove: async (file) => {
         await systemFiles.remove(file);
-        // It wakes up when its reservation has been broken; removing its file took no effect, as that is not one step there.
+        // It wakes up when its reservation has been broken; removing its file took no effect, as that is not one step
+        // there.
         if (!file.includes(`${prefix}-${FIRST}`)) return;
         writeFileSync(join(tmp, FIRST), FIRST);
         first.go();

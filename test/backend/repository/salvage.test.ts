@@ -1,4 +1,7 @@
-/** Packs that do not read as packs: what they hold is stored anew, whatever of header, records, table of contents and trailer is damaged. */
+/**
+ * Packs that do not read as packs: what they hold is stored anew, whatever of header, records, table of contents and
+ * trailer is damaged.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ContentRef } from '../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';

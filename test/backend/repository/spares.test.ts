@@ -1,4 +1,6 @@
-/** Second copies of the configuration and of key objects: what opens, what is written back, and what a removal leaves. */
+/**
+ * Second copies of the configuration and of key objects: what opens, what is written back, and what a removal leaves.
+ */
 import { describe, expect, it } from 'vitest';
 import { checkOf } from '../../../backend/src/repository/format/config.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';

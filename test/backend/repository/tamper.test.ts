@@ -36,8 +36,8 @@ async function prepared(seed = 0) {
 }
 
 /**
- * Reads all there is in `storage`: every listed restore point must have its right content or an error that names an object
- * of the repository. @returns whether anything was noticed
+ * Reads all there is in `storage`: every listed restore point must have its right content or an error that names an
+ * object of the repository. @returns whether anything was noticed
  */
 async function examine(storage: MemoryStorage, memory: TestMemory): Promise<boolean> {
   let noticed = false;

@@ -1,4 +1,6 @@
-/** On a version of Node that nobody has tried, its native zstd calls are left alone: the documented ones do the work. */
+/**
+ * On a version of Node that nobody has tried, its native zstd calls are left alone: the documented ones do the work.
+ */
 import { zstdCompressSync } from 'node:zlib';
 import { expect, it, vi } from 'vitest';
 import { decompressInto } from '../../../backend/src/repository/engine/decompress.ts';

@@ -1,4 +1,7 @@
-/** An object that the storage cannot read any more (a bad sector) is damage of that object, in every command; a share that is gone is not. */
+/**
+ * An object that the storage cannot read any more (a bad sector) is damage of that object, in every command; a share
+ * that is gone is not.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Damage } from '../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';

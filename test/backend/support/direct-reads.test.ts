@@ -51,7 +51,8 @@ describe('a file opened past the page cache', () => {
     const target = Buffer.from(alignedMemory(MIB));
     for (const open of [openUncached, openFile]) {
       const file = await open(path, 'read');
-      // Neither begins nor ends with a page: the end of the file lies in the first, the whole or the last part of such a read.
+      // Neither begins nor ends with a page: the end of the file lies in the first, the whole or the last part of such
+      // a read.
       for (const beyond of [1, 200, 3000, 5000, 70_000, 300_000]) {
         const odd = content.length + beyond - 400_000;
         const shifted = target.subarray(odd % 4096, (odd % 4096) + 400_000);

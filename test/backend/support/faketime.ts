@@ -6,7 +6,8 @@ const places = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map((part) => `/usr/lib
 export const FAKETIME: string | null = places.find((path) => existsSync(path)) ?? null;
 
 /**
- * Environment of a process whose clock is off. Timers go on as ever, and so do the times of files: they are the storage's clock.
+ * Environment of a process whose clock is off. Timers go on as ever, and so do the times of files: they are the
+ * storage's clock.
  * @param offset as libfaketime takes it: `+365d`, `-2h`
  */
 export function clockOff(offset: string): NodeJS.ProcessEnv {

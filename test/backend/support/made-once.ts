@@ -1,6 +1,7 @@
 /**
- * Things that tests compile and that do not change from test to test: made once, kept under a name that has the hash of all their sources in it.
- * So two runs, or two workers of one, never see each other's half-made files, and a changed source never meets an old result.
+ * Things that tests compile and that do not change from test to test: made once, kept under a name that has the hash of
+ * all their sources in it. So two runs, or two workers of one, never see each other's half-made files, and a changed
+ * source never meets an old result.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** A PowerShell that stays open for a suite and runs pieces of script: starting one and compiling types takes seconds. */
+/**
+ * A PowerShell that stays open for a suite and runs pieces of script: starting one and compiling types takes seconds.
+ */
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';

@@ -1,4 +1,6 @@
-/** Real images to test against. They lie beside the project, not in it; tests that need them skip where they are not. */
+/**
+ * Real images to test against. They lie beside the project, not in it; tests that need them skip where they are not.
+ */
 
 import { spawn } from 'node:child_process';
 import { createReadStream, createWriteStream, existsSync, readFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * The bundle as `hvbackup serve`, kept for a world: what a test prepares, and how it reads what came of it, is asked here. A process for each
- * of these takes most of the time of a test; what a test is about still runs as a command of its own.
+ * The bundle as `hvbackup serve`, kept for a world: what a test prepares, and how it reads what came of it, is asked
+ * here. A process for each of these takes most of the time of a test; what a test is about still runs as a command of
+ * its own.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -53,7 +54,11 @@ class Server {
 /** One is enough: a test is at work in one world at a time. */
 let last: Server | undefined;
 
-/** Calls a method of the protocol and expects success. @param state folder of what the backend remembers @returns its result */
+/**
+ * Calls a method of the protocol and expects success.
+ * @param state folder of what the backend remembers
+ * @returns its result
+ */
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 export async function served(state: string, method: string, params: object): Promise<any> {
   if (last?.state !== state) {

@@ -38,8 +38,8 @@ export async function sha256File(path: string): Promise<string> {
 }
 
 /**
- * Throws unless qemu-img reads from `image` what the raw file holds. Made raw first: comparing a VHDX with a raw file it reads both from end to
- * end, two raw files only where one has data.
+ * Throws unless qemu-img reads from `image` what the raw file holds. Made raw first: comparing a VHDX with a raw file
+ * it reads both from end to end, two raw files only where one has data.
  */
 export async function requireSameContent(image: string, raw: string, format?: string): Promise<void> {
   const converted = `${image}.converted`;

@@ -1,4 +1,7 @@
-/** The state folder is for one account: modes on Linux; owners and access lists on Windows, over a double of its programs. */
+/**
+ * The state folder is for one account: modes on Linux; owners and access lists on Windows, over a double of its
+ * programs.
+ */
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -4,7 +4,10 @@ import { CLASSES } from './schema.ts';
 export class CimFault extends Error {
   readonly native: string;
   readonly messageId: string | undefined;
-  /** @param native CIM error name: InvalidParameter, NotFound, AccessDenied, … @param messageId `HRESULT 0x…` where there is one */
+  /**
+   * @param native CIM error name: InvalidParameter, NotFound, AccessDenied, …
+   * @param messageId `HRESULT 0x…` where there is one
+   */
   constructor(native: string, message: string, messageId?: string) {
     super(message);
     this.native = native;

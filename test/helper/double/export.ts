@@ -1,6 +1,6 @@
 /**
- * ExportSystemDefinition of a recovery snapshot. What is checked is documented (Msvm_VirtualSystemExportSettingData); what the files look like
- * is not, and runs in several ways (state.ts, Behaviour).
+ * ExportSystemDefinition of a recovery snapshot. What is checked is documented (Msvm_VirtualSystemExportSettingData);
+ * what the files look like is not, and runs in several ways (state.ts, Behaviour).
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -103,7 +103,9 @@ async function baseIds(world: World, vmId: string, path: string): Promise<Record
   return world.behaviour.differentialFromIds ? listed : (world.state.sealed?.[id] ?? listed);
 }
 
-/** Instance ids of places; documented: one that is no attached disk makes it fail, and the place counts, not the file. */
+/**
+ * Instance ids of places; documented: one that is no attached disk makes it fail, and the place counts, not the file.
+ */
 async function excludedPlaces(world: World, checkpoint: RecoveryCheckpoint, ids: string[]): Promise<Set<number>> {
   const placeOf = (instanceId: string): string => instanceId.slice(instanceId.indexOf('\\')).toUpperCase();
   const attached = componentInstances(checkpoint.vm, checkpoint.vmId, {}).filter(

@@ -112,7 +112,8 @@ export function removeResource(world: World, reference: Reference): void {
 const INVALID_PARAMETER = 32773;
 
 /**
- * An enabled connection names a switch of this host by its whole path (documented); its name is then the host's to know (assumed).
+ * An enabled connection names a switch of this host by its whole path (documented); its name is then the host's to know
+ * (assumed).
  * @throws Refused for any other path
  */
 function connected(world: World, className: string, properties: Record<string, unknown>): Record<string, unknown> {

@@ -208,7 +208,10 @@ const COLLECTORS: Record<string, string> = {
   Msvm_CollectedReferencePoints: 'Msvm_ReferencePointCollection',
 };
 
-/** The collection that a VM, checkpoint or reference point is in. @throws CimFault InvalidClass on a host that knows none */
+/**
+ * The collection that a VM, checkpoint or reference point is in.
+ * @throws CimFault InvalidClass on a host that knows none
+ */
 function collectorsOf({ behaviour }: World, source: Instance, association: string): Instance[] {
   if (behaviour.noGroups) throw new CimFault('InvalidClass', `Invalid class ${association}`);
   const className = COLLECTORS[association]!;

@@ -61,7 +61,10 @@ const job = { Job: 'Reference' as const };
 
 /** Of Msvm_VirtualSystemExportSettingData, since Windows 10 1709. */
 export const SINCE_1709 = ['DisableDifferentialOfIgnoredStorage', 'ExcludedVirtualHardDisks'];
-/** The host is older: its exports cannot leave disks out (documented). Not to be changed while a helper runs, which remembers what classes have. */
+/**
+ * The host is older: its exports cannot leave disks out (documented). Not to be changed while a helper runs, which
+ * remembers what classes have.
+ */
 export const BEFORE_1709 = process.env.WMI_DOUBLE_BEFORE_1709 === '1';
 
 export const CLASSES: Record<string, ClassDeclaration> = {

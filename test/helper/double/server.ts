@@ -1,6 +1,7 @@
 /**
- * The double's process: lines of JSON on standard input and output, over the simulated host in the folder that WMI_DOUBLE_HOST names, by a link
- * that may come to point elsewhere. The PowerShell modules CimDouble and the double of VirtDisk.ps1 are its clients.
+ * The double's process: lines of JSON on standard input and output, over the simulated host in the folder that
+ * WMI_DOUBLE_HOST names, by a link that may come to point elsewhere. The PowerShell modules CimDouble and the double of
+ * VirtDisk.ps1 are its clients.
  */
 import { realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -243,7 +244,9 @@ async function changed(world: World, path: string, rctId: string): Promise<{ lis
   return { list, size: disk.size };
 }
 
-/** What is asked about: a file that is frozen, or a snapshot in a VHD set, for which alone there is a TargetSnapshotId. */
+/**
+ * What is asked about: a file that is frozen, or a snapshot in a VHD set, for which alone there is a TargetSnapshotId.
+ */
 async function asked(world: World, args: Record<string, unknown>): Promise<{ list: ChangedRange[]; size: number }> {
   const [path, limit, target] = [String(args.Path), String(args.LimitId), String(args.TargetSnapshotId ?? '')];
   const disk = await setDisk(world, path);

@@ -1,6 +1,6 @@
 /**
- * What the double remembers beside the simulated host, in a file beside its folder: jobs, names of checkpoints, planned VMs. So that it
- * outlives the process, as VMMS outlives its clients. And the behaviours that tests switch.
+ * What the double remembers beside the simulated host, in a file beside its folder: jobs, names of checkpoints, planned
+ * VMs. So that it outlives the process, as VMMS outlives its clients. And the behaviours that tests switch.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 
@@ -82,13 +82,19 @@ export interface Behaviour {
   /** Extra disks as the VM has them: pass-through. */
   passThrough?: boolean;
   /**
-   * What exported disks look like (all assumed): `flat`, one file a disk; `chain`, the files of its chain as they are (a full); `copies`, flat
-   * with identities and names of their own.
+   * What exported disks look like (all assumed): `flat`, one file a disk; `chain`, the files of its chain as they are
+   * (a full); `copies`, flat with identities and names of their own.
    */
   exportLayout?: 'flat' | 'chain' | 'copies';
-  /** What a differential export gives: a differencing disk (default, observed as "differential VHD"), or a disk that needs no parent (assumed). */
+  /**
+   * What a differential export gives: a differencing disk (default, observed as "differential VHD"), or a disk that
+   * needs no parent (assumed).
+   */
   differentialGives?: 'difference' | 'whole';
-  /** A differential export goes back to the reference point's own RCT ids (assumed not), not to what its checkpoint froze (default). */
+  /**
+   * A differential export goes back to the reference point's own RCT ids (assumed not), not to what its checkpoint
+   * froze (default).
+   */
   differentialFromIds?: boolean;
   /** The job of a differential export fails (documented: any job may). */
   refusesDifferential?: string;
@@ -102,7 +108,10 @@ export interface Behaviour {
   kill?: string;
   /** All calls are refused (rights). */
   accessDenied?: boolean;
-  /** The disk with this index shows itself as a VHD set, shared between VMs (documented; which names its files have: assumed). */
+  /**
+   * The disk with this index shows itself as a VHD set, shared between VMs (documented; which names its files have:
+   * assumed).
+   */
   vhdSet?: number;
   /** Checkpoints have a snapshot of the set (assumed: only those of groups do). Default true. */
   vhdSetSnapshots?: boolean;
@@ -118,13 +127,17 @@ export interface Behaviour {
   noGroups?: boolean;
   /** Accounts that may open a session, with their passwords; absent: any may, also without credentials. */
   accounts?: Record<string, string>;
-  /** The session drops (seen in the field; that it fails with 0x8033…: assumed), once: at an operation, or `METHOD:before`, `METHOD:after`. */
+  /**
+   * The session drops (seen in the field; that it fails with 0x8033…: assumed), once: at an operation, or
+   * `METHOD:before`, `METHOD:after`.
+   */
   drops?: string;
   /** Windows' code that a connection to the shares gives (documented). */
   sharesRefuse?: number;
   /**
-   * What a job of the method does when it is to end. It runs long. `ends`: it undoes what it did; `leaves`: what it made stays (of an export:
-   * a part), and is associated with it; `hides`: stays unassociated (the last two: assumed possible); `refuses`; `finishes` first; `never`: not Cancellable (documented).
+   * What a job of the method does when it is to end. It runs long. `ends`: it undoes what it did; `leaves`: what it
+   * made stays (of an export: a part), and is associated with it; `hides`: stays unassociated (the last two: assumed
+   * possible); `refuses`; `finishes` first; `never`: not Cancellable (documented).
    */
   cancel?: { method: string; way: 'ends' | 'leaves' | 'hides' | 'refuses' | 'finishes' | 'never' };
   /** Configuration version to report. */
@@ -142,7 +155,10 @@ const read = <T>(file: string, empty: T): T => {
 export const stateFile = (directory: string): string => `${directory}.wmi.json`;
 export const behaviourFile = (directory: string): string => `${directory}.behaviour.json`;
 
-/** What the file holds as far as this process knows, by folder: most requests change nothing, and it grows with every job. */
+/**
+ * What the file holds as far as this process knows, by folder: most requests change nothing, and it grows with every
+ * job.
+ */
 const known = new Map<string, string>();
 
 export function readState(directory: string): DoubleState {

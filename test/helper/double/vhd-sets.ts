@@ -1,4 +1,7 @@
-/** VHD sets: the simulated host's disks, shown under another name, with the checkpoints' frozen files as their snapshots. */
+/**
+ * VHD sets: the simulated host's disks, shown under another name, with the checkpoints' frozen files as their
+ * snapshots.
+ */
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { inspectDisk } from '../../../backend/src/disk/index.ts';

@@ -1,6 +1,6 @@
 /**
- * Says of most ids that are not in a segment that they are not, without reading a page of it: a Bloom filter whose bits of one id
- * lie within 64 bytes (Putze, Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007).
+ * Says of most ids that are not in a segment that they are not, without reading a page of it: a Bloom filter whose bits
+ * of one id lie within 64 bytes (Putze, Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007).
  */
 import { crc32 } from 'node:zlib';
 import { prefixOf } from './segment-format.ts';
@@ -18,9 +18,15 @@ const BIT_BITS = 9;
 /** The first six bytes choose the block; what is behind them, the bits. */
 const BITS_AT = 6;
 const MOST_HASHES = 7;
-/** Number of hashes, number of blocks, checksum of these and of the section table. The table is behind it, and then the bits. */
+/**
+ * Number of hashes, number of blocks, checksum of these and of the section table. The table is behind it, and then the
+ * bits.
+ */
 const HEADER_LENGTH = 12;
-/** Bytes that have a checksum of their own: a few hundred look-ups, as an incremental has, look at a few hundred sections of thousands. */
+/**
+ * Bytes that have a checksum of their own: a few hundred look-ups, as an incremental has, look at a few hundred
+ * sections of thousands.
+ */
 const SECTION = 4096;
 const BLOCKS_OF_SECTION = SECTION / BLOCK_BYTES;
 const UNSEEN = 0;
@@ -55,7 +61,11 @@ export class IdFilter {
     return new IdFilter(new Uint32Array(blocks * BLOCK_WORDS), Math.min(MOST_HASHES, Math.max(1, hashes)));
   }
 
-  /** @param bytes whose memory is kept. @param tag of the segment. @returns null when it is not what was written for it */
+  /**
+   * @param bytes whose memory is kept.
+   * @param tag of the segment.
+   * @returns null when it is not what was written for it
+   */
   static parse(bytes: Buffer, tag: number): IdFilter | null {
     if (bytes.length < HEADER_LENGTH) return null;
     const hashes = bytes.readUInt32LE(0);

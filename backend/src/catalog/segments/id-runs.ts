@@ -1,6 +1,6 @@
 /**
- * Prefixes of very many ids, kept by their first byte: in memory while they are few, then in a file. Each is 8 bytes there,
- * and what is in memory does not grow with their number.
+ * Prefixes of very many ids, kept by their first byte: in memory while they are few, then in a file. Each is 8 bytes
+ * there, and what is in memory does not grow with their number.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';

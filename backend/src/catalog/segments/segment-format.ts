@@ -1,6 +1,6 @@
 /**
- * A segment: records of many packs, sorted by id, in pages that prove themselves. A file of pages, then one number a page
- * (the first six bytes of its first id), by which the page of an id is found without reading any other.
+ * A segment: records of many packs, sorted by id, in pages that prove themselves. A file of pages, then one number a
+ * page (the first six bytes of its first id), by which the page of an id is found without reading any other.
  */
 import { crc32 } from 'node:zlib';
 import type { Encoding, RecordKind } from '../../repository/format/constants.ts';
@@ -96,7 +96,9 @@ export function checkPage(page: Buffer, { name, tag }: SegmentInfo, number: numb
   return count;
 }
 
-/** The numbers behind the pages, as this machine has them in memory (a catalog never leaves it), closed by a checksum. */
+/**
+ * The numbers behind the pages, as this machine has them in memory (a catalog never leaves it), closed by a checksum.
+ */
 export function renderFences(fences: Float64Array, tag: number): Buffer {
   const bytes = Buffer.alloc(fences.length * 8 + 4);
   Buffer.from(fences.buffer, fences.byteOffset, fences.byteLength).copy(bytes);

@@ -21,7 +21,10 @@ export class SegmentSet {
   readonly #folder: string | null;
   #segments = new Map<string, Segment>();
   readonly #memory = new Map<string, Buffer>();
-  /** Of each segment the number of its first page, counted over all: as long as all pages fit, each has a slot of its own. */
+  /**
+   * Of each segment the number of its first page, counted over all: as long as all pages fit, each has a slot of its
+   * own.
+   */
   #firstPages = new Map<Segment, number>();
   readonly #cache: (Cached | undefined)[] = new Array(CACHED_PAGES).fill(undefined);
 
@@ -80,7 +83,10 @@ export class SegmentSet {
     }
   }
 
-  /** Reads filters of large segments in the background, which spares most look-ups of what is not there their page. Never fails. */
+  /**
+   * Reads filters of large segments in the background, which spares most look-ups of what is not there their page.
+   * Never fails.
+   */
   loadFilters(): void {
     for (const segment of this.#segments.values()) void segment.loadFilter();
   }

@@ -74,7 +74,10 @@ export class Segment {
     return { bytes, count: checkPage(bytes, this.info, number) };
   }
 
-  /** Reads the filter that lies behind the page table, if there is one and nobody has asked before. Never fails: pages tell the same. */
+  /**
+   * Reads the filter that lies behind the page table, if there is one and nobody has asked before. Never fails: pages
+   * tell the same.
+   */
   async loadFilter(): Promise<void> {
     if (this.#memory !== null || this.#filterAsked) return;
     this.#filterAsked = true;

@@ -1,4 +1,6 @@
-/** Sorts entries by their ids: by the first 32 bits digit after digit, the few that share these by all of their bytes. */
+/**
+ * Sorts entries by their ids: by the first 32 bits digit after digit, the few that share these by all of their bytes.
+ */
 import { ENTRY_LENGTH } from './segment-format.ts';
 
 /** Most entries that are sorted at once: what is kept from one sort to the next is 8 bytes of each. */
@@ -57,7 +59,10 @@ export function sortEntries(entries: Buffer, count: number): Uint32Array {
   return order;
 }
 
-/** @param starts how many there are of each digit; used up. @returns false when all have the same one: nothing was done */
+/**
+ * @param starts how many there are of each digit; used up.
+ * @returns false when all have the same one: nothing was done
+ */
 function distribute(from: Uint32Array, to: Uint32Array, count: number, shift: number, starts: Uint32Array): boolean {
   let sum = 0;
   for (let digit = 0; digit < BUCKETS; digit++) {

@@ -51,7 +51,10 @@ export class StagedEntries {
     this.indexes.push({ name, supersedes: index.supersedes, first, end: this.packs.length });
   }
 
-  /** @param numbers of the packs; 0 where the entries are known already; @param open makes a segment for at most so many entries */
+  /**
+   * @param numbers of the packs; 0 where the entries are known already;
+   * @param open makes a segment for at most so many entries
+   */
   write(numbers: Uint32Array, open: (entries: number) => SegmentWriter): void {
     for (const { words, entries, count } of this.#chunks) {
       const target = open(count);

@@ -1,4 +1,6 @@
-/** `hvbackup serve`: cli.ts runs it, for its standard streams belong to the protocol; here it has its name and its help. */
+/**
+ * `hvbackup serve`: cli.ts runs it, for its standard streams belong to the protocol; here it has its name and its help.
+ */
 import { HvError } from '../../support/errors.ts';
 import { command } from '../command.ts';
 

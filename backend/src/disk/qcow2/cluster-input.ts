@@ -7,7 +7,9 @@ import type { Qcow2Geometry } from './geometry.ts';
 export interface GuestCluster {
   number: number;
   data: Uint8Array;
-  /** Put together from parts: `data` is overwritten when the next cluster is asked for. Otherwise it is the caller's. */
+  /**
+   * Put together from parts: `data` is overwritten when the next cluster is asked for. Otherwise it is the caller's.
+   */
   transient: boolean;
 }
 

@@ -29,7 +29,10 @@ export class Mapping {
     return this.#l1.length * ENTRY_SIZE;
   }
 
-  /** @param cluster guest cluster, larger than the one before. @returns a promise only when a table had to be written */
+  /**
+   * @param cluster guest cluster, larger than the one before.
+   * @returns a promise only when a table had to be written
+   */
   set(cluster: number, entry: bigint): Promise<void> | undefined {
     const index = Math.floor(cluster / this.#geometry.l2Entries);
     const written = index === this.#index ? undefined : this.#turn(index);

@@ -27,8 +27,8 @@ const CODECS: Record<'zstd' | 'zlib', ClusterCodec> = { zstd: zstdCodec, zlib: z
 
 /**
  * Starts a qcow2 image (version 3, without backing file). Clusters of nothing but zeros take no space.
- * @throws FILE_EXISTS, USAGE for an impossible size, NOT_SUPPORTED for a disk too large for the cluster size, DISK_FULL,
- *   ACCESS_DENIED
+ * @throws FILE_EXISTS, USAGE for an impossible size, NOT_SUPPORTED for a disk too large for the cluster size,
+ *   DISK_FULL, ACCESS_DENIED
  */
 export async function createQcow2Writer(path: string, options: Qcow2WriterOptions): Promise<ImageWriter> {
   const geometry = geometryOf(options.size, options.clusterSize);

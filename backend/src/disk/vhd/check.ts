@@ -11,7 +11,8 @@ import { findOverlaps } from './overlaps.ts';
 const MAX_OVERLAPS = 1000;
 
 /**
- * Footers, dynamic header and every entry of the block table. Does not look at parents. Takes `file` over and closes it.
+ * Footers, dynamic header and every entry of the block table. Does not look at parents. Takes `file` over and closes
+ * it.
  * @returns empty when nothing is wrong
  * @throws IO_ERROR, ACCESS_DENIED, DISK_FORMAT_UNKNOWN when it is no VHD: what is not about this image's structure
  */

@@ -1,6 +1,6 @@
 /**
- * Blocks that share bytes of the file. Windows and others refuse such a disk, or give one block's data for another's; the
- * table is walked once, with memory that does not grow with it.
+ * Blocks that share bytes of the file. Windows and others refuse such a disk, or give one block's data for another's;
+ * the table is walked once, with memory that does not grow with it.
  */
 
 import type { BlockTable } from './block-table.ts';
@@ -11,7 +11,9 @@ import type { DynamicLayout, VhdLayout } from './layout.ts';
 const WINDOW = MIB;
 /** More walks than this is a table that nothing but an attack has. */
 const MAX_WALKS = 64;
-/** Entries looked at in all walks but the first: some seconds. The largest disk with blocks of 512 KiB needs 16 million. */
+/**
+ * Entries looked at in all walks but the first: some seconds. The largest disk with blocks of 512 KiB needs 16 million.
+ */
 const MAX_ENTRIES = 1 << 26;
 
 export interface OverlapReport {

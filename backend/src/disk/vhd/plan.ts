@@ -62,8 +62,8 @@ export interface VhdPlan {
 }
 
 /**
- * By the creator programs tell how to read the size: for most names qemu takes the geometry's product, which is smaller.
- * For Windows' own, and few others, it takes the size as Windows itself does.
+ * By the creator programs tell how to read the size: for most names qemu takes the geometry's product, which is
+ * smaller. For Windows' own, and few others, it takes the size as Windows itself does.
  */
 const CREATOR = 'win';
 const CREATOR_VERSION = 0x000a_0000;

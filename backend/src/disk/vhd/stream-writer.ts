@@ -15,10 +15,11 @@ export interface VhdWriterOptions extends NewVhdOptions {
 }
 
 /**
- * Starts a fixed or dynamic VHD. Zeros take no space where the file system has holes; blocks of nothing but zeros are not
- * allocated in a dynamic one. A fixed one gets its whole length at once, so that a file system that cannot hold it says
- * so first.
- * @throws NOT_SUPPORTED above 2040 GiB, USAGE for impossible sizes, FILE_EXISTS, FILE_TOO_LARGE, DISK_FULL, ACCESS_DENIED
+ * Starts a fixed or dynamic VHD. Zeros take no space where the file system has holes; blocks of nothing but zeros are
+ * not allocated in a dynamic one. A fixed one gets its whole length at once, so that a file system that cannot hold it
+ * says so first.
+ * @throws NOT_SUPPORTED above 2040 GiB, USAGE for impossible sizes, FILE_EXISTS, FILE_TOO_LARGE, DISK_FULL,
+ *   ACCESS_DENIED
  */
 export async function createVhdWriter(path: string, options: VhdWriterOptions): Promise<ImageWriter> {
   const plan = planVhd(options);

@@ -47,7 +47,9 @@ export class BatStream {
   }
 }
 
-/** A fixed disk: every block has its place from the start, in the order of the disk, as a hole where that is possible. */
+/**
+ * A fixed disk: every block has its place from the start, in the order of the disk, as a hole where that is possible.
+ */
 export async function allocateAll(file: RandomAccessFile, plan: VhdxPlan): Promise<void> {
   const { blockCount, blockSize } = plan.geometry;
   await file.truncate(plan.firstBlock + blockCount * blockSize);

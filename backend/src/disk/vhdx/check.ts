@@ -16,8 +16,8 @@ import { openLayout } from './layout.ts';
 import { findOverlaps } from './overlaps.ts';
 
 /**
- * Headers, region tables, metadata, every BAT entry. A dirty log is applied in memory and is no problem. Does not look at
- * parents. Takes `file` over and closes it.
+ * Headers, region tables, metadata, every BAT entry. A dirty log is applied in memory and is no problem. Does not look
+ * at parents. Takes `file` over and closes it.
  * @returns empty when nothing is wrong
  * @throws IO_ERROR, ACCESS_DENIED, DISK_FORMAT_UNKNOWN when it is no VHDX: what is not about this image's structure
  */

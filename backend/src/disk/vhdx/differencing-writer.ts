@@ -17,8 +17,8 @@ import { setBits } from './sector-bitmap.ts';
 import { type VhdxPlan, writeSkeleton } from './skeleton.ts';
 
 /**
- * Starts a differencing VHDX over an existing one. Runs ascend and are whole sectors; zeros that are written hide what the
- * parent has there. Constant memory: one sector bitmap block.
+ * Starts a differencing VHDX over an existing one. Runs ascend and are whole sectors; zeros that are written hide what
+ * the parent has there. Constant memory: one sector bitmap block.
  * @throws FILE_EXISTS, FILE_NOT_FOUND, DISK_UNSUPPORTED when the parent is no VHDX
  */
 export async function createDifferencingVhdxWriter(

@@ -20,7 +20,8 @@ export interface CurrentHeader {
 }
 
 /**
- * @throws DISK_CORRUPT when neither header is valid or the log's place is impossible, DISK_UNSUPPORTED for another version
+ * @throws DISK_CORRUPT when neither header is valid or the log's place is impossible, DISK_UNSUPPORTED for another
+ *   version
  */
 export async function readHeaders(file: RandomAccessFile): Promise<CurrentHeader> {
   const [first, second] = [await read(file, 0), await read(file, 1)];

@@ -1,4 +1,6 @@
-/** Changing what a VHDX says of itself: its parent, its disk id, the identity of its content. Parents are not opened. */
+/**
+ * Changing what a VHDX says of itself: its parent, its disk id, the identity of its content. Parents are not opened.
+ */
 import { type FileOpener, openFile } from '../../support/file.ts';
 import { writeGuid } from '../../support/guid.ts';
 import { unsupported } from '../errors.ts';
@@ -30,8 +32,8 @@ async function edit(
 }
 
 /**
- * Hangs a differencing VHDX below another parent: its present identity and place are recorded. Content is not looked at.
- * Durable when it returns; cut short it leaves the old parent or the new.
+ * Hangs a differencing VHDX below another parent: its present identity and place are recorded. Content is not looked
+ * at. Durable when it returns; cut short it leaves the old parent or the new.
  * @throws FILE_NOT_FOUND, DISK_UNSUPPORTED
  */
 export async function setVhdxParent(childPath: string, parentPath: string, options: Options = {}): Promise<void> {

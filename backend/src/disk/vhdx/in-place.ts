@@ -1,9 +1,9 @@
 /**
  * Writing into an existing VHDX, dynamic, fixed or differencing, without its log.
  *
- * What keeps the file valid when it is cut short at any moment, between any two file operations or in the middle of one:
- *  1. A new block is taken at the end of the file, which is extended first: what is not written there yet is zeros.
- *  2. Payload is durable before a sector bitmap bit makes it visible, bits are durable before the BAT entry that makes
+ * What keeps the file valid when it is cut short at any moment, between any two file operations or in the middle of
+ * one: 1. A new block is taken at the end of the file, which is extended first: what is not written there yet is zeros.
+ * 2. Payload is durable before a sector bitmap bit makes it visible, bits are durable before the BAT entry that makes
  *     them count, and a sector bitmap block is durably in the BAT before a payload entry relies on it.
  *  3. An eight-byte BAT entry never spans a sector, so a torn write leaves old and new entries, each valid.
  *  4. Headers change one after the other, so that one is always valid.

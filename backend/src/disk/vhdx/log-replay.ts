@@ -1,4 +1,6 @@
-/** Applies a dirty log to the file itself, when it is opened to be written ([MS-VHDX] 2.3.3). Safe to kill: idempotent. */
+/**
+ * Applies a dirty log to the file itself, when it is opened to be written ([MS-VHDX] 2.3.3). Safe to kill: idempotent.
+ */
 import { zeros } from '../../support/bytes.ts';
 import type { RandomAccessFile } from '../../support/file.ts';
 import { MIB } from './format/constants.ts';

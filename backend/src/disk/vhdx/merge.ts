@@ -32,8 +32,8 @@ export interface MergeOptions {
 
 /**
  * Copies everything a differencing VHDX holds into its parent, which then reads as the child did. The child stays as it
- * is, for the caller to remove. Killed or cancelled at any moment it can be run again, and until then the chain opens and
- * reads as before: what the child has still wins.
+ * is, for the caller to remove. Killed or cancelled at any moment it can be run again, and until then the chain opens
+ * and reads as before: what the child has still wins.
  * @returns bytes copied
  * @throws DISK_PARENT_MISSING, DISK_PARENT_MISMATCH, DISK_UNSUPPORTED, DISK_FULL, CANCELLED
  */

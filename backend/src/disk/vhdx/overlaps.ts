@@ -7,7 +7,9 @@ import type { VhdxImage } from './image.ts';
 const ALWAYS_CHECKED_ENTRIES = 1 << 17;
 const BITS_PER_PART = 1 << 20;
 
-/** Which megabytes of a file are taken: a bit each, in parts, so that a sparse file of any length costs what it uses. */
+/**
+ * Which megabytes of a file are taken: a bit each, in parts, so that a sparse file of any length costs what it uses.
+ */
 class PlaceMap {
   readonly #parts = new Map<number, Uint8Array>();
 
@@ -31,8 +33,8 @@ class PlaceMap {
 }
 
 /**
- * Payload and sector bitmap blocks that overlap another one. Entries that are damaged in themselves are skipped. Memory:
- * one bit a megabyte of file.
+ * Payload and sector bitmap blocks that overlap another one. Entries that are damaged in themselves are skipped.
+ * Memory: one bit a megabyte of file.
  */
 export async function* findOverlaps(image: VhdxImage): AsyncGenerator<{ what: string; fileOffset: number }> {
   const { geometry, metadata } = image.layout;

@@ -17,7 +17,8 @@ export interface VhdxWriterOptions extends NewVhdxOptions {
 
 /**
  * Starts a VHDX. The result opens in Hyper-V without replay: log empty, both headers valid, everything aligned as the
- * format asks for. The length of a fixed disk is claimed at once, so that a file system that cannot hold it says so first.
+ * format asks for. The length of a fixed disk is claimed at once, so that a file system that cannot hold it says so
+ * first.
  * @throws FILE_EXISTS, USAGE for impossible sizes, DISK_FULL, ACCESS_DENIED
  */
 export async function createVhdxWriter(path: string, options: VhdxWriterOptions): Promise<ImageWriter> {

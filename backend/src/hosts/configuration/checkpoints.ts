@@ -1,6 +1,6 @@
 /**
- * The checkpoint tree. That `/configuration/global_settings/snapshots/list` has a `size` was seen, always 0; what an entry
- * looks like was not: the names below are assumed, and anything with a GUID in it is taken for a checkpoint.
+ * The checkpoint tree. That `/configuration/global_settings/snapshots/list` has a `size` was seen, always 0; what an
+ * entry looks like was not: the names below are assumed, and anything with a GUID in it is taken for a checkpoint.
  */
 import { parseGuid } from '../../support/guid.ts';
 import { fromFileTime, toFileTime } from './file-time.ts';

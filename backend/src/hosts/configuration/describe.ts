@@ -1,6 +1,6 @@
 /**
- * What a `.vmcx` says about a VM, in host-neutral terms. docs/vmcx.md lists every key that is read, and what its meaning
- * rests on.
+ * What a `.vmcx` says about a VM, in host-neutral terms. docs/vmcx.md lists every key that is read, and what its
+ * meaning rests on.
  */
 import type { VmDescription, VmNetworkAdapter } from '../../schema/vm.ts';
 import { parseGuid } from '../../support/guid.ts';
@@ -38,7 +38,8 @@ const SETTINGS = '/configuration/settings';
 const SNAPSHOTS = '/configuration/global_settings/snapshots';
 /**
  * @param hvs an open `.vmcx`
- * @throws CONFIGURATION_UNSUPPORTED when the file is not about a VM (a host's `data.vmcx`, a `.vmrs`), CONFIGURATION_CORRUPT
+ * @throws CONFIGURATION_UNSUPPORTED when the file is not about a VM (a host's `data.vmcx`, a `.vmrs`),
+ *   CONFIGURATION_CORRUPT
  */
 export async function describeConfiguration(hvs: HvsFile): Promise<ConfigurationDescription> {
   const notes: string[] = [];

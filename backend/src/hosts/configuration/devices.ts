@@ -1,6 +1,7 @@
 /**
- * The devices of a VM: what its manifest lists (observed in files of generation 1 and 2, configuration version 9.0), by type.
- * A device of fixed identity has its type as its instance; adapters and SCSI controllers have an instance of their own each.
+ * The devices of a VM: what its manifest lists (observed in files of generation 1 and 2, configuration version 9.0), by
+ * type. A device of fixed identity has its type as its instance; adapters and SCSI controllers have an instance of
+ * their own each.
  */
 import { parseGuid } from '../../support/guid.ts';
 import type { Keys } from './keys.ts';

@@ -1,6 +1,6 @@
 /**
- * The devices every VM has, in the order of the manifest: as Hyper-V lists them for VMs of generation 1 and 2, configuration
- * version 9.0 (observed).
+ * The devices every VM has, in the order of the manifest: as Hyper-V lists them for VMs of generation 1 and 2,
+ * configuration version 9.0 (observed).
  */
 import { DEVICE } from './devices.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The configuration files of a VM from its description: what Hyper-V writes for a VM of that hardware, as far as files of its
- * are known (docs/vmcx.md). Deterministic: the same description gives the same bytes.
+ * The configuration files of a VM from its description: what Hyper-V writes for a VM of that hardware, as far as files
+ * of its are known (docs/vmcx.md). Deterministic: the same description gives the same bytes.
  */
 import type { VmDescription } from '../../schema/vm.ts';
 import type { ConfiguredCheckpoint } from './checkpoints.ts';

@@ -1,4 +1,7 @@
-/** The nodes of the devices that every VM has. Values are those Hyper-V gives a new VM, where the description says nothing. */
+/**
+ * The nodes of the devices that every VM has. Values are those Hyper-V gives a new VM, where the description says
+ * nothing.
+ */
 import type { VmDescription } from '../../schema/vm.ts';
 import { NIL_GUID } from '../../support/guid.ts';
 import { derivedGuid, derivedSerial } from './derived-guid.ts';

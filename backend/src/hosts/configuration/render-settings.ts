@@ -1,4 +1,7 @@
-/** The parts of a configuration that are not devices: properties, settings of memory and processors, what applies to the VM as a whole. */
+/**
+ * The parts of a configuration that are not devices: properties, settings of memory and processors, what applies to the
+ * VM as a whole.
+ */
 import type { VmDescription } from '../../schema/vm.ts';
 import { NIL_GUID } from '../../support/guid.ts';
 import { LAST_APPLIED, SECURITY, TPM_ENABLED } from './assumed-keys.ts';

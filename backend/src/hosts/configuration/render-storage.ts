@@ -5,7 +5,10 @@ import { derivedGuid } from './derived-guid.ts';
 import { bool, type HvsItem, type HvsNode, int, node, text } from './hvs/values.ts';
 import { deviceNode } from './render-firmware.ts';
 
-/** Of a VM: two IDE controllers with two places each, four SCSI controllers with 64. More SCSI controllers are written, but not any number. */
+/**
+ * Of a VM: two IDE controllers with two places each, four SCSI controllers with 64. More SCSI controllers are written,
+ * but not any number.
+ */
 const IDE_PLACES = 2;
 const MOST_SCSI = 64;
 const SCSI_PLACES = 64;

@@ -1,4 +1,6 @@
-/** What a `.vmrs` says. For a VM that is off there is little in it; guest memory and devices come with a saved state. */
+/**
+ * What a `.vmrs` says. For a VM that is off there is little in it; guest memory and devices come with a saved state.
+ */
 import type { HvsFile } from './hvs/open.ts';
 import { Keys } from './keys.ts';
 import { versionText } from './version.ts';

@@ -42,7 +42,8 @@ export class HyperVHost implements Host {
   readonly #frozen: Frozen;
 
   /**
-   * Use openHyperVHost(). @param server other machine; undefined for this one @param uri address to be recorded: names the machine
+   * Use openHyperVHost(). @param server other machine; undefined for this one @param uri address to be recorded: names
+   * the machine
    * @param release what becomes of the helper in the end @param reading how disks shall be read
    */
   constructor(

@@ -2,8 +2,8 @@
 import path from 'node:path';
 
 /**
- * A path on `server` as a UNC path through its administrative share; CSV paths go the same way. Paths that are UNC already, and
- * all paths of this machine, stay.
+ * A path on `server` as a UNC path through its administrative share; CSV paths go the same way. Paths that are UNC
+ * already, and all paths of this machine, stay.
  */
 export function reachable(hostPath: string, server: string | undefined): string {
   const drive = server === undefined ? null : /^([A-Za-z]):\\(.*)$/s.exec(hostPath);

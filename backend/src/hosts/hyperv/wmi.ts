@@ -1,6 +1,6 @@
 /**
- * What the helper answers, as WMI has it: properties of `root\virtualization\v2` under their own names with a small first letter. Read
- * leniently: what a version of Windows does not have is absent.
+ * What the helper answers, as WMI has it: properties of `root\virtualization\v2` under their own names with a small
+ * first letter. Read leniently: what a version of Windows does not have is absent.
  */
 import * as z from 'zod';
 

@@ -112,7 +112,10 @@ export function resizeDisk(ctx: HostContext, vmId: string, index: number, size: 
 export const setVmState = (ctx: HostContext, vmId: string, state: VmDescription['state']): Promise<void> =>
   configureVm(ctx, vmId, { state });
 
-/** Changes the definition of a VM. @throws CONFIGURATION_UNSUPPORTED, CONFIGURATION_CORRUPT when it cannot be written */
+/**
+ * Changes the definition of a VM.
+ * @throws CONFIGURATION_UNSUPPORTED, CONFIGURATION_CORRUPT when it cannot be written
+ */
 export function configureVm(
   ctx: HostContext,
   vmId: string,
@@ -129,7 +132,10 @@ export function configureVm(
   });
 }
 
-/** Deletes a VM with all its files, checkpoints and reference points. @throws VM_RUNNING. Not an error when it is gone. */
+/**
+ * Deletes a VM with all its files, checkpoints and reference points.
+ * @throws VM_RUNNING. Not an error when it is gone.
+ */
 export function removeVm(ctx: HostContext, vmId: string): Promise<void> {
   return locked(ctx, async () => {
     if (!vmExists(ctx.state, vmId)) return;

@@ -1,4 +1,7 @@
-/** Keeps the configuration files of a VM in step with the state, which is the truth: they can be written anew at any time. */
+/**
+ * Keeps the configuration files of a VM in step with the state, which is the truth: they can be written anew at any
+ * time.
+ */
 import type { VmDescription } from '../../schema/vm.ts';
 import { writeFileDurably } from '../../support/file.ts';
 import type { HostContext } from './context.ts';
@@ -50,15 +53,18 @@ async function writeFiles(ctx: HostContext, folder: string, id: string, vm: VmDe
 }
 
 /**
- * Disks named by the base of their chains: a checkpoint's differencing disks come and go, and no configuration file would have to
- * follow at the right moment.
+ * Disks named by the base of their chains: a checkpoint's differencing disks come and go, and no configuration file
+ * would have to follow at the right moment.
  */
 function withBaseFiles({ state, root }: HostContext, vm: VmDescription): VmDescription {
   const bases = new Map(disksOf(state, vm.id).map((row) => [row.position, chainOf(state, row.active_layer)![0]!.path]));
   return { ...vm, disks: vm.disks.map((disk) => ({ ...disk, path: absolute(root, bases.get(disk.index)!) })) };
 }
 
-/** Key in the state's `meta`: where the host's folder was when its files were written. They have absolute paths, as Hyper-V's. */
+/**
+ * Key in the state's `meta`: where the host's folder was when its files were written. They have absolute paths, as
+ * Hyper-V's.
+ */
 const WRITTEN_IN = 'configuration-root';
 
 /** Whether the folder has been moved (or its files are of a time before they were Hyper-V's). */

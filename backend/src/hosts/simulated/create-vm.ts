@@ -28,7 +28,8 @@ export interface CreatedVm {
 
 /**
  * Creates a VM, turned off. Its disks have ids of their own, whatever the images' ids are.
- * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_FULL (before the first byte where that is certain): nothing is left behind then
+ * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_FULL (before the first byte where
+ *   that is certain): nothing is left behind then
  */
 export async function createVm(ctx: HostContext, options: CreateVmOptions): Promise<CreatedVm> {
   const { generation = 2, memory = 2 ** 30, processors = 1, disks = [] } = options;

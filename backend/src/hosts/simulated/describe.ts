@@ -10,8 +10,8 @@ import type { State } from './state.ts';
 const TRIES = 3;
 
 /**
- * Without the lock. A disk whose file is missing or damaged is there with size 0 and an empty id: to look at a VM must be
- * possible while one of its disks is broken. A checkpoint of it fails by name.
+ * Without the lock. A disk whose file is missing or damaged is there with size 0 and an empty id: to look at a VM must
+ * be possible while one of its disks is broken. A checkpoint of it fails by name.
  */
 export async function describeVm(ctx: HostContext, definition: VmDefinition): Promise<VmDescription> {
   const disks: VmDisk[] = [];

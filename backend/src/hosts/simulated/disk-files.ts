@@ -1,4 +1,7 @@
-/** What the host does with its disk files, in terms of the disk layer. The host's state decides which file is whose parent. */
+/**
+ * What the host does with its disk files, in terms of the disk layer. The host's state decides which file is whose
+ * parent.
+ */
 import type { BlockDevice, WritableBlockDevice } from '../../disk/device.ts';
 import {
   createDifferencingVhdx,
@@ -47,8 +50,8 @@ export function openFrozenChain(chain: string[]): Promise<BlockDevice> {
 }
 
 /**
- * Opens the top of a chain to write as the guest. Its DataWriteGuid is `guid` when this returns, durably: the caller has
- * noted it before.
+ * Opens the top of a chain to write as the guest. Its DataWriteGuid is `guid` when this returns, durably: the caller
+ * has noted it before.
  */
 export async function openForWriting(chain: string[], guid: string): Promise<WritableBlockDevice> {
   const [top, ...parents] = chain.toReversed();
@@ -70,8 +73,8 @@ export async function openForWriting(chain: string[], guid: string): Promise<Wri
 export const createChild = (parent: string, child: string): Promise<void> => createDifferencingVhdx(child, parent);
 
 /**
- * Copies what `child` holds into `parent`, which has `guid` as its DataWriteGuid in the end. Can be cut short and done again;
- * the chain reads the same all the time.
+ * Copies what `child` holds into `parent`, which has `guid` as its DataWriteGuid in the end. Can be cut short and done
+ * again; the chain reads the same all the time.
  */
 export async function mergeChild(child: string, parent: string, guid: string): Promise<void> {
   await mergeIntoParent(child, { parent, dataWriteGuid: guid });

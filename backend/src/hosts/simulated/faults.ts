@@ -88,7 +88,9 @@ export function listFaults(state: State): Fault[] {
   }));
 }
 
-/** The fault that is set for this occasion, if any; nothing is counted. Without `disk`, one set for any disk matches. */
+/**
+ * The fault that is set for this occasion, if any; nothing is counted. Without `disk`, one set for any disk matches.
+ */
 export function pendingFault(state: State, name: FaultName, vmId: string, disk?: number): FaultRow | undefined {
   return state.get<FaultRow>(
     'SELECT * FROM faults WHERE name = ?1 AND (vm_id IS NULL OR vm_id = ?2) AND (?3 IS NULL OR disk IS NULL OR disk = ?3) ORDER BY id',

@@ -1,8 +1,10 @@
 /**
  * The frozen content of a disk. It is always right or an error, whatever others do to the files meanwhile:
- * - Once the checkpoint has ended, the files change. Merging begins only after the end was committed, so an answer is given
+ * - Once the checkpoint has ended, the files change. Merging begins only after the end was committed, so an answer is
+ *   given
  *   only if the checkpoint still stood after it was read.
- * - A merge of an older checkpoint's layer writes below layers that hide it; what was read stays right, but a table read
+ * - A merge of an older checkpoint's layer writes below layers that hide it; what was read stays right, but a table
+ *   read
  *   half before and half after may look damaged. Then the files are opened again, with no merge under way.
  */
 import type { BlockDevice, Extent } from '../../disk/device.ts';

@@ -1,6 +1,7 @@
 /**
- * What the guest writes. Every batch: changed granules durable in the RCT journal, then the data, then a flush; so after a
- * kill the journal may name too much, never too little. Batches are bounded, and between two of them others get their turn.
+ * What the guest writes. Every batch: changed granules durable in the RCT journal, then the data, then a flush; so
+ * after a kill the journal may name too much, never too little. Batches are bounded, and between two of them others get
+ * their turn.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WritableBlockDevice } from '../../disk/device.ts';
@@ -34,8 +35,8 @@ const TURN_EVERY = 100;
 const TURN_FOR_OTHERS = 12;
 
 /**
- * Writes to a disk as the guest does, in the order given; durable when it returns. Accepted in any state of the VM: a tester
- * need not start one. When it fails, the batches before the failing one are written.
+ * Writes to a disk as the guest does, in the order given; durable when it returns. Accepted in any state of the VM: a
+ * tester need not start one. When it fails, the batches before the failing one are written.
  * @throws VM_NOT_FOUND, VM_DISK_NOT_FOUND, DISK_OUT_OF_RANGE (nothing of the batch is written), HOST_BUSY, DISK_FULL
  */
 export async function guestWrites(
@@ -109,7 +110,9 @@ interface OpenDisk {
   journal: JournalWriter | undefined;
 }
 
-/** The open disk of one call, kept from batch to batch as long as nobody else has written to it or changed its chain. */
+/**
+ * The open disk of one call, kept from batch to batch as long as nobody else has written to it or changed its chain.
+ */
 class Guest {
   readonly #ctx: HostContext;
   readonly #vmId: string;

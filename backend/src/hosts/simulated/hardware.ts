@@ -37,7 +37,10 @@ export function freeController(generation: 1 | 2, used: Controller[]): Controlle
 const placeName = ({ controllerType, controllerNumber, controllerLocation }: Controller): string =>
   `${controllerType} ${controllerNumber}:${controllerLocation}`;
 
-/** Places for the disks of a VM: those they had, where such a VM has them here and each is asked for once; free ones else. */
+/**
+ * Places for the disks of a VM: those they had, where such a VM has them here and each is asked for once; free ones
+ * else.
+ */
 export function placesFor(disks: VmDisk[], generation: 1 | 2): Controller[] {
   const used: Controller[] = [];
   const kept = disks.map((disk) => {

@@ -1,4 +1,7 @@
-/** Disk images on their way to become disks of a VM: always dynamic VHDX files in the end, sparse, with the same content. */
+/**
+ * Disk images on their way to become disks of a VM: always dynamic VHDX files in the end, sparse, with the same
+ * content.
+ */
 import type { BlockDevice } from '../../disk/device.ts';
 import { copyContent, createVhdx, createVhdxWriter, inspectDisk, openDisk, parentsAmong } from '../../disk/index.ts';
 import { nonZeroStretches } from '../../support/bytes.ts';
@@ -17,8 +20,8 @@ const GRAIN = 64 << 10;
 const SECTOR = 512;
 
 /**
- * Makes `target` (must not exist) a dynamic VHDX with the content of `source`; durable when it returns. A dynamic VHDX stays as
- * it is, byte for byte, but with its log replayed.
+ * Makes `target` (must not exist) a dynamic VHDX with the content of `source`; durable when it returns. A dynamic VHDX
+ * stays as it is, byte for byte, but with its log replayed.
  * @returns warnings
  * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_FULL; `target` is not there then
  */

@@ -1,4 +1,7 @@
-/** What disks that are copied into a host will take there: from their allocation first, from their content where that may not fit. */
+/**
+ * What disks that are copied into a host will take there: from their allocation first, from their content where that
+ * may not fit.
+ */
 import { stat } from 'node:fs/promises';
 import type { BlockDevice } from '../../disk/device.ts';
 import { inspectDisk, openDisk, parentsAmong } from '../../disk/index.ts';

@@ -1,6 +1,7 @@
 /**
  * Where things lie in the folder of a simulated host: as Hyper-V lays them out, plus two databases and a folder for VMs
- * that are being built. Paths kept in the state are relative to the folder and have forward slashes, so that it can move.
+ * that are being built. Paths kept in the state are relative to the folder and have forward slashes, so that it can
+ * move.
  */
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -21,8 +22,8 @@ const FORBIDDEN = /[<>:"/\\|?*\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const LONGEST_STEM = 120;
 
 /**
- * File name stem for a VM of any name: safe on Windows and Linux, never empty, never hidden, at most 120 bytes. Different VMs may
- * get the same stem; see {@link uniqueDiskName}.
+ * File name stem for a VM of any name: safe on Windows and Linux, never empty, never hidden, at most 120 bytes.
+ * Different VMs may get the same stem; see {@link uniqueDiskName}.
  */
 export function safeStem(vmName: string): string {
   let stem = '';

@@ -17,7 +17,9 @@ interface Candidate extends LayerRow {
   position: number;
 }
 
-/** Merges every layer whose checkpoint has ended, except those a fault holds up. Errors are kept for the merge state. */
+/**
+ * Merges every layer whose checkpoint has ended, except those a fault holds up. Errors are kept for the merge state.
+ */
 export async function mergePending(ctx: HostContext): Promise<void> {
   const candidates = ctx.state.all<Candidate>(
     'SELECT layers.*, disks.vm_id, disks.position FROM layers JOIN disks ON disks.key = layers.disk_key WHERE merging = 1 ORDER BY layers.id DESC',

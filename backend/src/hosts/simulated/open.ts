@@ -94,8 +94,8 @@ export async function openSimulatedHost(directory: string, options: OpenOptions 
 }
 
 /**
- * On a full volume the dead give their room back first. Where that is not enough, one connection for both sees to it that what is
- * there can be looked at.
+ * On a full volume the dead give their room back first. Where that is not enough, one connection for both sees to it
+ * that what is there can be looked at.
  */
 async function openState(root: string, file: string, lock: HostLock): Promise<Pick<HostContext, 'state' | 'view'>> {
   try {

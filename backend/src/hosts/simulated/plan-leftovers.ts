@@ -1,6 +1,6 @@
 /**
- * VMs that were being built by somebody who died. A planner holds an exclusive SQLite transaction on a file in the folder of
- * its plan for as long as it lives: who can get it, has the proof that the planner is dead.
+ * VMs that were being built by somebody who died. A planner holds an exclusive SQLite transaction on a file in the
+ * folder of its plan for as long as it lives: who can get it, has the proof that the planner is dead.
  */
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -30,7 +30,8 @@ export async function discardDeadPlans(ctx: HostContext): Promise<void> {
 }
 
 /**
- * Removes the files of the dead without a word in the state: on a full volume that makes the room for it. Under the lock.
+ * Removes the files of the dead without a word in the state: on a full volume that makes the room for it. Under the
+ * lock.
  * @param known ids of plans
  * @returns ids of the dead plans
  */

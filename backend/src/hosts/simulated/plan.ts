@@ -1,9 +1,10 @@
 /**
- * VMs that are being built (planned) and then made visible all at once (realised). Until the one commit that does it, the
- * old VM of the same id is whole, files included; after it, the new one is. A crash at any point leaves one of the two.
+ * VMs that are being built (planned) and then made visible all at once (realised). Until the one commit that does it,
+ * the old VM of the same id is whole, files included; after it, the new one is. A crash at any point leaves one of the
+ * two.
  *
- * Identity of the disks: a VM that keeps its id keeps its disks' ids; with a new id, every disk gets a new one, and so does a
- * disk whose id another VM on the host has already. Change tracking always starts anew.
+ * Identity of the disks: a VM that keeps its id keeps its disks' ids; with a new id, every disk gets a new one, and so
+ * does a disk whose id another VM on the host has already. Change tracking always starts anew.
  */
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
@@ -110,7 +111,9 @@ class SimulatedPlan implements PlannedVm {
     return this.#staging.path(`${index}.vhdx`);
   }
 
-  /** @throws VM_EXISTS, VM_RUNNING, and what is wrong with a disk file (FILE_NOT_FOUND, DISK_CORRUPT); the plan stays */
+  /**
+   * @throws VM_EXISTS, VM_RUNNING, and what is wrong with a disk file (FILE_NOT_FOUND, DISK_CORRUPT); the plan stays
+   */
   async realise(): Promise<VmDescription> {
     await locked(this.#ctx, () => this.#realise());
     this.#staging.release();

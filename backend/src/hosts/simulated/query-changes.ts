@@ -17,7 +17,8 @@ const ADVICE = 'Take a full backup of this disk.';
 
 /**
  * @param since RCT id that was sealed at an earlier checkpoint of the same disk
- * @throws CHECKPOINT_NOT_FOUND, VM_DISK_NOT_FOUND, TRACKING_LOST, TRACKING_ID_INVALID, TRACKING_CHANGED_OFFLINE, TRACKING_INCONSISTENT
+ * @throws CHECKPOINT_NOT_FOUND, VM_DISK_NOT_FOUND, TRACKING_LOST, TRACKING_ID_INVALID, TRACKING_CHANGED_OFFLINE,
+ *   TRACKING_INCONSISTENT
  */
 export async function* queryChanges(
   ctx: HostContext,

@@ -30,7 +30,9 @@ export function* randomWrites(
   }
 }
 
-/** xoshiro128** (Blackman and Vigna 2018), state filled by a Weyl sequence through a mixing function. 32-bit numbers. */
+/**
+ * xoshiro128** (Blackman and Vigna 2018), state filled by a Weyl sequence through a mixing function. 32-bit numbers.
+ */
 function generator(seed: number): () => number {
   let weyl = Math.trunc(seed % 2 ** 32) ^ Math.trunc(seed / 2 ** 32);
   const mix = (): number => {

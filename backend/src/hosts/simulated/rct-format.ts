@@ -1,5 +1,6 @@
 /**
- * Bytes of an RCT journal (`<disk>.vhdx.rct`): a header, then records that are only ever appended. All numbers little-endian.
+ * Bytes of an RCT journal (`<disk>.vhdx.rct`): a header, then records that are only ever appended. All numbers
+ * little-endian.
  *
  *   header, 80 bytes: magic "HVBRCT01" · u32 granularity · u32 0 · tracker GUID · disk id GUID · u64 disk size ·
  *                     u64 generation · u64 intact length · u32 0 · u32 CRC-32 of the 76 bytes before

@@ -1,7 +1,8 @@
 /**
- * The RCT journal of one disk: which granules changed in which epoch. A range is durable here before its data is written,
- * so a record cut short by a crash belongs to data that was never written and is ignored. Everything the caller knew to
- * be durable is checked against what is readable: less means the journal is damaged, and there is no answer from it.
+ * The RCT journal of one disk: which granules changed in which epoch. A range is durable here before its data is
+ * written, so a record cut short by a crash belongs to data that was never written and is ignored. Everything the
+ * caller knew to be durable is checked against what is readable: less means the journal is damaged, and there is no
+ * answer from it.
  */
 import { readFile } from 'node:fs/promises';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';

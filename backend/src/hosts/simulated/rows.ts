@@ -1,4 +1,7 @@
-/** Typed access to the rows of the state. Functions read through any connection; writing is up to the holder of the lock. */
+/**
+ * Typed access to the rows of the state. Functions read through any connection; writing is up to the holder of the
+ * lock.
+ */
 
 import type { Consistency, VmDescription } from '../../schema/vm.ts';
 import { HvError } from '../../support/errors.ts';

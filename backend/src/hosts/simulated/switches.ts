@@ -1,4 +1,7 @@
-/** Virtual switches of a simulated host: one that every host has, those that were added, and those that its VMs are connected to. */
+/**
+ * Virtual switches of a simulated host: one that every host has, those that were added, and those that its VMs are
+ * connected to.
+ */
 import type { HostSwitch } from '../switches.ts';
 import { vmDefinitions } from './rows.ts';
 import type { State } from './state.ts';

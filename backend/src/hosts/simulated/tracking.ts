@@ -1,7 +1,7 @@
 /**
  * Change tracking of a disk: started at the first recovery checkpoint (as Hyper-V does), sealed at every one, and ended
- * for good as soon as the files show that it cannot be complete. What the state remembers is only ever compared with the
- * files, never believed.
+ * for good as soon as the files show that it cannot be complete. What the state remembers is only ever compared with
+ * the files, never believed.
  */
 import type { ErrorCode } from '../../support/error-codes.ts';
 import { isHvError } from '../../support/errors.ts';
@@ -153,8 +153,8 @@ export async function compactWhenLarge(ctx: HostContext, disk: DiskRow): Promise
 }
 
 /**
- * The oldest seal that somebody may still ask from: of a reference point, of a checkpoint, or of the newest freeze, which a
- * backup that died before converting may come back with.
+ * The oldest seal that somebody may still ask from: of a reference point, of a checkpoint, or of the newest freeze,
+ * which a backup that died before converting may come back with.
  */
 function oldestNeeded(state: State, disk: DiskRow, lastSeal: number): number {
   const ids = [

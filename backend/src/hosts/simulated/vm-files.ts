@@ -1,6 +1,7 @@
 /**
- * The content of a VM's configuration files; nothing else in this host knows it. `.vmcx` and `.vmrs` are Hyper-V's binary
- * format 4.0 (docs/vmcx.md). `.vmgs` (firmware variables, TPM state) is a placeholder. The same VM gives the same bytes.
+ * The content of a VM's configuration files; nothing else in this host knows it. `.vmcx` and `.vmrs` are Hyper-V's
+ * binary format 4.0 (docs/vmcx.md). `.vmgs` (firmware variables, TPM state) is a placeholder. The same VM gives the
+ * same bytes.
  */
 import type { VmDescription } from '../../schema/vm.ts';
 import {
@@ -20,8 +21,8 @@ const VMGS = 'HyperVBackup simulated VMGS 1\n';
 const VMGS_SIZE = 4096;
 
 /**
- * The files of a VM by kind: generation 2 has a `.vmgs` too. The running state, ids and sizes of disks and the boot order of
- * generation 2 are in none of them, and memory is rounded up to MiB.
+ * The files of a VM by kind: generation 2 has a `.vmgs` too. The running state, ids and sizes of disks and the boot
+ * order of generation 2 are in none of them, and memory is rounded up to MiB.
  * @throws CONFIGURATION_UNSUPPORTED when a value is too long to be written
  */
 export function encodeConfiguration(vm: VmDescription): Map<ConfigurationKind, Uint8Array> {

@@ -1,6 +1,6 @@
 /**
- * Backing up several VMs in one call, some of them at once. Each has its own handles on host and repository; worker threads,
- * memory and rate are shared, so that the call as a whole uses what one backup would.
+ * Backing up several VMs in one call, some of them at once. Each has its own handles on host and repository; worker
+ * threads, memory and rate are shared, so that the call as a whole uses what one backup would.
  */
 import type { Host } from '../../hosts/port.ts';
 import type { Repository } from '../../repository/port/repository.ts';
@@ -75,7 +75,8 @@ async function findJobs(host: Host, selectors: readonly string[]): Promise<Job[]
 }
 
 /**
- * Runs the jobs, `width` at once, begun in order; never two of one VM at the same time. After a cancellation none is begun.
+ * Runs the jobs, `width` at once, begun in order; never two of one VM at the same time. After a cancellation none is
+ * begun.
  * @param run gets the number of the lane it runs in, below `width`
  * @returns results in the order of the jobs, without those that were not begun
  */

@@ -119,8 +119,8 @@ class Backup {
   }
 
   /**
-   * Steps 4 to 6. Packs that turn out to be gone or unreadable when all has been read cost a second reading, not the backup: what was
-   * in them is known to be damaged then, and stored anew.
+   * Steps 4 to 6. Packs that turn out to be gone or unreadable when all has been read cost a second reading, not the
+   * backup: what was in them is known to be damaged then, and stored anew.
    */
   async #store(job: JobStarted, checkpoint: RecoveryCheckpoint): Promise<StoredPoint> {
     const bases = await this.#bases(job.pointId);

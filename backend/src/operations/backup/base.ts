@@ -176,9 +176,9 @@ function missingReason(body: ManifestBody, disk: CheckpointDisk): string {
 }
 
 /**
- * The one place that decides which id to ask with (HYPERV-REFERENCE §1): always the frozen disk's, sealed at the freeze. Where
- * the reference point carries another one, that was sealed later, and what the guest wrote in between would be lost; so
- * the host either answers for the frozen id or the disk is read in full.
+ * The one place that decides which id to ask with (HYPERV-REFERENCE §1): always the frozen disk's, sealed at the
+ * freeze. Where the reference point carries another one, that was sealed later, and what the guest wrote in between
+ * would be lost; so the host either answers for the frozen id or the disk is read in full.
  */
 function trackingId(candidate: BaseCandidate, base: ManifestDisk): string | null {
   const entry = candidate.chain?.disks.find((disk) => disk.diskId === base.id);

@@ -64,8 +64,9 @@ export function chainRecord(point: OrderedPoint, body: ManifestBody, reference: 
 
 /**
  * Removes the reference points that earlier backups of this VM to this repository left, all but `keep`, then their
- * records where the storage lets us. Others' reference points are never touched, nor is one whose record cannot be read. In a repository
- * without encryption anybody could have written the record: there only what this machine noted is removed.
+ * records where the storage lets us. Others' reference points are never touched, nor is one whose record cannot be
+ * read. In a repository without encryption anybody could have written the record: there only what this machine noted is
+ * removed.
  * @returns sentences for the result's warnings
  */
 export async function retireReferencePoints(

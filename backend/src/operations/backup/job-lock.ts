@@ -71,7 +71,8 @@ function machineName(): string {
 }
 
 /**
- * Whether the process of a journalled job is proven dead, which only its own machine can do. Older software did not say enough.
+ * Whether the process of a journalled job is proven dead, which only its own machine can do. Older software did not say
+ * enough.
  * @param heldPath lock that the caller holds: on the same machine, since the same start, no other process or job does
  */
 export function isOwnerDead({ process: began, hardware, lockPath }: JobStarted['owner'], heldPath: string): boolean {

@@ -1,6 +1,7 @@
 /**
- * The crash journal (DESIGN §5, step 1): what a backup is about to do to a VM, recorded in the repository before it does
- * it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint, ended.
+ * The crash journal (DESIGN §5, step 1): what a backup is about to do to a VM, recorded in the repository before it
+ * does it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint,
+ * ended.
  */
 import type { RecordStore } from '../../repository/port/repository.ts';
 import { JobCheckpoint, JobStarted } from '../../schema/manifest.ts';
@@ -40,8 +41,8 @@ export async function recordEnd(records: RecordStore, job: { vmId: string; jobId
 }
 
 /**
- * Jobs of a VM that were started and never ended, oldest first. What they are whose record cannot be read nobody knows: nothing
- * is done about them, and `problems` tells.
+ * Jobs of a VM that were started and never ended, oldest first. What they are whose record cannot be read nobody knows:
+ * nothing is done about them, and `problems` tells.
  */
 export async function openJobs(records: RecordStore, vmId: string, problems?: Problems): Promise<OpenJob[]> {
   const paths = await listRecords(records, `jobs/${vmId}/`, problems);

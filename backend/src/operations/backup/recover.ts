@@ -47,7 +47,8 @@ export async function cleanUpAfterCrash(
       warnings.push(await finishJob(repository, host, job));
     } catch (error) {
       if (isHvError(error, ...UNREADABLE)) {
-        // Whether its restore point is complete decides what becomes of its checkpoint: without knowing, nothing is done.
+        // Whether its restore point is complete decides what becomes of its checkpoint: without knowing, nothing is
+        // done.
         warnings.push(
           `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted, and it cannot be told how far it came ` +
             `(${error.code}: ${error.message}). What it left on the host stays there; the next backup tries again.`,
@@ -69,8 +70,8 @@ export async function cleanUpAfterCrash(
 const FORGOTTEN_MS = 2 * 24 * 3600 * 1000;
 
 /**
- * Whether a job whose process cannot be proven dead is over all the same: it is older than any session that is not renewed, and its process
- * has no session. So what a machine leaves that never comes back is not left for ever.
+ * Whether a job whose process cannot be proven dead is over all the same: it is older than any session that is not
+ * renewed, and its process has no session. So what a machine leaves that never comes back is not left for ever.
  */
 async function isForgotten(repository: Repository, { startedAt, owner }: JobStarted): Promise<boolean> {
   const age = repository.clock().believed - Date.parse(startedAt);
@@ -109,7 +110,10 @@ async function finishJob(repository: Repository, host: Host, job: OpenJob): Prom
   return `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted: ${done}.`;
 }
 
-/** A checkpoint that was made while the job ran and bears no name of ours may be another product's: it is named, not touched. */
+/**
+ * A checkpoint that was made while the job ran and bears no name of ours may be another product's: it is named, not
+ * touched.
+ */
 async function nothingLeft(host: Host, { started, checkpointId }: OpenJob): Promise<string> {
   const nothing = 'it left nothing on the host';
   if (checkpointId !== null) return nothing;
@@ -124,7 +128,10 @@ async function nothingLeft(host: Host, { started, checkpointId }: OpenJob): Prom
 
 const OUR_LABEL = 'HyperVBackup ';
 
-/** The second try to make the reference point. A checkpoint that cannot become one must not stay for ever: it would only grow. */
+/**
+ * The second try to make the reference point. A checkpoint that cannot become one must not stay for ever: it would only
+ * grow.
+ */
 async function convertOrRemove(
   repository: Repository,
   host: Host,
@@ -150,8 +157,8 @@ async function convertOrRemove(
 }
 
 /**
- * Ours by recorded id or by label, and never one without our kind of label or that was there before the job: whoever can write to a
- * repository can write any id, and any label, into its journal.
+ * Ours by recorded id or by label, and never one without our kind of label or that was there before the job: whoever
+ * can write to a repository can write any id, and any label, into its journal.
  */
 async function findCheckpoint(host: Host, job: OpenJob): Promise<RecoveryCheckpoint | null> {
   const before = new Set(job.started.checkpointsBefore);

@@ -1,6 +1,7 @@
 /**
- * Which reference points of a host this machine has made. Records in the repository say so too, but whoever can write to a repository
- * without encryption can name any reference point of the host there, another product's as well: only what is noted here is removed.
+ * Which reference points of a host this machine has made. Records in the repository say so too, but whoever can write
+ * to a repository without encryption can name any reference point of the host there, another product's as well: only
+ * what is noted here is removed.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,7 +73,8 @@ export class ReferenceNotes {
       makeFolderSync(folder, 0o700);
       await writeFileDurably(join(folder, pointId), JSON.stringify({ vmId: this.#vmId, ...note } satisfies Note));
     } catch {
-      // A backup does not fail for it: the reference point is then left on the host, and the backup that would remove it warns.
+      // A backup does not fail for it: the reference point is then left on the host, and the backup that would remove
+      // it warns.
     }
   }
 

@@ -40,7 +40,9 @@ export interface StoredPoint {
   metadataBytes: number;
 }
 
-/** Stores every disk and configuration file and publishes the manifest. After it returns the restore point is durable. */
+/**
+ * Stores every disk and configuration file and publishes the manifest. After it returns the restore point is durable.
+ */
 export async function storePoint(options: StorePointOptions): Promise<StoredPoint> {
   const { repository, checkpoint, job, params, context } = options;
   checkExclusions(options);

@@ -1,4 +1,6 @@
-/** What changed between two contents of one repository, to the page: blocks that differ are read from both and compared. */
+/**
+ * What changed between two contents of one repository, to the page: blocks that differ are read from both and compared.
+ */
 import type { ContentReader, ContentRef, Repository } from '../../repository/port/repository.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Copying one content between repositories whose block sizes and keys may differ: whole, or what differs from a content that
- * both have. Every block read is checked against its id on the way.
+ * Copying one content between repositories whose block sizes and keys may differ: whole, or what differs from a content
+ * that both have. Every block read is checked against its id on the way.
  */
 import type {
   ContentReader,

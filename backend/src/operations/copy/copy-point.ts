@@ -1,4 +1,6 @@
-/** Copies one restore point: its contents through a write session of the target, then its manifest under the same id. */
+/**
+ * Copies one restore point: its contents through a write session of the target, then its manifest under the same id.
+ */
 import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
 import type { Compression } from '../../schema/backup.ts';
 import type { ManifestBody, ManifestDisk, ManifestFile } from '../../schema/manifest.ts';

@@ -1,6 +1,6 @@
 /**
- * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each over
- * the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
+ * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each
+ * over the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
  */
 import { byOrder } from '../../repository/points/point-order.ts';
 import type { Damage, Repository, Tombstone } from '../../repository/port/repository.ts';
@@ -29,8 +29,8 @@ const FATAL = [
 ] as const;
 
 /**
- * @throws USAGE when both are the same repository, POINT_NOT_FOUND, VM_NOT_FOUND, DISK_FULL, CANCELLED, …: what was copied
- *   before stays. A restore point that cannot be read does not stop the others.
+ * @throws USAGE when both are the same repository, POINT_NOT_FOUND, VM_NOT_FOUND, DISK_FULL, CANCELLED, …: what was
+ *   copied before stays. A restore point that cannot be read does not stop the others.
  */
 export async function copyPoints(params: CopyPointsParams, context: OperationContext): Promise<CopyPointsResult> {
   const clock = performance.now();
@@ -201,7 +201,9 @@ class SharedPoints {
     return this.#ill;
   }
 
-  /** @returns what both have of the VM, and what the point can be built on: the one before it first, younger ones last */
+  /**
+   * @returns what both have of the VM, and what the point can be built on: the one before it first, younger ones last
+   */
   async of({ manifest }: Point): Promise<{ known: CopiedPoint[]; bases: CopiedPoint[]; problem: Damage | undefined }> {
     const known = this.#groups.get(manifest.group) ?? (await this.#load(manifest.group));
     const older = known.filter(({ source }) => byOrder(source.manifest, manifest) <= 0).reverse();

@@ -1,6 +1,7 @@
 /**
- * `repair --from`: what a repository has lost is read from another one that has it. Restore points that both have are compared by what
- * they hold, so the other may have other block sizes and keys; it may as well be a copy of the folder itself.
+ * `repair --from`: what a repository has lost is read from another one that has it. Restore points that both have are
+ * compared by what they hold, so the other may have other block sizes and keys; it may as well be a copy of the folder
+ * itself.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * Heals a restore point that two repositories have: what the one has lost of its contents is read from the other and stored again, under
- * the same ids. Contents are compared by what they hold, so block sizes and keys of the two may differ.
+ * Heals a restore point that two repositories have: what the one has lost of its contents is read from the other and
+ * stored again, under the same ids. Contents are compared by what they hold, so block sizes and keys of the two may
+ * differ.
  */
 import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
@@ -69,7 +70,10 @@ async function lossesOf(to: Repository, { source, target }: CopiedPoint): Promis
   });
 }
 
-/** What is lost alone where its block map can be read; else all of it is handed in again, and what is there is not stored twice. */
+/**
+ * What is lost alone where its block map can be read; else all of it is handed in again, and what is there is not
+ * stored twice.
+ */
 async function healContent(copier: PointCopier, session: WriteSession, loss: Loss): Promise<HealedPoint> {
   if (!loss.isPart)
     try {
@@ -123,7 +127,10 @@ async function healRanges({ from, to, context }: PointCopier, session: WriteSess
   }
 }
 
-/** Equal contents have equal references (docs/format.md §4): anything else is another content under the id of this restore point. */
+/**
+ * Equal contents have equal references (docs/format.md §4): anything else is another content under the id of this
+ * restore point.
+ */
 function requireSame(found: ContentRef, wanted: ContentRef): void {
   if (found.root === wanted.root && found.size === wanted.size) return;
   throw new HvError('REPOSITORY_DAMAGED', 'The restore points of this id do not hold the same in both repositories', {

@@ -5,7 +5,9 @@ import { throwIfCancelled } from '../../support/errors.ts';
 import type { ChangeStep } from './change-steps.ts';
 import { type ReadingOptions, readRuns } from './disk-reading.ts';
 
-/** @returns a function that tells the bytes read from the device so far; all that will be, once the writer has finished */
+/**
+ * @returns a function that tells the bytes read from the device so far; all that will be, once the writer has finished
+ */
 export async function readChanges(
   device: BlockDevice,
   steps: Iterable<ChangeStep>,

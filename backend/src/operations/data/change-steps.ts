@@ -1,4 +1,7 @@
-/** Changed ranges of a disk as what a backup does about them: blocks that changed whole, and blocks that changed in part. */
+/**
+ * Changed ranges of a disk as what a backup does about them: blocks that changed whole, and blocks that changed in
+ * part.
+ */
 import type { BlockPatch } from '../../repository/port/repository.ts';
 import type { BlockRun } from './block-runs.ts';
 
@@ -7,7 +10,9 @@ export type ChangeStep = { run: BlockRun } | { patches: BlockPatch[] };
 
 /** Patches of one step: many, so that they are read side by side, but not all. */
 const MAX_PATCHES = 512;
-/** From so many bytes on, blocks that changed whole are a run: parts of it that the disk knows to be zero are not read. */
+/**
+ * From so many bytes on, blocks that changed whole are a run: parts of it that the disk knows to be zero are not read.
+ */
 const MIN_RUN_BYTES = 4 * 1024 * 1024;
 
 interface Range {

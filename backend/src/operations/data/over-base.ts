@@ -1,6 +1,6 @@
 /**
- * A disk of which the host gave only what changed (a differential export). Blocks that changed in part may be asked for whole: the rest of them
- * is as the base has it.
+ * A disk of which the host gave only what changed (a differential export). Blocks that changed in part may be asked for
+ * whole: the rest of them is as the base has it.
  */
 import type { BlockDevice, Extent } from '../../disk/device.ts';
 import { covers, nextRange } from '../../disk/index.ts';

@@ -50,7 +50,10 @@ export async function writeDisk(
   return writtenBytes;
 }
 
-/** Writes under way, oldest first. Their memory is free for reuse when they are over, so a failure is told after the others. */
+/**
+ * Writes under way, oldest first. Their memory is free for reuse when they are over, so a failure is told after the
+ * others.
+ */
 class Writes {
   readonly #most: number;
   readonly #pending: Promise<void>[] = [];

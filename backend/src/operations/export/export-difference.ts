@@ -17,8 +17,8 @@ import type { Point } from '../points/point.ts';
 const CHUNK = 4 * 1024 * 1024;
 
 /**
- * The DataWriteGuid of every image we export of this content: derived from it, so that a child exported another day, or by
- * another machine, names its parent rightly, and a parent that was changed since does not fit any more.
+ * The DataWriteGuid of every image we export of this content: derived from it, so that a child exported another day, or
+ * by another machine, names its parent rightly, and a parent that was changed since does not fit any more.
  */
 export function imageIdentity(content: ContentRef): string {
   const digest = createHash('sha256').update(`HyperVBackup image ${content.size} ${content.root}`).digest('hex');
@@ -114,7 +114,9 @@ async function copyDifference(
   }
 }
 
-/** Reads a part; where holes are allowed, block by block around them, as zeros: the parent's data must not show through. */
+/**
+ * Reads a part; where holes are allowed, block by block around them, as zeros: the parent's data must not show through.
+ */
 async function readOver(
   reader: ContentReader,
   blockSize: number,

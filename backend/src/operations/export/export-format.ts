@@ -57,7 +57,9 @@ export function formatWarnings(point: Point, disk: ManifestDisk, wanted: Wanted)
   return warnings;
 }
 
-/** @throws NOT_SUPPORTED for a disk that the format cannot hold, FILE_EXISTS, FILE_TOO_LARGE, DISK_FULL, ACCESS_DENIED */
+/**
+ * @throws NOT_SUPPORTED for a disk that the format cannot hold, FILE_EXISTS, FILE_TOO_LARGE, DISK_FULL, ACCESS_DENIED
+ */
 export async function openWriter(path: string, wanted: Wanted, point: Point, disk: ManifestDisk): Promise<ImageWriter> {
   const hardware = hardwareOf(point, disk);
   switch (wanted.format) {

@@ -28,8 +28,8 @@ export async function diskInfo(params: DiskInfoParams, _context: OperationContex
 }
 
 /**
- * Lists everything that is wrong with the structure of an image, and with the parents that a differencing one needs. Content
- * is not compared with anything.
+ * Lists everything that is wrong with the structure of an image, and with the parents that a differencing one needs.
+ * Content is not compared with anything.
  */
 export async function diskCheck(params: DiskCheckParams, _context: OperationContext): Promise<DiskCheckResult> {
   const file = resolve(params.file);

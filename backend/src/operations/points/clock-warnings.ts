@@ -1,6 +1,7 @@
 /**
- * Whether this machine's clock can be believed: held against the dates of restore points, what it said before, and the clock of the
- * storage. None of these is sure to be right, so what differs is reported and decides nothing (docs/retention.md).
+ * Whether this machine's clock can be believed: held against the dates of restore points, what it said before, and the
+ * clock of the storage. None of these is sure to be right, so what differs is reported and decides nothing
+ * (docs/retention.md).
  */
 import type { ClockFacts, Repository } from '../../repository/port/repository.ts';
 import { CLOCKS_DIFFER, formatDuration, formatMoment, isFuture, isOddMoment, LONG_PAUSE } from '../../support/clock.ts';
@@ -24,7 +25,8 @@ const told = new WeakMap<Repository, Set<string>>();
 /**
  * Sentences on what is odd, each once for a handle.
  * @param points those that the command has listed
- * @param scope `write`: a long time without any is worth a word too; `part`: a later page of a listing, so its points alone count
+ * @param scope `write`: a long time without any is worth a word too; `part`: a later page of a listing, so its points
+ *   alone count
  */
 export function clockWarnings(repository: Repository, points: readonly SeenPoint[], scope: ClockScope): string[] {
   const before = told.get(repository) ?? new Set();

@@ -19,8 +19,8 @@ export async function holdPoint(params: HoldPointParams, context: OperationConte
 }
 
 /**
- * Holds a restore point. Who removes looks for a hold after the tombstone is there, and here it is the other way round; so
- * one of the two sees the other.
+ * Holds a restore point. Who removes looks for a hold after the tombstone is there, and here it is the other way round;
+ * so one of the two sees the other.
  * @returns whether it was not held before
  * @throws POINT_NOT_FOUND when it is being removed
  */

@@ -68,8 +68,8 @@ export function knownPoint(manifest: ManifestEnvelope, warn: (warning: string) =
 const named = (path: string, message: string): string => (message.includes(path) ? message : `${path}: ${message}`);
 
 /**
- * Pages of restore points. The cursor is the highest id of the page before: names alone tell where a page begins, and where no clock was
- * wrong the order is that of the ids. Within a page they are in order.
+ * Pages of restore points. The cursor is the highest id of the page before: names alone tell where a page begins, and
+ * where no clock was wrong the order is that of the ids. Within a page they are in order.
  * @throws VM_NOT_FOUND when a VM is asked for that has none: a name that was mistyped is no VM without backups
  */
 export async function listPoints(params: ListPointsParams, context: OperationContext): Promise<ListPointsResult> {

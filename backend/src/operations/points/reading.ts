@@ -1,4 +1,7 @@
-/** Reading restore points so that nobody's removal takes anything away meanwhile, and saying so when one was removed all the same. */
+/**
+ * Reading restore points so that nobody's removal takes anything away meanwhile, and saying so when one was removed all
+ * the same.
+ */
 import type { ReaderPin, Repository, Tombstone } from '../../repository/port/repository.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';

@@ -1,6 +1,6 @@
 /**
- * Removing restore points. This machine notes what it is about to remove, so that a later prune of its own finishes a removal
- * that was cut short; tombstones of other machines alone delete nothing (docs/format.md §6).
+ * Removing restore points. This machine notes what it is about to remove, so that a later prune of its own finishes a
+ * removal that was cut short; tombstones of other machines alone delete nothing (docs/format.md §6).
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,7 +43,10 @@ export async function unpublish(repository: Repository, pointId: string, reason:
   rmSync(note, { force: true });
 }
 
-/** Full id of a restore point that is to go, listed or left over from a removal that was cut short. @throws POINT_NOT_FOUND, … */
+/**
+ * Full id of a restore point that is to go, listed or left over from a removal that was cut short.
+ * @throws POINT_NOT_FOUND, …
+ */
 export async function findToRemove(repository: Repository, selector: string): Promise<string> {
   try {
     return await repository.findPoint(selector);
@@ -54,7 +57,9 @@ export async function findToRemove(repository: Repository, selector: string): Pr
   }
 }
 
-/** Prunes after `removed` have gone from the list: when that fails, they are gone all the same, and the error says so. */
+/**
+ * Prunes after `removed` have gone from the list: when that fails, they are gone all the same, and the error says so.
+ */
 export async function pruneAfter(
   repository: Repository,
   removed: readonly string[],
@@ -129,7 +134,10 @@ async function pruneAndFinish(repository: Repository, options: PruneOptions): Pr
   return result;
 }
 
-/** Of a removal that had no room for its tombstone before the manifest was gone, and was killed then, only the note is left. */
+/**
+ * Of a removal that had no room for its tombstone before the manifest was gone, and was killed then, only the note is
+ * left.
+ */
 async function finishFirstDeleted(repository: Repository, mine: ReadonlySet<string>): Promise<void> {
   for (const point of mine) {
     if ((await repository.tombstone(point).catch(() => undefined)) !== null) continue;

@@ -1,4 +1,7 @@
-/** Check looks at structure, verify reads content, repair mends. Damage is the result, named down to VM, disk and offset. */
+/**
+ * Check looks at structure, verify reads content, repair mends. Damage is the result, named down to VM, disk and
+ * offset.
+ */
 import type { Damage, RepairResult, Repository } from '../../repository/port/repository.ts';
 import type {
   AffectedPoint,
@@ -57,7 +60,9 @@ export async function repairRepository(
   });
 }
 
-/** By itself first; what it lacks then, from the other; and by itself again, as what came may be all that was missing. */
+/**
+ * By itself first; what it lacks then, from the other; and by itself again, as what came may be all that was missing.
+ */
 async function repairWith(
   repository: Repository,
   params: RepairRepositoryParams,
@@ -125,7 +130,10 @@ export async function verifyRepository(
   });
 }
 
-/** What was removed before it could be pinned, or where it could not be, is nobody's loss: it is left out, and a warning says so. */
+/**
+ * What was removed before it could be pinned, or where it could not be, is nobody's loss: it is left out, and a warning
+ * says so.
+ */
 async function verifyPinned(
   repository: Repository,
   listed: readonly Point[],

@@ -21,8 +21,8 @@ import { withContent, withHost } from '../with.ts';
 import { unplugged } from './unplugged.ts';
 
 /**
- * @throws POINT_NOT_FOUND, VM_EXISTS, VM_RUNNING, SWITCH_NOT_FOUND, SWITCH_AMBIGUOUS, POINT_INCOMPLETE (asked for what it does not hold), DISK_FULL,
- *   REPOSITORY_DAMAGED, …: the host is as it was then
+ * @throws POINT_NOT_FOUND, VM_EXISTS, VM_RUNNING, SWITCH_NOT_FOUND, SWITCH_AMBIGUOUS, POINT_INCOMPLETE (asked for what
+ *   it does not hold), DISK_FULL, REPOSITORY_DAMAGED, …: the host is as it was then
  */
 export async function restorePoint(params: RestorePointParams, context: OperationContext): Promise<RestorePointResult> {
   const clock = performance.now();
@@ -129,7 +129,10 @@ async function restore(
   }
 }
 
-/** Before the first byte: a VM that is replaced stays until the new one is whole, so its disks make no room. @throws DISK_FULL */
+/**
+ * Before the first byte: a VM that is replaced stays until the new one is whole, so its disks make no room.
+ * @throws DISK_FULL
+ */
 async function requireDisksFit(
   repository: Repository,
   point: Point,
@@ -178,7 +181,10 @@ async function restoreDisk(
   }
 }
 
-/** The disks that were asked for, or all the restore point holds, by index. @throws VM_DISK_NOT_FOUND, POINT_INCOMPLETE */
+/**
+ * The disks that were asked for, or all the restore point holds, by index.
+ * @throws VM_DISK_NOT_FOUND, POINT_INCOMPLETE
+ */
 export function selectDisks({ manifest, body }: Point, indexes: readonly number[] | undefined): ManifestDisk[] {
   if (indexes === undefined) return body.disks.filter((disk) => disk.content !== null);
   const ascending = [...new Set(indexes)].sort((a, b) => a - b);

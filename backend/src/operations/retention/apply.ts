@@ -22,7 +22,9 @@ interface Candidate {
   point: Point;
 }
 
-/** @throws VM_NOT_FOUND, USAGE when every rule is 0, REPOSITORY_DAMAGED, REPOSITORY_DOUBTFUL: nothing was removed then */
+/**
+ * @throws VM_NOT_FOUND, USAGE when every rule is 0, REPOSITORY_DAMAGED, REPOSITORY_DOUBTFUL: nothing was removed then
+ */
 export async function pruneRepository(
   params: PruneRepositoryParams,
   context: OperationContext,

@@ -1,6 +1,6 @@
 /**
- * Which restore points of one VM a set of keep rules keeps (docs/retention.md). A pure function: time and time zone come in,
- * nothing is read and nothing removed.
+ * Which restore points of one VM a set of keep rules keeps (docs/retention.md). A pure function: time and time zone
+ * come in, nothing is read and nothing removed.
  */
 import { byOrder, type OrderedPoint } from '../../repository/points/point-order.ts';
 import { isFuture } from '../../support/clock.ts';
@@ -66,17 +66,19 @@ export const hasRules = (rules: KeepRules): boolean => Object.values(rules).some
 /**
  * Decides for all restore points of one VM.
  *
- * Newer and older go by the order of restore points, not by their dates: a clock that was wrong for a while changes neither.
+ * Newer and older go by the order of restore points, not by their dates: a clock that was wrong for a while changes
+ * neither.
  *
  * - Held points are kept and take no part: they use up no rule.
- * - Points dated in the future (by more than clocks may differ), or not at all, are kept and take no part: no rule prefers them.
+ * - Points dated in the future (by more than clocks may differ), or not at all, are kept and take no part: no rule
+ *   prefers them.
  * - The newest of all others is kept, whatever the rules.
  * - `last` N keeps the N newest. A rule of periods goes from the newest back and keeps the newest restore point of each
  *   period, until it has kept N. Periods without a restore point do not count.
  * - A point kept by several rules counts for each of them.
  *
- * So a clock that is behind removes nothing that the right one would keep, and one that is ahead takes a point dated in the future for
- * what it seems: it counts once, as any other does.
+ * So a clock that is behind removes nothing that the right one would keep, and one that is ahead takes a point dated in
+ * the future for what it seems: it counts once, as any other does.
  * @param options.now milliseconds since 1970
  * @returns oldest first
  */

@@ -1,6 +1,7 @@
 /**
- * Taking sessions for over that have not ended: their writers may only be asleep, and what they have announced may be published
- * at any time. So they are fenced, and what they announced is hidden, before anybody acts on it (docs/format.md §5, rule 6).
+ * Taking sessions for over that have not ended: their writers may only be asleep, and what they have announced may be
+ * published at any time. So they are fenced, and what they announced is hidden, before anybody acts on it
+ * (docs/format.md §5, rule 6).
  */
 import type { RepositoryCore } from '../core.ts';
 import type { Certainty } from '../doubt/certainty.ts';
@@ -9,8 +10,8 @@ import type { AnnouncedPoint } from '../sessions/session-document.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 
 /**
- * All sessions but `self`. Of those that are not alive nothing is published any more that is not listed now, or is hidden by a
- * tombstone: who lists the restore points after this sees all that will ever count.
+ * All sessions but `self`. Of those that are not alive nothing is published any more that is not listed now, or is
+ * hidden by a tombstone: who lists the restore points after this sees all that will ever count.
  */
 export async function listFenced(core: RepositoryCore, self: string): Promise<SessionState[]> {
   const states = (await core.sessions.list()).filter((state) => state.document.id !== self);
@@ -46,8 +47,9 @@ async function fenceAll(core: RepositoryCore, states: SessionState[]): Promise<S
 export const isWaitedFor = ({ alive, document }: SessionState): boolean => alive && document.kind !== 'read';
 
 /**
- * The tombstone is durable before the second look, and the writer looks for it after its manifest is: one of the two sees the
- * other. Only whoever wrote a tombstone takes it back: an older one may stand before a manifest that came too late.
+ * The tombstone is durable before the second look, and the writer looks for it after its manifest is: one of the two
+ * sees the other. Only whoever wrote a tombstone takes it back: an older one may stand before a manifest that came too
+ * late.
  */
 export async function hideLate(
   core: RepositoryCore,
@@ -61,7 +63,8 @@ export async function hideLate(
   const still = new Set(await notListed(core, hidden));
   const shown = hidden.filter((point) => !still.has(point));
   for (const point of shown) await core.tombstones.withdraw(point.id);
-  // Its writer may have seen the tombstone meanwhile and taken the manifest back: that it was there must stay explained.
+  // Its writer may have seen the tombstone meanwhile and taken the manifest back: that it was there must stay
+  // explained.
   for (const point of await notListed(core, shown))
     await core.tombstones.put(point, 'its backup was taken back', session);
 }

@@ -1,6 +1,6 @@
 /**
- * A session of kind `read`: it stores nothing, and what it names stays in the repository as long as it lives, whoever removes
- * the restore points meanwhile (docs/format.md §5, rule 11).
+ * A session of kind `read`: it stores nothing, and what it names stays in the repository as long as it lives, whoever
+ * removes the restore points meanwhile (docs/format.md §5, rule 11).
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -62,8 +62,9 @@ export class RepositoryReaderPin implements ReaderPin {
   }
 
   /**
-   * The order is what protects: the session durable, what it reads durable, and only then a look whether the restore points are
-   * still listed. Whoever removes one looks for pins after its tombstone is durable and its manifest is gone.
+   * The order is what protects: the session durable, what it reads durable, and only then a look whether the restore
+   * points are still listed. Whoever removes one looks for pins after its tombstone is durable and its manifest is
+   * gone.
    */
   async #register(): Promise<void> {
     try {

@@ -1,4 +1,7 @@
-/** What readers at work have pinned (docs/format.md §5, rule 11): prune keeps it, whether the restore points are listed or not. */
+/**
+ * What readers at work have pinned (docs/format.md §5, rule 11): prune keeps it, whether the restore points are listed
+ * or not.
+ */
 import { isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
 import type { RepositoryCore } from '../core.ts';

@@ -1,6 +1,6 @@
 /**
- * What the catalog says of manifests is held against a proof that lies beside it. In an encrypted repository it takes the id key to make one;
- * without, it finds accidents, and rows that were exchanged (docs/format.md §9).
+ * What the catalog says of manifests is held against a proof that lies beside it. In an encrypted repository it takes
+ * the id key to make one; without, it finds accidents, and rows that were exchanged (docs/format.md §9).
  */
 import { createHmac, hash } from 'node:crypto';
 import type { RepositoryKeys } from '../format/keys.ts';
@@ -38,7 +38,10 @@ export class RowProof {
     return proof === this.#of(`digest ${kind}`, path, json, key);
   }
 
-  /** Two hashes with two keys, as in HMAC, at half of its price here: a listing asks for 50,000. No part but the last can hold a line end. */
+  /**
+   * Two hashes with two keys, as in HMAC, at half of its price here: a listing asks for 50,000. No part but the last
+   * can hold a line end.
+   */
   #of(what: string, path: string, json: string, key: string | null = null): string {
     const inner = hash(
       'sha256',

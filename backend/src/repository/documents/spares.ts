@@ -1,6 +1,7 @@
 /**
- * Second copies of what a repository cannot do without: its configuration and its key objects (docs/format.md §2.5). One flipped bit in
- * one small file must not cost everything. A copy counts only where its original is missing or cannot be read.
+ * Second copies of what a repository cannot do without: its configuration and its key objects (docs/format.md §2.5).
+ * One flipped bit in one small file must not cost everything. A copy counts only where its original is missing or
+ * cannot be read.
  */
 import { isHvError, toHvError } from '../../support/errors.ts';
 import { parseConfig } from '../format/config.ts';

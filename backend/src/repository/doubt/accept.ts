@@ -5,7 +5,9 @@ import { pointIdOf } from '../points/manifests.ts';
 import type { StrayPoint } from '../port/repository.ts';
 import { Certainty } from './certainty.ts';
 
-/** @returns what that concerned: points that are gone without a tombstone, and those that are back after their removal */
+/**
+ * @returns what that concerned: points that are gone without a tombstone, and those that are back after their removal
+ */
 export async function acceptRemoved(core: RepositoryCore): Promise<StrayPoint[]> {
   const certainty = new Certainty(core, { goOn: true });
   await certainty.require();

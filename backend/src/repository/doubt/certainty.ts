@@ -1,6 +1,6 @@
 /**
- * Deleting needs certainty (docs/format.md §6): every listing that decides over it is held against something that does not come from
- * that listing, and what does not fit stops everything before anything is gone.
+ * Deleting needs certainty (docs/format.md §6): every listing that decides over it is held against something that does
+ * not come from that listing, and what does not fit stops everything before anything is gone.
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -71,7 +71,10 @@ export class Certainty {
     this.#note([{ kind: 'listing', path: `marks/${mark}`, message }]);
   }
 
-  /** Reads the configuration again. @throws REPOSITORY_DOUBTFUL, also when the person said to go on: it would be another repository */
+  /**
+   * Reads the configuration again.
+   * @throws REPOSITORY_DOUBTFUL, also when the person said to go on: it would be another repository
+   */
   async requireSameRepository(): Promise<void> {
     const { storage, config } = this.#core;
     const refuse = (message: string): never => {

@@ -1,9 +1,14 @@
-/** Names that resemble an object which is not there under its own: renamed, encrypted by somebody, cut, in another case. */
+/**
+ * Names that resemble an object which is not there under its own: renamed, encrypted by somebody, cut, in another case.
+ */
 import type { RepositoryCore } from '../core.ts';
 import type { Doubt } from '../port/doubt.ts';
 import { foreignNames } from '../storage/foreign-names.ts';
 
-/** What lies in these decides over deletion. Packs and indexes come and go, and one that is missing makes nothing else garbage. */
+/**
+ * What lies in these decides over deletion. Packs and indexes come and go, and one that is missing makes nothing else
+ * garbage.
+ */
 const DECIDING = ['', 'manifests/', 'ledger/', 'removed/', 'holds/', 'sessions/', 'marks/', 'keys/'];
 const POINT = /[0-7][0-9A-HJKMNP-TV-Z]{25}/i;
 

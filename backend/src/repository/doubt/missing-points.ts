@@ -1,6 +1,6 @@
 /**
- * Restore points that were published and are gone, though nobody has removed them: by the ledger, by what this machine remembers,
- * and by the newest chain record of each VM, which older software wrote as well.
+ * Restore points that were published and are gone, though nobody has removed them: by the ledger, by what this machine
+ * remembers, and by the newest chain record of each VM, which older software wrote as well.
  */
 import { isHvError } from '../../support/errors.ts';
 import { isUlid, ulidTime } from '../../support/ulid.ts';
@@ -15,7 +15,10 @@ export interface ExpectedPoint {
   by: 'ledger' | 'memory' | 'chain';
 }
 
-/** What was published, by the name of its manifest. To be asked before the manifests are listed: what comes meanwhile is younger. */
+/**
+ * What was published, by the name of its manifest. To be asked before the manifests are listed: what comes meanwhile is
+ * younger.
+ */
 export async function expectedPoints(core: RepositoryCore): Promise<Map<string, ExpectedPoint>> {
   const expected = new Map<string, ExpectedPoint>();
   for (const name of await core.ledger.names())

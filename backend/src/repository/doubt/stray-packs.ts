@@ -3,8 +3,8 @@ import type { RepositoryCore } from '../core.ts';
 import type { Doubt } from '../port/doubt.ts';
 
 /**
- * What a backup leaves that did not get to an end is explained by its session, and what is about to go by its mark. Anything else was
- * part of a restore point once: it is unknown what became of that.
+ * What a backup leaves that did not get to an end is explained by its session, and what is about to go by its mark.
+ * Anything else was part of a restore point once: it is unknown what became of that.
  */
 export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
   if ((await core.storage.list('packs/')).length === 0) return [];

@@ -1,6 +1,6 @@
 /**
- * The work on one record: compress, encrypt, decode, prove (docs/format.md §2.3). Plain functions on plain memory, called
- * by the codec worker threads and, for single records, by the main thread.
+ * The work on one record: compress, encrypt, decode, prove (docs/format.md §2.3). Plain functions on plain memory,
+ * called by the codec worker threads and, for single records, by the main thread.
  */
 import { zstdDecompressSync } from 'node:zlib';
 import { copyBytes } from '../../support/copy-bytes.ts';
@@ -125,7 +125,8 @@ function openRecord(record: RecordEntry, bytes: Buffer, context: RecordContext, 
 }
 
 /**
- * Writes a proven record anew for another pack, without compressing again. @param bytes header and body, as long as `out`
+ * Writes a proven record anew for another pack, without compressing again. @param bytes header and body, as long as
+ * `out`
  * @param sequence of the record in the pack of `to`
  */
 export function moveRecord(
@@ -188,7 +189,12 @@ export interface DecodedDelta {
   free(): void;
 }
 
-/** Decodes a delta record. @param bytes header and body. @param room see openRecord(). @returns a sentence when it is damaged */
+/**
+ * Decodes a delta record.
+ * @param bytes header and body.
+ * @param room see openRecord().
+ * @returns a sentence when it is damaged
+ */
 export function decodeDelta(
   record: RecordEntry,
   bytes: Buffer,

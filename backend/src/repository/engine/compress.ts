@@ -1,8 +1,8 @@
 /**
- * zstd in contexts that are kept. Node's one-shot call makes a stream object, a context and memory for the result each time,
- * which is a tenth of the work on a block of 256 KiB. So a thread keeps one stream for each setting and has its native
- * part compress into memory that is used again. That part is not documented: it is tried out before it is relied on, and
- * where it is not what it was, the one-shot call does the work.
+ * zstd in contexts that are kept. Node's one-shot call makes a stream object, a context and memory for the result each
+ * time, which is a tenth of the work on a block of 256 KiB. So a thread keeps one stream for each setting and has its
+ * native part compress into memory that is used again. That part is not documented: it is tried out before it is relied
+ * on, and where it is not what it was, the one-shot call does the work.
  */
 import { constants, createZstdCompress, type ZstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ZSTD, type ZstdSetting } from '../format/constants.ts';

@@ -1,4 +1,7 @@
-/** Reading zstd frames in a context that is kept, into memory that is there: see compress.ts for why and how far it is trusted. */
+/**
+ * Reading zstd frames in a context that is kept, into memory that is there: see compress.ts for why and how far it is
+ * trusted.
+ */
 import { constants, createZstdDecompress, type ZstdDecompress, zstdCompressSync } from 'node:zlib';
 import { knowsNativeZstd } from './kept-contexts.ts';
 import { claimedLength } from './zstd-frame.ts';
@@ -28,8 +31,8 @@ let kept: Kept | null | undefined;
 
 /**
  * Decompresses a frame to the beginning of `to`.
- * @returns bytes written; -1 when that could not be done this way, whether by damage or otherwise: Node's one-shot call has
- *   the last word. What `to` holds then is anything.
+ * @returns bytes written; -1 when that could not be done this way, whether by damage or otherwise: Node's one-shot call
+ *   has the last word. What `to` holds then is anything.
  */
 export function decompressInto(frame: Buffer, to: Buffer): number {
   const length = claimedLength(frame);
@@ -42,7 +45,10 @@ export function decompressInto(frame: Buffer, to: Buffer): number {
   return -1;
 }
 
-/** A context that has shown that it gives what was compressed, also after a frame that was cut short; null: there is none. */
+/**
+ * A context that has shown that it gives what was compressed, also after a frame that was cut short; null: there is
+ * none.
+ */
 function tried(): Kept | null {
   if (!knowsNativeZstd()) return null;
   try {

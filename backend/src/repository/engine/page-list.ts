@@ -3,13 +3,19 @@ import { type BinaryToTextEncoding, hash } from 'node:crypto';
 import { ID_LENGTH } from '../format/constants.ts';
 import { trimmedLength } from './zeros.ts';
 
-/** Brings a hash over as a string of 16 units of two bytes: a tenth of all the hashing is saved over hex digits or a Buffer. */
+/**
+ * Brings a hash over as a string of 16 units of two bytes: a tenth of all the hashing is saved over hex digits or a
+ * Buffer.
+ */
 const BYTES = 'ucs2' as BinaryToTextEncoding;
 
 /** The entry of a page of zeros. */
 const ZERO_ENTRY = '\0'.repeat(ID_LENGTH / 2);
 
-/** The entry of the page [start, end), two bytes a unit. Put together and written or compared at once, another tenth is saved. */
+/**
+ * The entry of the page [start, end), two bytes a unit. Put together and written or compared at once, another tenth is
+ * saved.
+ */
 function entryOf(bytes: Buffer, start: number, end: number): string {
   const length = trimmedLength(bytes, start, end);
   return length === 0 ? ZERO_ENTRY : hash('sha256', bytes.subarray(start, start + length), BYTES);

@@ -1,7 +1,8 @@
 /**
- * From the record of the block that was there before and the pages that changed to the new block's page list, id and delta
- * (docs/format.md §4). The writer lays a patch out in the slot's input as: the old record (of a whole one only header and page
- * list), a bitmap of the changed pages, then room for the delta's payload, with the changed pages, in order, at its end.
+ * From the record of the block that was there before and the pages that changed to the new block's page list, id and
+ * delta (docs/format.md §4). The writer lays a patch out in the slot's input as: the old record (of a whole one only
+ * header and page list), a bitmap of the changed pages, then room for the delta's payload, with the changed pages, in
+ * order, at its end.
  */
 import { type BlockScheme, bitmapLength, blockId, pagesOf } from '../format/block-scheme.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
@@ -23,7 +24,8 @@ export const deltaLimit = (pages: number): number => pages >> 1;
 
 /**
  * Computes list and id of a patched block, and the payload of its delta.
- * @returns a sentence when it takes the whole block instead: nothing is known to be wrong with what was read then, or it is
+ * @returns a sentence when it takes the whole block instead: nothing is known to be wrong with what was read then, or
+ *   it is
  */
 export function digestPatch(
   slot: Slot,

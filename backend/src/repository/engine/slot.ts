@@ -20,7 +20,10 @@ export const Meta = {
   kind: 5,
   /** Writing: where the plain block lies in `input`; of a delta its payload, see patch-slot.ts. */
   plain: 6,
-  /** Writing a block: bytes of it that may not be zero. Writing a delta: room for its payload, then the payload's length. */
+  /**
+   * Writing a block: bytes of it that may not be zero. Writing a delta: room for its payload, then the payload's
+   * length.
+   */
   plainLength: 7,
   /** Reading a delta: the base's record in `input`. Writing a delta: the record of the block that was there before. */
   baseOffset: 8,
@@ -76,7 +79,8 @@ export function createSlotMemory(number: number, scheme: BlockScheme, capacity: 
     number,
     blockSize: scheme.blockSize,
     capacity,
-    // Memory that is never touched costs nothing. Aligned, so that files can be read into it, and written from it, directly.
+    // Memory that is never touched costs nothing. Aligned, so that files can be read into it, and written from it,
+    // directly.
     input: alignedSharedMemory(2 * room),
     output: alignedSharedMemory(room),
     ids: new SharedArrayBuffer(entries * ID_LENGTH),

@@ -12,7 +12,9 @@ declare const __HVBACKUP_WORKER__: string | undefined;
 /** Threads that were started and that nobody has asked for yet. */
 const waiting: Worker[] = [];
 
-/** Starts codec worker threads that will be asked for soon: that takes a core, which has nothing else to do meanwhile. */
+/**
+ * Starts codec worker threads that will be asked for soon: that takes a core, which has nothing else to do meanwhile.
+ */
 export function prepareCodecWorkers(count: number): void {
   while (waiting.length < count) {
     const worker = start();

@@ -127,7 +127,8 @@ function decodeEntry(
   onlyProve = false,
 ): number | string {
   const meta = slot.meta.subarray(block * META_FIELDS, (block + 1) * META_FIELDS);
-  // What is only proven may share its room: there may be more of it than blocks have room, and the room stays in the processor's cache.
+  // What is only proven may share its room: there may be more of it than blocks have room, and the room stays in the
+  // processor's cache.
   const start = onlyProve ? 0 : block * slot.blockSize;
   if (meta[Meta.kind] === 0) return 'it is read otherwise';
   const found = recordAt(slot, meta[Meta.offset]!, meta[Meta.storedLength]!, meta[Meta.kind]!, idAt(slot, block));

@@ -1,6 +1,6 @@
 /**
- * Codec worker threads and the slots they share with this thread. Started when first needed; they never keep the process
- * alive while idle, and a worker that dies fails its tasks instead of leaving them waiting.
+ * Codec worker threads and the slots they share with this thread. Started when first needed; they never keep the
+ * process alive while idle, and a worker that dies fails its tasks instead of leaving them waiting.
  */
 import type { Worker } from 'node:worker_threads';
 import { HvError } from '../../support/errors.ts';

@@ -116,7 +116,9 @@ export function notWritable({ minWriterVersion }: RepositoryConfig, location: st
   );
 }
 
-/** SHA-256 of the JSON text of `fields` without white space, keys sorted; the `check` of what is JSON without a frame. */
+/**
+ * SHA-256 of the JSON text of `fields` without white space, keys sorted; the `check` of what is JSON without a frame.
+ */
 export function checkOf(fields: Record<string, unknown>): string {
   const sorted = Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
   return hash('sha256', JSON.stringify(sorted), 'hex');

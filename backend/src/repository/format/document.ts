@@ -53,7 +53,8 @@ export function renderDocument(
 
 /**
  * @param keys of an encrypted repository, else null
- * @throws REPOSITORY_DAMAGED also when it lies under a wrong name, in a wrong repository, or is not encrypted as that is
+ * @throws REPOSITORY_DAMAGED also when it lies under a wrong name, in a wrong repository, or is not encrypted as that
+ *   is
  */
 export function parseDocument(bytes: Buffer, name: string, repositoryId: string, keys: RepositoryKeys | null): unknown {
   const text = parseText(bytes, name, repositoryId, keys);

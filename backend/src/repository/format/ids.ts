@@ -1,4 +1,6 @@
-/** The forms ids take: 32 bytes on disk, 64 hex digits in references and messages, a 32-character string as a map key. */
+/**
+ * The forms ids take: 32 bytes on disk, 64 hex digits in references and messages, a 32-character string as a map key.
+ */
 import { randomBytes } from 'node:crypto';
 import { HvError } from '../../support/errors.ts';
 import { ID_LENGTH } from './constants.ts';

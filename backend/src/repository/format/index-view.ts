@@ -1,6 +1,6 @@
 /**
- * Index objects where they lie (docs/format.md §2.4): every byte is checked here, once, and records are told from the bytes. An
- * object and a few buffers for each of millions of records would cost more than all the rest of loading them.
+ * Index objects where they lie (docs/format.md §2.4): every byte is checked here, once, and records are told from the
+ * bytes. An object and a few buffers for each of millions of records would cost more than all the rest of loading them.
  */
 import { hash } from 'node:crypto';
 import { damaged } from '../errors.ts';
@@ -21,7 +21,9 @@ const PACK_AT = ID_LENGTH;
 const TAIL_AT = ID_LENGTH + 4;
 /** Of a pack: the number of its records. */
 const RECORDS_AT = 40;
-/** More entries than an object of 256 MiB can have; with an offset below 2^30 before it, a sort key is a whole number. */
+/**
+ * More entries than an object of 256 MiB can have; with an offset below 2^30 before it, a sort key is a whole number.
+ */
 const MAX_ENTRIES = 2 ** 23;
 
 /** What an index says of a pack besides its records. */
@@ -145,7 +147,10 @@ export class IndexView implements IndexRecords {
     this.packs.push({ id, length, sessionId: body.toString('hex', at + 24, at + RECORDS_AT), packClass });
   }
 
-  /** Every entry is possible and names a pack; counts those of each pack in #first, one place behind its own. @returns their kinds */
+  /**
+   * Every entry is possible and names a pack; counts those of each pack in #first, one place behind its own.
+   * @returns their kinds
+   */
   #requireEntries(entries: number): Uint8Array {
     const body = this.#body;
     const record = new RecordCursor(body);

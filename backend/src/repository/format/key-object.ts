@@ -1,4 +1,6 @@
-/** Key objects: the repository's keys, wrapped by a passphrase (docs/format.md §7). Parse/render and wrap/unwrap pairs. */
+/**
+ * Key objects: the repository's keys, wrapped by a passphrase (docs/format.md §7). Parse/render and wrap/unwrap pairs.
+ */
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { HvError } from '../../support/errors.ts';
@@ -105,7 +107,10 @@ function bytesOf(value: unknown, min: number, max: number, path: string): Buffer
   return bytes;
 }
 
-/** Makes a key object; it has been rendered, parsed and unwrapped again. @throws USAGE for a passphrase of nothing but white space */
+/**
+ * Makes a key object; it has been rendered, parsed and unwrapped again.
+ * @throws USAGE for a passphrase of nothing but white space
+ */
 export async function wrapKeys(
   wanted: WrappedKeys & { id: string; createdAt: string; label: string },
   config: RepositoryConfig,
@@ -133,7 +138,10 @@ export async function wrapKeys(
   return object;
 }
 
-/** @returns null when the passphrase is not this object's. @throws REPOSITORY_DAMAGED when it is, and the rest was altered */
+/**
+ * @returns null when the passphrase is not this object's.
+ * @throws REPOSITORY_DAMAGED when it is, and the rest was altered
+ */
 export async function unwrapKeys(
   object: KeyObject,
   config: RepositoryConfig,

@@ -32,7 +32,10 @@ export function deriveKey(keys: RepositoryKeys, salt: Uint8Array, purpose: KeyPu
   return Buffer.from(hkdfSync('sha256', secretKey(keys.encryptionKey), salt, `hvbackup ${purpose}`, KEY_LENGTH));
 }
 
-/** AES-256-GCM. A nonce must never be used twice with a key. @returns ciphertext and, behind it, TAG_LENGTH bytes of tag */
+/**
+ * AES-256-GCM. A nonce must never be used twice with a key.
+ * @returns ciphertext and, behind it, TAG_LENGTH bytes of tag
+ */
 export function seal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, authenticated: Uint8Array): Buffer {
   const cipher = createCipheriv('aes-256-gcm', secretKey(key), nonce, { authTagLength: TAG_LENGTH });
   cipher.setAAD(authenticated);

@@ -211,7 +211,10 @@ export function writeEntryTail(out: Buffer, at: number, entry: RecordEntry): voi
   out[at + 13] = entry.encoding;
 }
 
-/** What writeEntryTail() wrote, into `entry`. @param data bytes as DataView: many are read, and calls for each number take longer */
+/**
+ * What writeEntryTail() wrote, into `entry`.
+ * @param data bytes as DataView: many are read, and calls for each number take longer
+ */
 export function readTail(data: DataView, at: number, entry: RecordFields): void {
   entry.offset = data.getUint32(at, true);
   entry.rawLength = data.getUint32(at + 4, true);

@@ -1,6 +1,6 @@
 /**
- * Documents and indexes of an encrypted repository: head, salt, then one AES-GCM message, whose authenticated data is the
- * head (docs/format.md §7). Every object has a salt, so a key, of its own: no nonce can repeat.
+ * Documents and indexes of an encrypted repository: head, salt, then one AES-GCM message, whose authenticated data is
+ * the head (docs/format.md §7). Every object has a salt, so a key, of its own: no nonce can repeat.
  */
 import { randomBytes } from 'node:crypto';
 import { HvError } from '../../support/errors.ts';

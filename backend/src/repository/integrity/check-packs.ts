@@ -1,6 +1,7 @@
 /**
- * Check, first part: every index decodes, and every pack that one names is there and says the same (docs/format.md §2.3, §2.4). One
- * index after the other, so that memory does not grow with what is stored; of a pack that was seen 16 bytes are kept.
+ * Check, first part: every index decodes, and every pack that one names is there and says the same (docs/format.md
+ * §2.3, §2.4). One index after the other, so that memory does not grow with what is stored; of a pack that was seen 16
+ * bytes are kept.
  */
 import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -46,11 +47,13 @@ class PackCheck {
     });
     if (index === undefined) return;
     for (const old of index.supersedes) this.#superseded.add(old);
-    // One that is superseded by an index not seen yet is asked like any other: what is not there is looked for in the catalog then.
+    // One that is superseded by an index not seen yet is asked like any other: what is not there is looked for in the
+    // catalog then.
     if (this.#superseded.has(name.slice('indexes/'.length))) return;
     const unseen = index.packs.filter(({ id }) => !this.#seen.has(id));
     for (let from = 0; from < unseen.length; from += AT_ONCE) {
-      // Read side by side, judged one after the other: a pack takes four questions to a disk, and there may be hundreds of thousands.
+      // Read side by side, judged one after the other: a pack takes four questions to a disk, and there may be hundreds
+      // of thousands.
       const some = unseen.slice(from, from + AT_ONCE).map((pack) => ({ pack, tail: this.#startReading(pack) }));
       try {
         for (const { pack, tail } of some) {

@@ -1,7 +1,7 @@
 /**
- * Check, second part: what restore points reach is there. Block maps are walked first; the blocks they name are looked up afterwards
- * and all together, as prune does it, which takes a fraction of the time. What that finds nothing sound for is met again in a second
- * walk and looked at by itself: there is none in a repository in which nothing is damaged.
+ * Check, second part: what restore points reach is there. Block maps are walked first; the blocks they name are looked
+ * up afterwards and all together, as prune does it, which takes a fraction of the time. What that finds nothing sound
+ * for is met again in a second walk and looked at by itself: there is none in a repository in which nothing is damaged.
  */
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
@@ -32,7 +32,10 @@ export interface Listing {
 export interface Notes {
   /** Runs what has to do with a restore point: damage noted meanwhile is charged to it. */
   charge(manifest: string, action: () => Promise<void>): Promise<void>;
-  /** Runs one question, and notes what it throws. @param again it was asked before: what was noted then is not noted twice */
+  /**
+   * Runs one question, and notes what it throws.
+   * @param again it was asked before: what was noted then is not noted twice
+   */
   attempt(name: string, action: () => Promise<void>, again: boolean): Promise<void>;
   note(damage: Damage): void;
   /** A block was met. */

@@ -100,8 +100,9 @@ class Check {
   }
 
   /**
-   * While it walks, a prune may put what is needed into other packs, and what was listed is then no more what the indexes say: what
-   * looks damaged on a listing counts only when nothing has changed since, or when it looks so again and again.
+   * While it walks, a prune may put what is needed into other packs, and what was listed is then no more what the
+   * indexes say: what looks damaged on a listing counts only when nothing has changed since, or when it looks so again
+   * and again.
    */
   async #manifests(names: readonly string[]): Promise<void> {
     const [noted, more] = [this.#noted, this.#more];
@@ -126,8 +127,8 @@ class Check {
   }
 
   /**
-   * What a restore point needs is indexed before it is published (docs/format.md §5, rule 3): an index was lost. Packs that
-   * nobody needs may well have none; whoever was killed left them.
+   * What a restore point needs is indexed before it is published (docs/format.md §5, rule 3): an index was lost. Packs
+   * that nobody needs may well have none; whoever was killed left them.
    */
   async #reportNameless(needed: NamelessPacks): Promise<void> {
     const packs = await findNameless(this.#core, needed);

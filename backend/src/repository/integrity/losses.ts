@@ -1,6 +1,6 @@
 /**
- * Which ranges of which contents cannot be read: walks the trees for what is lost. A subtree that was found whole is not
- * walked again, however many contents share it.
+ * Which ranges of which contents cannot be read: walks the trees for what is lost. A subtree that was found whole is
+ * not walked again, however many contents share it.
  */
 import { isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -65,7 +65,10 @@ class LossWalk {
   readonly #options: LossOptions;
   /** Nodes below which nothing is lost. */
   readonly #whole = new LiveSet();
-  /** What is lost below other nodes, in blocks from the node's first: looking for it again would take much longer than before. */
+  /**
+   * What is lost below other nodes, in blocks from the node's first: looking for it again would take much longer than
+   * before.
+   */
   readonly #broken = new Map<string, readonly LostBlocks[]>();
   #remembered = 0;
   /** Of the content at hand. */

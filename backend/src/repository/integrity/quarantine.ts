@@ -1,4 +1,7 @@
-/** Puts objects aside that cannot be read: their bytes are kept below `quarantine/`, and the place they were in the way of is free. */
+/**
+ * Puts objects aside that cannot be read: their bytes are kept below `quarantine/`, and the place they were in the way
+ * of is free.
+ */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { SESSION_LIFETIME_MS } from '../format/constants.ts';
@@ -35,8 +38,8 @@ export class Quarantine {
   }
 
   /**
-   * An unreadable session counts as alive: nobody knows when it ends. It gets a renewal that does: later than whatever its
-   * writer, should it live, may have been promised and may promise itself before it renews.
+   * An unreadable session counts as alive: nobody knows when it ends. It gets a renewal that does: later than whatever
+   * its writer, should it live, may have been promised and may promise itself before it renews.
    */
   async sessions(): Promise<void> {
     const { storage, documents, environment } = this.#core;

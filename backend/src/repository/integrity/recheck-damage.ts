@@ -50,7 +50,9 @@ async function isSound(core: RepositoryCore, key: string, name: string): Promise
   return false;
 }
 
-/** Which record a damage record is about that cannot be read itself: its name says where, the pack says what is there. */
+/**
+ * Which record a damage record is about that cannot be read itself: its name says where, the pack says what is there.
+ */
 async function idInPack(core: RepositoryCore, key: string): Promise<Buffer | null> {
   const packId = key.slice(0, 32);
   const name = packName(packId);

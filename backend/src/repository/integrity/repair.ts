@@ -1,6 +1,6 @@
 /**
- * Repair: what the packs alone can give back is given back, what cannot be read is put aside, and nothing else is deleted
- * (docs/format.md §6).
+ * Repair: what the packs alone can give back is given back, what cannot be read is put aside, and nothing else is
+ * deleted (docs/format.md §6).
  */
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';

@@ -8,8 +8,9 @@ import type { Storage } from '../storage/storage.ts';
 import type { Quarantine } from './quarantine.ts';
 
 /**
- * Writes back what only a copy stands for, and copies what has no sound copy. A key object that is gone is written back only when it is
- * the one the repository was opened with: any other may have been removed by a program that knew no copies.
+ * Writes back what only a copy stands for, and copies what has no sound copy. A key object that is gone is written back
+ * only when it is the one the repository was opened with: any other may have been removed by a program that knew no
+ * copies.
  * @param current id of the key that the repository was opened with; null without encryption
  * @returns names of what was written
  */

@@ -1,6 +1,6 @@
 /**
- * Page lists of the blocks that deltas are over. A verification checks these blocks themselves; what it has read of them is kept, so
- * that the deltas over them need no reading of their own, scattered all over the packs.
+ * Page lists of the blocks that deltas are over. A verification checks these blocks themselves; what it has read of
+ * them is kept, so that the deltas over them need no reading of their own, scattered all over the packs.
  */
 import type { RepositoryCore } from '../core.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
@@ -13,7 +13,10 @@ import type { RecordLocation } from '../records/record-index.ts';
 /** Bytes kept; more are read when they are needed. */
 const LIMIT = 24 * 1024 * 1024;
 
-/** Where a base is, and its record as far as its page list goes, as it is stored: whoever uses it holds it against the base's id. */
+/**
+ * Where a base is, and its record as far as its page list goes, as it is stored: whoever uses it holds it against the
+ * base's id.
+ */
 export interface BaseList {
   location: RecordLocation;
   beginning: Buffer;

@@ -1,6 +1,6 @@
 /**
- * Reading and hash-checking what contents need, in the order it lies in the packs, each record once. The trees are walked
- * first and leave one bit a record; which ids these are is then read from the packs' own tables of contents.
+ * Reading and hash-checking what contents need, in the order it lies in the packs, each record once. The trees are
+ * walked first and leave one bit a record; which ids these are is then read from the packs' own tables of contents.
  */
 import { hex, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -47,7 +47,8 @@ export async function verifyContents(
   } finally {
     await checker.dispose();
   }
-  // A damaged record that another one stands in for loses nothing itself, but deltas over it may: of these only lists were compared.
+  // A damaged record that another one stands in for loses nothing itself, but deltas over it may: of these only lists
+  // were compared.
   if (found.size > 0 || core.index.damaged.size > knownBefore) await reportDamage(core, contents, found, options);
   return { verifiedBytes: checker.verifiedBytes, readBytes: checker.readBytes };
 }
@@ -92,7 +93,10 @@ class WantedBlocks {
 /** Order does not matter, and two sets of ids with one sum are not met by accident. */
 const addId = (sum: number, id: Buffer): number => (sum + id.readUIntLE(0, 6)) % 2 ** 48;
 
-/** Where the index has the block, if anywhere; the id is valid until the next visit. `isBase`: visited because a delta is over it. */
+/**
+ * Where the index has the block, if anywhere; the id is valid until the next visit. `isBase`: visited because a delta
+ * is over it.
+ */
 type Visit = (id: Buffer, location: RecordLocation | undefined, isBase: boolean) => Promise<void>;
 
 /** Walks all trees, shared parts once. Nodes are read and checked on the way. */

@@ -1,4 +1,7 @@
-/** The passphrases of an encrypted repository: opening it with one, and listing, adding and removing them (docs/format.md §7). */
+/**
+ * The passphrases of an encrypted repository: opening it with one, and listing, adding and removing them
+ * (docs/format.md §7).
+ */
 import { randomBytes } from 'node:crypto';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
 import { passphraseBytes } from '../../support/passphrase.ts';
@@ -67,8 +70,9 @@ export async function putFirstKey(
 export const strayKeys = (storage: Storage): Promise<string[]> => keyNames(storage);
 
 /**
- * Puts key objects aside that open nothing: whatever they once belonged to, nobody could open it without them. Again it goes on
- * where it was interrupted. @param names as strayKeys() gave them before the configuration file was put: what was added since stays
+ * Puts key objects aside that open nothing: whatever they once belonged to, nobody could open it without them. Again it
+ * goes on where it was interrupted. @param names as strayKeys() gave them before the configuration file was put: what
+ * was added since stays
  */
 export async function putStrayKeysAside(storage: Storage, names: readonly string[]): Promise<void> {
   for (const name of names) {
@@ -76,7 +80,8 @@ export async function putStrayKeysAside(storage: Storage, names: readonly string
       await storage.put(`quarantine/${name}`, await storage.get(name, MAX_KEY_OBJECT_LENGTH));
       await storage.delete(name);
     } catch (error) {
-      // Taken away meanwhile, by whoever had put it; or it cannot be read or removed: then it stays, and "key list" names it.
+      // Taken away meanwhile, by whoever had put it; or it cannot be read or removed: then it stays, and "key list"
+      // names it.
       if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR', 'ACCESS_DENIED')) throw error;
     }
   }
@@ -86,8 +91,8 @@ export async function putStrayKeysAside(storage: Storage, names: readonly string
  * Finds the key object that the passphrase opens.
  * @param configBytes hvbackup-repository.json as it lies there
  * @param told gets what a second copy stood in for
- * @throws WRONG_PASSPHRASE when all key objects are intact; REPOSITORY_DAMAGED when one is not, or the configuration was
- *   altered
+ * @throws WRONG_PASSPHRASE when all key objects are intact; REPOSITORY_DAMAGED when one is not, or the configuration
+ *   was altered
  */
 export async function unlock(
   storage: Storage,
@@ -134,7 +139,10 @@ function spend(budget: Budget, { kdf }: KeyObject): boolean {
   return budget.keys >= 0 && budget.cost >= 0;
 }
 
-/** @returns those that are intact, in the order they are to be tried in: ours first, then what costs least; and why others are not */
+/**
+ * @returns those that are intact, in the order they are to be tried in: ours first, then what costs least; and why
+ * others are not
+ */
 async function readKeys(storage: Storage, names: readonly string[]) {
   const objects: { object: KeyObject; bytes: Buffer }[] = [];
   const unusable = new Map<string, unknown>();

@@ -1,6 +1,7 @@
 /**
- * The ledger: which restore points were published, with a second copy of the manifest of each (docs/format.md §6). It lies in
- * the repository itself, so that a machine without any memory can tell a restore point that is lost from one that never was.
+ * The ledger: which restore points were published, with a second copy of the manifest of each (docs/format.md §6). It
+ * lies in the repository itself, so that a machine without any memory can tell a restore point that is lost from one
+ * that never was.
  */
 import { hash } from 'node:crypto';
 import { isHvError } from '../../support/errors.ts';
@@ -84,7 +85,10 @@ export class LedgerStore {
     return found;
   }
 
-  /** {@link manifestDigest} of each publication, oldest first; '' of one whose entry cannot be read. @throws IO_ERROR */
+  /**
+   * {@link manifestDigest} of each publication, oldest first; '' of one whose entry cannot be read.
+   * @throws IO_ERROR
+   */
   async publications(name: string): Promise<string[]> {
     const found: string[] = [];
     for (;;) {

@@ -124,8 +124,8 @@ export class ManifestStore {
     const names: string[] = [];
     for (const { name } of await this.#storage.list(prefix)) if (pointOf(name) !== null) names.push(name);
     await this.#watch.listed(names, expected);
-    // Sorted as text, id first: comparing by a function would take most of the time of listing many. Names go by their positions:
-    // as a part of such a text each would keep all of it.
+    // Sorted as text, id first: comparing by a function would take most of the time of listing many. Names go by their
+    // positions: as a part of such a text each would keep all of it.
     return names
       .map((name, i) => idOf(name) + String(i).padStart(10, '0'))
       .sort()
@@ -177,8 +177,8 @@ export class ManifestStore {
   }
 
   /**
-   * What lies in the folders below `manifests/` as {@link foldersBelow} tells it: nothing is concluded from it but whether
-   * a folder has changed.
+   * What lies in the folders below `manifests/` as {@link foldersBelow} tells it: nothing is concluded from it but
+   * whether a folder has changed.
    */
   folders(): Promise<Map<string, string>> {
     return foldersBelow(this.#storage, 'manifests/');
@@ -210,7 +210,9 @@ export class ManifestStore {
     return manifest;
   }
 
-  /** What the catalog said of a manifest was not what lies in the repository; it has been replaced, or is about to be. */
+  /**
+   * What the catalog said of a manifest was not what lies in the repository; it has been replaced, or is about to be.
+   */
   differs(name: string): void {
     const message = `this machine's catalog held something else for restore point ${idOf(name)} than the repository does; it was replaced`;
     this.differences.set(name, { object: 'catalog', path: name, message });
@@ -264,7 +266,11 @@ export class ManifestStore {
     return this.#require(value, name);
   }
 
-  /** In the place of one that cannot be read it is put too: that is kept below `quarantine/`. @returns bytes stored. @throws FILE_EXISTS */
+  /**
+   * In the place of one that cannot be read it is put too: that is kept below `quarantine/`.
+   * @returns bytes stored.
+   * @throws FILE_EXISTS
+   */
   async publish(manifest: ManifestEnvelope): Promise<number> {
     const name = this.nameOf(manifest.group, manifest.id);
     if (!isUlid(manifest.id)) throw new HvError('INTERNAL', `Not the id of a restore point: ${manifest.id}`);
@@ -318,8 +324,8 @@ export class ManifestStore {
   }
 
   /**
-   * Removes a restore point where there is no room for a tombstone as long as its manifest is there. What would undo it is kept in
-   * memory only; killed in between, the caller's own note makes the next prune put the tombstone.
+   * Removes a restore point where there is no room for a tombstone as long as its manifest is there. What would undo it
+   * is kept in memory only; killed in between, the caller's own note makes the next prune put the tombstone.
    */
   async removeFirst(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
     const id = idOf(name);

@@ -1,6 +1,7 @@
 /**
- * The one order of restore points (docs/format.md §2.2). Clocks are set back and run ahead, so an id alone does not tell which
- * of two restore points was made first: each new one says that it comes after all that its writer has seen of its group.
+ * The one order of restore points (docs/format.md §2.2). Clocks are set back and run ahead, so an id alone does not
+ * tell which of two restore points was made first: each new one says that it comes after all that its writer has seen
+ * of its group.
  */
 import { ulidTime } from '../../support/ulid.ts';
 import type { ManifestDigest, PointPlace } from '../port/repository.ts';
@@ -12,8 +13,8 @@ export type OrderedPoint = Pick<PointPlace, 'id' | 'sequence'>;
 const MAX_SEQUENCE = 2 ** 52;
 
 /**
- * The sequence of a restore point; of one without (or with one that no writer of ours gives) the time in its id, ms since 1970. So
- * both kinds lie on one axis, and the place of a point does not depend on which others are there.
+ * The sequence of a restore point; of one without (or with one that no writer of ours gives) the time in its id, ms
+ * since 1970. So both kinds lie on one axis, and the place of a point does not depend on which others are there.
  */
 export function sequenceOf({ id, sequence }: OrderedPoint): number {
   const given = Number.isInteger(sequence) && sequence! > 0 && sequence! <= MAX_SEQUENCE;
@@ -27,8 +28,9 @@ export function byOrder(a: OrderedPoint, b: OrderedPoint): number {
 }
 
 /**
- * Of a new restore point: after all of `points`, and never before what its own id says, so that restore points of several
- * repositories (copies) and of older software sort among each other as their clocks say where these can be believed.
+ * Of a new restore point: after all of `points`, and never before what its own id says, so that restore points of
+ * several repositories (copies) and of older software sort among each other as their clocks say where these can be
+ * believed.
  * @param id of the new point
  */
 export function nextSequence(points: Iterable<OrderedPoint>, id: string): number {

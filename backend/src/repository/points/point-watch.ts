@@ -1,6 +1,6 @@
 /**
- * Holds every listing of restore points against what this machine has seen: one that is gone without a tombstone was not
- * removed by us, one that is back after its removal neither (docs/format.md §9).
+ * Holds every listing of restore points against what this machine has seen: one that is gone without a tombstone was
+ * not removed by us, one that is back after its removal neither (docs/format.md §9).
  */
 import { isHvError } from '../../support/errors.ts';
 import type { Memory, RememberedPoint } from '../port/memory.ts';
@@ -120,7 +120,10 @@ export class PointWatch {
     this.flush();
   }
 
-  /** A person says that all is well: what is gone counts as removed, what is back as there. @returns what that concerned */
+  /**
+   * A person says that all is well: what is gone counts as removed, what is back as there.
+   * @returns what that concerned
+   */
   accept(): StrayPoint[] {
     const accepted = this.stray();
     for (const { id, folder, state } of accepted) {
@@ -151,7 +154,8 @@ export class PointWatch {
   async #isBack(point: RememberedPoint): Promise<void> {
     // A copy of the manifest beside its tombstone is not listed: a removal that somebody has not finished, or undone.
     if (/^(sound|unknown)$/.test(await this.#tombstoneOf(point.id))) return;
-    // Copied back on purpose it was published once more since. An older state that somebody brings back does not know of that.
+    // Copied back on purpose it was published once more since. An older state that somebody brings back does not know
+    // of that.
     if ((await this.#publications(nameOf(point)).catch(() => 0)) > Math.max(1, point.publications ?? 0)) {
       this.#settle({ ...point, gone: false, publications: 0 });
       this.#returned.set(point.id, point);

@@ -1,6 +1,6 @@
 /**
- * Tombstones: which restore points were removed on purpose, by whom and why (docs/format.md §2, §6). One is written before
- * the manifest is deleted, so whoever misses a restore point can tell a removal from a loss or a theft.
+ * Tombstones: which restore points were removed on purpose, by whom and why (docs/format.md §2, §6). One is written
+ * before the manifest is deleted, so whoever misses a restore point can tell a removal from a loss or a theft.
  */
 import { isHvError } from '../../support/errors.ts';
 import { isUlid, ulidTime } from '../../support/ulid.ts';
@@ -78,8 +78,8 @@ export class TombstoneStore {
   }
 
   /**
-   * Deletes tombstones older than {@link TOMBSTONE_LIFETIME} whose manifest is gone. The newest restore point has to be so much younger
-   * as well: a clock that is years ahead must not make it forget what was removed.
+   * Deletes tombstones older than {@link TOMBSTONE_LIFETIME} whose manifest is gone. The newest restore point has to be
+   * so much younger as well: a clock that is years ahead must not make it forget what was removed.
    * @param present ids of all manifests
    * @param before called for each before it goes
    */

@@ -63,15 +63,18 @@ export interface IdBatch {
   /** Takes the id that begins at `at`; repeated ones count once. */
   add(bytes: Uint8Array, at?: number): void;
   /**
-   * Looks all of them up. @returns false when the catalog began anew since the batch was begun: what was told is not all
-   * then, and the numbers of packs are others now
+   * Looks all of them up. @returns false when the catalog began anew since the batch was begun: what was told is not
+   * all then, and the numbers of packs are others now
    */
   join(visitor: JoinVisitor): Promise<boolean>;
   /** Idempotent. */
   close(): void;
 }
 
-/** A manifest as JSON, and the proof that it is what was read from the repository (row-proof.ts); the catalog understands neither. */
+/**
+ * A manifest as JSON, and the proof that it is what was read from the repository (row-proof.ts); the catalog
+ * understands neither.
+ */
 export interface CatalogManifest {
   json: string;
   proof: string;
@@ -114,13 +117,16 @@ export interface Catalog {
    */
   find(kind: IdKind, id: Uint8Array, isEnough?: (record: CatalogRecord) => boolean): CatalogRecord[];
   /**
-   * Many ids will be looked up of which most are nowhere: takes up to 16 MB for each of the few large segments to do that without
-   * reading much. Never fails.
+   * Many ids will be looked up of which most are nowhere: takes up to 16 MB for each of the few large segments to do
+   * that without reading much. Never fails.
    */
   expectNewIds(): void;
   /** The same for very many blocks. */
   batch(): IdBatch;
-  /** Every delta record with the id of its base (32 bytes, valid during the call), some of packs that are forgotten among them. */
+  /**
+   * Every delta record with the id of its base (32 bytes, valid during the call), some of packs that are forgotten
+   * among them.
+   */
   eachBase(visit: (pack: number, ordinal: number, base: Uint8Array) => void): void;
   totals(): CatalogTotals;
 

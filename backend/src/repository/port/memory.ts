@@ -1,6 +1,6 @@
 /**
- * What a machine remembers of a repository: unlike the catalog it cannot be loaded again, it is what the repository is held
- * against (docs/format.md §9). Synchronous, like the catalog.
+ * What a machine remembers of a repository: unlike the catalog it cannot be loaded again, it is what the repository is
+ * held against (docs/format.md §9). Synchronous, like the catalog.
  */
 import type { ClockMemory } from '../../support/clock.ts';
 import type { ManifestEnvelope } from './repository.ts';

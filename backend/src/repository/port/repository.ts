@@ -54,8 +54,8 @@ export interface ContentWriter {
    */
   write(indices: readonly number[], fill: FillBlocks): Promise<void>;
   /**
-   * Blocks of which only parts changed, ascending as in write(). What is read of them is what it takes: the changed pages
-   * as a rule, the whole block where no delta can be made. Returns when all is handed on.
+   * Blocks of which only parts changed, ascending as in write(). What is read of them is what it takes: the changed
+   * pages as a rule, the whole block where no delta can be made. Returns when all is handed on.
    * @param read may be called, also several times at once, until finish() or drain() is over
    */
   patch(patches: readonly BlockPatch[], read: ReadContent): Promise<void>;
@@ -63,7 +63,9 @@ export interface ContentWriter {
   zero(first: number, count: number): Promise<void>;
   /** Waits for everything in flight. The content is durable only once the session published something that names it. */
   finish(): Promise<{ ref: ContentRef; stats: ContentStats }>;
-  /** Waits until nothing is in flight any more, whatever became of it. Afterwards nothing can be handed in. Idempotent. */
+  /**
+   * Waits until nothing is in flight any more, whatever became of it. Afterwards nothing can be handed in. Idempotent.
+   */
   drain(): Promise<void>;
 }
 
@@ -79,8 +81,8 @@ export interface WriteSession {
   /** Largest number of blocks one write() takes. */
   readonly maxRun: number;
   /**
-   * Blocks of `base` that no sound record holds any more, ascending. An incremental that hands them in too, from the disk
-   * as it is now, has them whole again. Costs nothing unless damage is known or packs are missing.
+   * Blocks of `base` that no sound record holds any more, ascending. An incremental that hands them in too, from the
+   * disk as it is now, has them whole again. Costs nothing unless damage is known or packs are missing.
    * @throws REPOSITORY_DAMAGED when the block map cannot be read: nothing can be built on it
    */
   damagedBlocks(base: ContentRef): Promise<number[]>;
@@ -88,20 +90,21 @@ export interface WriteSession {
   openContent(size: number, base?: ContentRef): Promise<ContentWriter>;
   /**
    * blocks durable → index durable → manifest published (put-if-absent). Before: renew the session, re-read indexes and
-   * deletion marks, store again what is marked or gone. After it returns, the point is listed and restorable. One that lies there
-   * and cannot be read is replaced.
+   * deletion marks, store again what is marked or gone. After it returns, the point is listed and restorable. One that
+   * lies there and cannot be read is replaced.
    * @param options.revive takes the tombstone of an earlier removal back, once the manifest is durable
    * @returns bytes of the manifest and of the indexes published by this session so far
-   * @throws REPOSITORY_SESSION_EXPIRED, DISK_FULL; REPOSITORY_DAMAGED with `storesAnew` in its data when packs that were relied on
-   *   turn out to be gone or unreadable: that is recorded, and another session stores anew what was in them
+   * @throws REPOSITORY_SESSION_EXPIRED, DISK_FULL; REPOSITORY_DAMAGED with `storesAnew` in its data when packs that
+   *   were relied on turn out to be gone or unreadable: that is recorded, and another session stores anew what was in
+   *   them
    */
   publish(
     manifest: ManifestEnvelope,
     options?: { revive?: boolean },
   ): Promise<{ manifestBytes: number; indexBytes: number }>;
   /**
-   * Makes durable what was stored, without a restore point: of contents that are listed already and had lost it. It stays while a
-   * listed restore point needs it.
+   * Makes durable what was stored, without a restore point: of contents that are listed already and had lost it. It
+   * stays while a listed restore point needs it.
    */
   keep(): Promise<void>;
   /** Ends the session. What was stored without a manifest stays and is found by the next backup (not damage). */
@@ -190,8 +193,8 @@ export interface ContentReader extends BlockDevice {
 }
 
 /**
- * A restore point that is not as this machine last saw it: it is gone and nobody entitled to has removed it, or it is back
- * after its removal (docs/format.md §9).
+ * A restore point that is not as this machine last saw it: it is gone and nobody entitled to has removed it, or it is
+ * back after its removal (docs/format.md §9).
  */
 export interface StrayPoint {
   id: string;
@@ -250,7 +253,10 @@ export interface Tombstone {
   by: string;
   /** For people: `removed by hand`, `retention`, … */
   reason: string;
-  /** It was not removed: this session had announced it when it was taken for over, and whatever it publishes late does not count. */
+  /**
+   * It was not removed: this session had announced it when it was taken for over, and whatever it publishes late does
+   * not count.
+   */
   late?: string;
 }
 
@@ -264,8 +270,8 @@ export interface PinOptions {
 }
 
 /**
- * Restore points in use by a reader. What their contents need stays in the repository until end(), also when they are removed
- * meanwhile. Renewed in the background; ends with the process.
+ * Restore points in use by a reader. What their contents need stays in the repository until end(), also when they are
+ * removed meanwhile. Renewed in the background; ends with the process.
  */
 export interface ReaderPin {
   /** Ids of those that were not listed any more when the others were protected: nothing of them may be relied on. */
@@ -306,7 +312,9 @@ export interface RepositoryStats {
   points: number;
   packs: number;
   packBytes: number;
-  /** Of packBytes: in packs of blocks, in packs of nodes, and in packs that no index names: of a running or dead writer. */
+  /**
+   * Of packBytes: in packs of blocks, in packs of nodes, and in packs that no index names: of a running or dead writer.
+   */
   blockPackBytes: number;
   nodePackBytes: number;
   unindexedPackBytes: number;
@@ -344,7 +352,10 @@ export interface RepairResult {
   quarantined: string[];
   /** Objects that were written back from a second copy, or copied to one, by their paths. */
   restored: string[];
-  /** Ids of restore points whose manifests were lost or unreadable, and are written back from the ledger or from what this machine knows. */
+  /**
+   * Ids of restore points whose manifests were lost or unreadable, and are written back from the ledger or from what
+   * this machine knows.
+   */
   restoredPoints: string[];
   /** Packs that did not read as packs: what they held is stored anew in others. */
   packsRewritten: number;
@@ -385,8 +396,8 @@ export interface Repository {
   readonly records: RecordStore;
   /**
    * Restore points in their order (point-order.ts), the oldest first; all groups when none is given.
-   * @param options.fresh reads each from the storage. Without it most come from this machine's catalog: good enough to list them, not to
-   *   build on, nor to give their content away
+   * @param options.fresh reads each from the storage. Without it most come from this machine's catalog: good enough to
+   *   list them, not to build on, nor to give their content away
    */
   listManifests(
     group?: string,
@@ -402,11 +413,22 @@ export interface Repository {
   ): Promise<ManifestEnvelope[]>;
   /** What `digest` makes of each restore point, ascending by id; manifests are read for it only once. */
   listDigests<T>(digest: ManifestDigest<T>, options?: DigestOptions): Promise<T[]>;
-  /** Reads it from the storage. @param id full id or a unique prefix of at least 4 characters; @throws POINT_NOT_FOUND, POINT_AMBIGUOUS */
+  /**
+   * Reads it from the storage.
+   * @param id full id or a unique prefix of at least 4 characters;
+   * @throws POINT_NOT_FOUND, POINT_AMBIGUOUS
+   */
   readManifest(id: string): Promise<ManifestEnvelope>;
-  /** A restore point that was listed, as the storage has it. @throws FILE_NOT_FOUND when it was removed since, REPOSITORY_DAMAGED */
+  /**
+   * A restore point that was listed, as the storage has it.
+   * @throws FILE_NOT_FOUND when it was removed since, REPOSITORY_DAMAGED
+   */
   readStored(listed: ManifestEnvelope): Promise<ManifestEnvelope>;
-  /** @returns the full id; the manifest need not be readable. @param id as in readManifest(). @throws as readManifest() */
+  /**
+   * @returns the full id; the manifest need not be readable.
+   * @param id as in readManifest().
+   * @throws as readManifest()
+   */
   findPoint(id: string): Promise<string>;
   /** Whether anything that restore points may need is known to be damaged, or packs are missing: two listings. */
   knowsDamage(): Promise<boolean>;
@@ -418,23 +440,26 @@ export interface Repository {
   pin(points: readonly PinnablePoint[], options: PinOptions): Promise<ReaderPin>;
   openContent(ref: ContentRef): Promise<ContentReader>;
   /**
-   * Ranges (bytes, block-aligned but for the end, ascending, coalesced) in which `content` differs from `base`. Reads only
-   * what the two do not share.
+   * Ranges (bytes, block-aligned but for the end, ascending, coalesced) in which `content` differs from `base`. Reads
+   * only what the two do not share.
    * @throws USAGE when their sizes differ, REPOSITORY_DAMAGED
    */
   differences(base: ContentRef, content: ContentRef): AsyncIterable<{ offset: number; length: number }>;
   /**
-   * Unpublishes a restore point: its tombstone is durable before its manifest is deleted. Afterwards it is not listed. Space
-   * comes back by prune().
+   * Unpublishes a restore point: its tombstone is durable before its manifest is deleted. Afterwards it is not listed.
+   * Space comes back by prune().
    * @param options.reason for the tombstone
    * @param options.confirm asked between the two: when it throws, the restore point stays
    */
   removeManifest(id: string, options?: { reason?: string; confirm?: () => Promise<void> }): Promise<void>;
-  /** Puts the tombstone of a restore point whose manifest was deleted before there was room for it. @param id full id */
+  /**
+   * Puts the tombstone of a restore point whose manifest was deleted before there was room for it.
+   * @param id full id
+   */
   finishRemoval(id: string, reason: string): Promise<void>;
   /**
-   * Makes a listed restore point durable that somebody else may have named and not flushed, before it is reported as being
-   * there. @throws POINT_NOT_FOUND
+   * Makes a listed restore point durable that somebody else may have named and not flushed, before it is reported as
+   * being there. @throws POINT_NOT_FOUND
    */
   settlePoint(id: string): Promise<void>;
   /** Whether, by whom and why a restore point was removed. @param id full id */
@@ -442,8 +467,8 @@ export interface Repository {
   /**
    * Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill.
    * @param options.without with dryRun: ids of restore points to be thought away
-   * @param options.finish whether a removal that was cut short, its tombstone there and its manifest too, is to be finished;
-   *   where it says no the restore point stays unlisted and its space in use. All are finished when absent
+   * @param options.finish whether a removal that was cut short, its tombstone there and its manifest too, is to be
+   *   finished; where it says no the restore point stays unlisted and its space in use. All are finished when absent
    * @param options.overrideDoubt deletes though something is in doubt: a person has said that nothing is missing
    * @throws REPOSITORY_DOUBTFUL, REPOSITORY_DAMAGED: nothing was deleted then
    */
@@ -455,12 +480,15 @@ export interface Repository {
       overrideDoubt?: boolean;
     },
   ): Promise<PruneResult>;
-  /** Makes the reserve that is given up when the storage is full, where one is worth it and there is room. Never fails. */
+  /**
+   * Makes the reserve that is given up when the storage is full, where one is worth it and there is room. Never fails.
+   */
   keepReserve(): Promise<void>;
   /** Room on the volume it lies on, bytes; null when that cannot be asked. */
   freeBytes(): Promise<number | null>;
   /**
-   * Whether anything keeps restore points and space from being deleted (docs/format.md §6). prune() asks by itself, again and again.
+   * Whether anything keeps restore points and space from being deleted (docs/format.md §6). prune() asks by itself,
+   * again and again.
    * @returns what is in doubt, when `goOn` says that this is to be told and not thrown
    * @throws REPOSITORY_DOUBTFUL
    */
@@ -481,9 +509,9 @@ export interface Repository {
    */
   losses(contents: readonly ContentRef[], options: { signal?: AbortSignal; onLoss: OnLoss }): Promise<void>;
   /**
-   * Makes whole what can be made from the packs alone: the catalog is loaded anew, packs that no index names are indexed,
-   * unreadable indexes, sessions and marks are put aside, damage records of what reads fine again are dropped. Deletes nothing else.
-   * Safe beside writers; safe to kill.
+   * Makes whole what can be made from the packs alone: the catalog is loaded anew, packs that no index names are
+   * indexed, unreadable indexes, sessions and marks are put aside, damage records of what reads fine again are dropped.
+   * Deletes nothing else. Safe beside writers; safe to kill.
    * @throws REPOSITORY_BUSY when a prune or repair is at work
    */
   repair(options?: OperationContext & { dryRun?: boolean }): Promise<RepairResult>;
@@ -504,12 +532,16 @@ export interface Repository {
   sessions(): Promise<SessionInfo[]>;
   /**
    * Ends a session of a process that nobody will hear of again; should it live, it gives up.
-   * @param id full id or a unique beginning. @throws SESSION_NOT_FOUND, SESSION_IN_USE of a process at work on this machine
+   * @param id full id or a unique beginning. @throws SESSION_NOT_FOUND, SESSION_IN_USE of a process at work on this
+   *   machine
    */
   endSession(id: string): Promise<SessionInfo>;
   /** Passphrases, oldest first. @throws REPOSITORY_NOT_ENCRYPTED */
   listKeys(): Promise<KeyInfo[]>;
-  /** @param label for people: who, where. @throws REPOSITORY_NOT_ENCRYPTED, USAGE, KEY_EXISTS for a passphrase that opens it already */
+  /**
+   * @param label for people: who, where.
+   * @throws REPOSITORY_NOT_ENCRYPTED, USAGE, KEY_EXISTS for a passphrase that opens it already
+   */
   addKey(passphrase: string, label: string): Promise<KeyInfo>;
   /** @returns the full id. @throws REPOSITORY_NOT_ENCRYPTED, KEY_NOT_FOUND, KEY_IN_USE, REPOSITORY_BUSY */
   removeKey(id: string): Promise<string>;
@@ -522,13 +554,16 @@ export interface Repository {
   rememberClock(): void;
   /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
   strayPoints(): StrayPoint[];
-  /** Restore points that this machine knew as removed and that were published again since, among what was listed. Said once. */
+  /**
+   * Restore points that this machine knew as removed and that were published again since, among what was listed. Said
+   * once.
+   */
   returnedPoints(): ReturnedPoint[];
   /** That another repository lay here when this machine was here last; null when none did. */
   readonly placeProblem: string | null;
   /**
-   * Lists all restore points and takes them from now on as they are: those that are gone get a tombstone, so that it counts for every
-   * machine. @returns what was stray
+   * Lists all restore points and takes them from now on as they are: those that are gone get a tombstone, so that it
+   * counts for every machine. @returns what was stray
    */
   acceptStrayPoints(): Promise<StrayPoint[]>;
   /** Why this machine cannot tell stray points; null when it can. */

@@ -1,14 +1,14 @@
 /**
- * Keeps the ledger as the restore points are (docs/format.md §6): entries for those that were published by older software or by
- * a writer that was killed before its own, none for those whose tombstone is past its time.
+ * Keeps the ledger as the restore points are (docs/format.md §6): entries for those that were published by older
+ * software or by a writer that was killed before its own, none for those whose tombstone is past its time.
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { pointIdOf } from '../points/manifests.ts';
 
 /**
- * Adds what is missing. Best effort: nothing depends on it today, and where there is no room or no permission it must not keep
- * a prune from its work.
+ * Adds what is missing. Best effort: nothing depends on it today, and where there is no room or no permission it must
+ * not keep a prune from its work.
  */
 export async function fillLedger(core: RepositoryCore): Promise<void> {
   const listed = await core.manifests.names();
@@ -28,8 +28,8 @@ export async function fillLedger(core: RepositoryCore): Promise<void> {
 }
 
 /**
- * Drops tombstones past their time, and what the ledger says of their restore points first: an entry without tombstone would be
- * a restore point that nobody has removed.
+ * Drops tombstones past their time, and what the ledger says of their restore points first: an entry without tombstone
+ * would be a restore point that nobody has removed.
  * @param present ids of all manifests
  */
 export async function dropOldTombstones(core: RepositoryCore, present: ReadonlySet<string>): Promise<void> {

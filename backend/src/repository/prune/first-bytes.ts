@@ -1,10 +1,11 @@
 /**
- * The first bytes of a storage that is full to the last one, and has no reserve: what can be deleted for certain without writing
- * anything before. Prune goes on by its rules as soon as there is room for a session and a mark.
+ * The first bytes of a storage that is full to the last one, and has no reserve: what can be deleted for certain
+ * without writing anything before. Prune goes on by its rules as soon as there is room for a session and a mark.
  *
- * Objects are moved out of their places first, and deleted only when no session was there after that. A writer registers before it
- * lists anything (docs/format.md §5, rule 2): one that comes later does not see them, and one that came before is seen, and then they
- * get their places back. So the rules hold without a mark: nobody at work relies on them, and no restore point needs them.
+ * Objects are moved out of their places first, and deleted only when no session was there after that. A writer
+ * registers before it lists anything (docs/format.md §5, rule 2): one that comes later does not see them, and one that
+ * came before is seen, and then they get their places back. So the rules hold without a mark: nobody at work relies on
+ * them, and no restore point needs them.
  */
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';

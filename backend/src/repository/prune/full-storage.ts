@@ -1,6 +1,6 @@
 /**
- * Making a repository smaller takes a few writes, and a full one has no room for them: then the reserve is given up, and where there is
- * none, what nobody needs for certain is deleted first (docs/format.md §6).
+ * Making a repository smaller takes a few writes, and a full one has no room for them: then the reserve is given up,
+ * and where there is none, what nobody needs for certain is deleted first (docs/format.md §6).
  */
 import { isHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
@@ -11,8 +11,8 @@ import { dropLeftovers } from './first-bytes.ts';
 const WORTH_A_RESERVE = 8;
 
 /**
- * Runs what makes the repository smaller, or whole, again with more room each time that there was none. It must be fit to be run again
- * wherever it failed.
+ * Runs what makes the repository smaller, or whole, again with more room each time that there was none. It must be fit
+ * to be run again wherever it failed.
  * @param action gets how often it has failed for want of room
  * @param certain deletes what is garbage for certain; returns the bytes
  */

@@ -1,6 +1,6 @@
 /**
- * Gives back the space of what no restore point reaches: mark and sweep in two phases, safe beside writers and safe to kill
- * (docs/format.md §5, rules 8 and 9, and §6).
+ * Gives back the space of what no restore point reaches: mark and sweep in two phases, safe beside writers and safe to
+ * kill (docs/format.md §5, rules 8 and 9, and §6).
  */
 import type { OperationContext } from '../../support/progress.ts';
 import { isWaitedFor, listFencedForSure } from '../coordination/fencing.ts';
@@ -34,7 +34,8 @@ const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, 
 
 /**
  * Where it cannot be known what a restore point needs no space is given back, and the result names it.
- * @throws REPOSITORY_DOUBTFUL when something is missing that nobody has removed, or a listing is not what it must be: nothing has been deleted then
+ * @throws REPOSITORY_DOUBTFUL when something is missing that nobody has removed, or a listing is not what it must be:
+ *   nothing has been deleted then
  */
 export async function prune(core: RepositoryCore, options: PruneOptions = {}): Promise<PruneResult> {
   const goOn = (options.dryRun || options.overrideDoubt) ?? false;
@@ -77,7 +78,10 @@ async function work(core: RepositoryCore, certainty: Certainty, options: PruneOp
   }
 }
 
-/** Deletes the manifests of restore points whose removal was cut short behind the tombstone, and tombstones past their time. */
+/**
+ * Deletes the manifests of restore points whose removal was cut short behind the tombstone, and tombstones past their
+ * time.
+ */
 async function finishRemovals(core: RepositoryCore, certainty: Certainty, { finish }: PruneOptions): Promise<void> {
   for (const { name, id } of await core.manifests.unfinished()) {
     const tombstone = await core.tombstones.get(id).catch(() => null);

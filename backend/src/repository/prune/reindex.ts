@@ -1,4 +1,6 @@
-/** Replaces the indexes that name packs about to go (docs/format.md §6, step 4), and names packs that no index names. */
+/**
+ * Replaces the indexes that name packs about to go (docs/format.md §6, step 4), and names packs that no index names.
+ */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { indexName, packName } from '../format/ids.ts';

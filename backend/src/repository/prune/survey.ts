@@ -111,15 +111,18 @@ export async function listPacks(core: RepositoryCore, named: LiveSet): Promise<P
 }
 
 /**
- * Notes which of the packs that indexes name are not there. Those must not count as what a restore point lives on: what it needs may
- * be in another pack as well, and that one would go.
+ * Notes which of the packs that indexes name are not there. Those must not count as what a restore point lives on: what
+ * it needs may be in another pack as well, and that one would go.
  */
 export function noteMissing(core: RepositoryCore, named: LiveSet, listed: PackSizes): void {
   core.index.missing.clear();
   for (const { id, loose } of named.states()) if (!loose && !listed.has(id)) core.index.missing.add(id);
 }
 
-/** Packs with nothing that lives, and what is worth copying: packs with much dead weight, and tiny ones when there are many. */
+/**
+ * Packs with nothing that lives, and what is worth copying: packs with much dead weight, and tiny ones when there are
+ * many.
+ */
 function deadAndThin(
   packs: Iterable<PackState>,
   isIdle: (pack: PackState) => boolean,

@@ -46,8 +46,9 @@ export async function sweep(
     await handle.renew();
     const needed = new Set(mark.packs.filter((id) => found.live.get(id)?.liveRecords));
     const leaving = mark.packs.filter((id) => !needed.has(id));
-    // A writer that has ended since may have named a marked pack. A needed one must be named again, and so must a copy that nobody
-    // has named yet, of a writer or prune that died on its way: for a restore point published since the survey it may be all there is.
+    // A writer that has ended since may have named a marked pack. A needed one must be named again, and so must a copy
+    // that nobody has named yet, of a writer or prune that died on its way: for a restore point published since the
+    // survey it may be all there is.
     const again = [...core.index.loosePacks.values()].filter(({ id }) => found.live.get(id)?.liveRecords);
     await replaceIndexes(core, handle.id, new Set(leaving), again, []);
     for (const id of leaving) {
@@ -67,9 +68,9 @@ export async function sweep(
 }
 
 /**
- * Restore points published since the survey keep what they need; so does what readers at work have pinned, and what writers built on
- * who saw the marks. The order matters: restore points, then readers (rule 11), then the bases (rule 7): whoever pins later finds
- * what he pins listed later, and it has kept what it needs.
+ * Restore points published since the survey keep what they need; so does what readers at work have pinned, and what
+ * writers built on who saw the marks. The order matters: restore points, then readers (rule 11), then the bases (rule
+ * 7): whoever pins later finds what he pins listed later, and it has kept what it needs.
  * @param result told what only readers keep
  * @returns the marks whose packs may go
  */

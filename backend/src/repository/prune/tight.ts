@@ -1,6 +1,7 @@
 /**
- * Prune where there is little room: whatever it writes must fit before anything is deleted. So first go the packs that cost least to
- * take off the indexes; the room that they give back lets the others follow, and the copying of thinly used packs last.
+ * Prune where there is little room: whatever it writes must fit before anything is deleted. So first go the packs that
+ * cost least to take off the indexes; the room that they give back lets the others follow, and the copying of thinly
+ * used packs last.
  */
 import type { RepositoryCore } from '../core.ts';
 import type { PackState } from '../records/live-set.ts';

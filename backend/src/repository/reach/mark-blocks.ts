@@ -1,6 +1,6 @@
 /**
- * Marks the records of very many blocks in one pass through the catalog: of each the sound whole record, else its only sound
- * delta with the base. What is not as simple as that is left open.
+ * Marks the records of very many blocks in one pass through the catalog: of each the sound whole record, else its only
+ * sound delta with the base. What is not as simple as that is left open.
  */
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';

@@ -1,6 +1,7 @@
 /**
- * Marks everything that restore points reach. Block maps are walked first; the blocks they name are looked up afterwards and
- * all together, which takes a fraction of the time of a look-up each. What that leaves open is looked up one by one.
+ * Marks everything that restore points reach. Block maps are walked first; the blocks they name are looked up
+ * afterwards and all together, which takes a fraction of the time of a look-up each. What that leaves open is looked up
+ * one by one.
  */
 import { type HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
@@ -32,7 +33,10 @@ export class LiveMarker {
   #reloaded = false;
   /** Blocks that no pack holds. */
   missingBlocks = 0;
-  /** What it cannot be known of what it needs, by the name of its manifest: as long as there is any, nothing may be deleted. */
+  /**
+   * What it cannot be known of what it needs, by the name of its manifest: as long as there is any, nothing may be
+   * deleted.
+   */
   readonly unknown = new Map<string, HvError>();
 
   readonly #marked: OnNode = (location) => this.#live.mark(location);
@@ -47,9 +51,10 @@ export class LiveMarker {
   }
 
   /**
-   * Reads the manifests and walks their trees; subtrees that were seen are not walked again. Of restore points that have a
-   * tombstone what is there counts as needed, and nothing need be there: their removal may be finished, or never be. Where a manifest
-   * or node cannot be read what is below it is not known, and the restore point goes to {@link unknown}.
+   * Reads the manifests and walks their trees; subtrees that were seen are not walked again. Of restore points that
+   * have a tombstone what is there counts as needed, and nothing need be there: their removal may be finished, or never
+   * be. Where a manifest or node cannot be read what is below it is not known, and the restore point goes to {@link
+   * unknown}.
    */
   async markAll(names: readonly string[]): Promise<void> {
     const tombstones = await this.#core.tombstones.ids();

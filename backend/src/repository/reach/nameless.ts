@@ -1,7 +1,7 @@
 /**
- * Packs whose index was lost. A pack that an index named is, as long as it exists, named by an index that is there, though another
- * may supersede it, or by a mark (docs/format.md §5, rules 8 and 9): prune supersedes first, then marks, deletes packs, then
- * indexes, then the mark, and names what is needed again before that.
+ * Packs whose index was lost. A pack that an index named is, as long as it exists, named by an index that is there,
+ * though another may supersede it, or by a mark (docs/format.md §5, rules 8 and 9): prune supersedes first, then marks,
+ * deletes packs, then indexes, then the mark, and names what is needed again before that.
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -45,8 +45,9 @@ export class NamelessPacks {
 }
 
 /**
- * Asks in the order in which prune works, and around: whoever is at work beside is seen before, or after. A writer that gave up
- * leaves packs without an index, and what they hold may be in a marked pack as well: only what is nowhere else counts.
+ * Asks in the order in which prune works, and around: whoever is at work beside is seen before, or after. A writer that
+ * gave up leaves packs without an index, and what they hold may be in a marked pack as well: only what is nowhere else
+ * counts.
  * @returns those of the packs that are there, and that neither an index nor a mark names
  */
 export async function findNameless(core: RepositoryCore, needed: NamelessPacks): Promise<string[]> {

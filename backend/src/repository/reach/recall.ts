@@ -1,4 +1,7 @@
-/** What is known of a manifest that cannot be read, or is gone: from the ledger, else from what this machine has read of it once. */
+/**
+ * What is known of a manifest that cannot be read, or is gone: from the ledger, else from what this machine has read of
+ * it once.
+ */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { ManifestEnvelope } from '../port/repository.ts';

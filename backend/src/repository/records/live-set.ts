@@ -1,6 +1,6 @@
 /**
- * Which records are reached from a restore point: one bit a record, and live bytes a pack. Packs are rows of numbers, 80 bytes
- * each: there may be hundred thousands.
+ * Which records are reached from a restore point: one bit a record, and live bytes a pack. Packs are rows of numbers,
+ * 80 bytes each: there may be hundred thousands.
  */
 import { RECORD_HEADER_LENGTH } from '../format/constants.ts';
 import { PackIds } from './pack-ids.ts';
@@ -85,7 +85,10 @@ export class LiveSet {
     return this.#ids.find(packId);
   }
 
-  /** Makes the pack of one record known, so that only packs that matter cost memory. @returns whether that was possible */
+  /**
+   * Makes the pack of one record known, so that only packs that matter cost memory.
+   * @returns whether that was possible
+   */
   addPackOf(location: RecordLocation, index: RecordIndex): boolean {
     if (this.#ids.has(location.packId)) return true;
     const loose = index.loosePacks.get(location.packId);

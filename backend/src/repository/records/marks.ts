@@ -64,7 +64,10 @@ export class MarkStore {
     this.#seen.delete(mark.id);
   }
 
-  /** A writer that began beside the mark builds on a restore point: what that needs must stay, listed or not. Durable when it resolves. */
+  /**
+   * A writer that began beside the mark builds on a restore point: what that needs must stay, listed or not. Durable
+   * when it resolves.
+   */
   async pin(mark: Mark, point: string, contents: readonly ContentRef[]): Promise<void> {
     await this.#documents.put(`marks/${mark.id}/base-${point}`, { point, contents });
   }
@@ -123,8 +126,8 @@ export class MarkStore {
   }
 
   /**
-   * A mark that cannot be read does nothing: nobody deletes on its word, and what it names has left the indexes. Without its
-   * second part it waits for the sessions of today, which are all that can be left of those of then.
+   * A mark that cannot be read does nothing: nobody deletes on its word, and what it names has left the indexes.
+   * Without its second part it waits for the sessions of today, which are all that can be left of those of then.
    */
   async #readable(name: string): Promise<unknown> {
     try {

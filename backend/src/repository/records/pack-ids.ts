@@ -1,4 +1,7 @@
-/** Ids of hundred thousands of packs in little memory: 16 bytes and a slot in a table each. A pack goes by its row from then on. */
+/**
+ * Ids of hundred thousands of packs in little memory: 16 bytes and a slot in a table each. A pack goes by its row from
+ * then on.
+ */
 import { randomBytes } from 'node:crypto';
 
 const ID_BYTES = 16;

@@ -52,8 +52,8 @@ export class RecordIndex {
   }
 
   /**
-   * A record that may be relied on: neither damaged nor in a pack that will be deleted, and named by an index. A whole one, if
-   * there is; a delta only when its base has such a record.
+   * A record that may be relied on: neither damaged nor in a pack that will be deleted, and named by an index. A whole
+   * one, if there is; a delta only when its base has such a record.
    */
   findSound(kind: IdClass, id: Buffer): RecordLocation | undefined {
     const usable = this.#known(kind, id).filter((location) => location.packNumber >= 0 && this.isSound(location));
@@ -62,8 +62,8 @@ export class RecordIndex {
   }
 
   /**
-   * The same for writers, in packs too that an index is about to name: any such record, also a delta where there is a whole one. The
-   * search ends with the first, and what is latest is looked at first.
+   * The same for writers, in packs too that an index is about to name: any such record, also a delta where there is a
+   * whole one. The search ends with the first, and what is latest is looked at first.
    * @param own packs of this session that no index names yet
    */
   findUsable(kind: IdClass, id: Buffer, own: ReadonlySet<string> = NONE): RecordLocation | undefined {

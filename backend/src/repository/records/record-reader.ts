@@ -1,6 +1,6 @@
 /**
- * Reads single records, decoded and proven: tries every record an id has, learns of packs that moved, and reports what is
- * damaged. Streams read in bulk and come here with what failed.
+ * Reads single records, decoded and proven: tries every record an id has, learns of packs that moved, and reports what
+ * is damaged. Streams read in bulk and come here with what failed.
  */
 import { HvError, hex, isHvError, toHvError } from '../../support/errors.ts';
 import { type DecodedWhole, decodeDelta, decodeWhole, type RecordContext } from '../engine/codec.ts';
@@ -30,7 +30,10 @@ export class RecordReader {
   readonly #reload: (effort: 'refresh' | 'packs' | 'catalog') => Promise<void>;
   /** Packs that are not there, after everything was asked again: the next block of theirs is not worth a listing. */
   readonly #gone = new Set<string>();
-  /** A catalog that is wrong is right when it has been loaded anew; lost packs, and indexes that lie, would have it loaded for each block. */
+  /**
+   * A catalog that is wrong is right when it has been loaded anew; lost packs, and indexes that lie, would have it
+   * loaded for each block.
+   */
   #reloaded = false;
 
   /** @param reload brings the index up to date: from the listing; from packs without index; from nothing */
@@ -135,7 +138,10 @@ export class RecordReader {
     return whole;
   }
 
-  /** The record at `location` as it is stored, its header checked. @throws REPOSITORY_DAMAGED, FILE_NOT_FOUND, IO_ERROR */
+  /**
+   * The record at `location` as it is stored, its header checked.
+   * @throws REPOSITORY_DAMAGED, FILE_NOT_FOUND, IO_ERROR
+   */
   async fetch(
     kind: IdClass,
     id: Buffer,

@@ -53,9 +53,10 @@ export class RecordRefresh {
   }
 
   /**
-   * A listing may miss what is put while it lasts, and then also what is deleted because of that. It is `stale` when something was
-   * superseded and deleted between listing and reading, when an index is gone and none that is listed supersedes it, and when one came
-   * that supersedes others: those that were put before it, and name the rest of what it replaces, are in the next listing for sure.
+   * A listing may miss what is put while it lasts, and then also what is deleted because of that. It is `stale` when
+   * something was superseded and deleted between listing and reading, when an index is gone and none that is listed
+   * supersedes it, and when one came that supersedes others: those that were put before it, and name the rest of what
+   * it replaces, are in the next listing for sure.
    */
   async #refreshOnce(): Promise<RefreshResult & { stale: boolean }> {
     const { catalog } = this.#index;
@@ -107,7 +108,8 @@ export class RecordRefresh {
   }
 
   /**
-   * Finds complete packs that no index names and reads their tables of contents; forgets those that have been deleted since.
+   * Finds complete packs that no index names and reads their tables of contents; forgets those that have been deleted
+   * since.
    * @returns their ids
    */
   async findLoose(): Promise<string[]> {

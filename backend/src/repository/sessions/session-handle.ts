@@ -18,7 +18,8 @@ export function renewing(renew: () => Promise<void>): () => void {
 }
 
 /**
- * The error of a session that others treat as expired: who, since when, and by which clocks, so that a wrong clock is found.
+ * The error of a session that others treat as expired: who, since when, and by which clocks, so that a wrong clock is
+ * found.
  * @param fence what they published; undefined when it is gone already
  * @param now by the clock of this machine
  */
@@ -105,8 +106,9 @@ export class SessionHandle {
   }
 
   /**
-   * Says which restore point is about to be published, and extends the session after that. From now on whoever takes the session for
-   * over knows of the restore point, and hides it before anything it needs is deleted, however late it comes.
+   * Says which restore point is about to be published, and extends the session after that. From now on whoever takes
+   * the session for over knows of the restore point, and hides it before anything it needs is deleted, however late it
+   * comes.
    * @throws REPOSITORY_SESSION_EXPIRED when the session was fenced
    */
   async announce(point: AnnouncedPoint): Promise<void> {
@@ -143,7 +145,10 @@ export class SessionHandle {
     if (!renewals.some((own) => there.has(own))) this.#giveUp();
   }
 
-  /** Publishes `document` under the next number that is free. @throws REPOSITORY_SESSION_EXPIRED when somebody has fenced the session */
+  /**
+   * Publishes `document` under the next number that is free.
+   * @throws REPOSITORY_SESSION_EXPIRED when somebody has fenced the session
+   */
   async #write(document: SessionDocument): Promise<void> {
     for (;;) {
       const name = nameOf(this.id, renewal(this.#number));
@@ -190,7 +195,8 @@ export class SessionHandle {
 
   /**
    * Ends it: its objects go, or where delete is refused an end object comes.
-   * @param leavesPacks that no restore point needs: it ends and stays, so that they are explained until somebody uses or removes them
+   * @param leavesPacks that no restore point needs: it ends and stays, so that they are explained until somebody uses
+   *   or removes them
    */
   async end(leavesPacks = false): Promise<void> {
     if (leavesPacks) {

@@ -1,6 +1,7 @@
 /**
- * Whether a session of another process is over. No single clock decides: the session's own end, the clock of whoever judges and that
- * of the storage are held against each other, and where they disagree the later end counts, within bounds (docs/format.md §6).
+ * Whether a session of another process is over. No single clock decides: the session's own end, the clock of whoever
+ * judges and that of the storage are held against each other, and where they disagree the later end counts, within
+ * bounds (docs/format.md §6).
  */
 import { isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
@@ -70,15 +71,18 @@ export class SessionJudge {
     };
   }
 
-  /** Notes that the newest renewal is there now: from this on its age can be told, whatever its writer's clock said. Best effort. */
+  /**
+   * Notes that the newest renewal is there now: from this on its age can be told, whatever its writer's clock said.
+   * Best effort.
+   */
   async sight(session: string, newest: string): Promise<void> {
     const sighting: Sighting = { seenAt: new Date(this.#environment.now()).toISOString(), by: this.#label() };
     await this.#documents.put(sightingOf(session, newest), sighting).catch(() => undefined);
   }
 
   /**
-   * How long the renewal, or somebody's sighting of it, has been there, milliseconds; undefined where no clock can tell. A clock that
-   * was set back makes ages negative: these tell nothing.
+   * How long the renewal, or somebody's sighting of it, has been there, milliseconds; undefined where no clock can
+   * tell. A clock that was set back makes ages negative: these tell nothing.
    * @returns null when the renewal is not there any more
    */
   async #ages(session: string, newest: string): Promise<{ renewal?: number; sighting?: number } | null> {

@@ -1,4 +1,6 @@
-/** Who is at work in a repository (docs/format.md §6): sessions are registered, renewed, ended, and judged by others. */
+/**
+ * Who is at work in a repository (docs/format.md §6): sessions are registered, renewed, ended, and judged by others.
+ */
 import { HvError, isHvError } from '../../support/errors.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
@@ -42,7 +44,10 @@ export class SessionRegistry {
     this.#judgement = new SessionJudge(storage, documents, environment);
   }
 
-  /** How far the clock of the storage is ahead of this machine's, ms, as the newest session registered here showed; null: not known. */
+  /**
+   * How far the clock of the storage is ahead of this machine's, ms, as the newest session registered here showed;
+   * null: not known.
+   */
   get storageAhead(): number | null {
     return this.#storageAhead;
   }
@@ -104,8 +109,8 @@ export class SessionRegistry {
   }
 
   /**
-   * Removes the objects of a session that is over, the newest renewal last: whoever still finds it free finds none of the others
-   * (docs/format.md §5, rule 6). Best effort. One that is over by time alone must be fenced.
+   * Removes the objects of a session that is over, the newest renewal last: whoever still finds it free finds none of
+   * the others (docs/format.md §5, rule 6). Best effort. One that is over by time alone must be fenced.
    */
   async forget(state: SessionState): Promise<void> {
     const last = state.objects.filter(isRenewal).at(-1);
@@ -118,8 +123,8 @@ export class SessionRegistry {
   }
 
   /**
-   * Takes the number of its next renewal from a session that is over by time alone: whether its writer wakes up or not, nothing
-   * that it has not announced by now is published.
+   * Takes the number of its next renewal from a session that is over by time alone: whether its writer wakes up or not,
+   * nothing that it has not announced by now is published.
    * @param byHand a person ends it, over or not
    * @returns the restore points it has announced, or null when it was quicker and lives
    */

@@ -1,10 +1,11 @@
 /**
- * What others put into a repository's folders. NAS boxes, Explorer, sync tools and people leave files and folders anywhere: they are
- * no concern of ours. But an object that somebody renamed (an encrypting virus, a file system that folds case, a virus scanner) is
- * one that is missing, and nothing may be deleted because of that. One judgement for all: ours, foreign, or doubtful.
+ * What others put into a repository's folders. NAS boxes, Explorer, sync tools and people leave files and folders
+ * anywhere: they are no concern of ours. But an object that somebody renamed (an encrypting virus, a file system that
+ * folds case, a virus scanner) is one that is missing, and nothing may be deleted because of that. One judgement for
+ * all: ours, foreign, or doubtful.
  *
- * Through {@link objectsOnly}, as the core of a repository sees its storage, `list` returns what is ours alone, so that whoever lists
- * objects need not think of the others; what is there besides is asked for with {@link foreignNames}.
+ * Through {@link objectsOnly}, as the core of a repository sees its storage, `list` returns what is ours alone, so that
+ * whoever lists objects need not think of the others; what is there besides is asked for with {@link foreignNames}.
  */
 import { type FolderNames, namesIn } from './folder-names.ts';
 import { isSegment, type Storage, type StorageEntry } from './storage.ts';
@@ -12,7 +13,10 @@ import { isSegment, type Storage, type StorageEntry } from './storage.ts';
 export interface ForeignEntry extends StorageEntry {
   /** Of the repository, `/` between. */
   path: string;
-  /** Doubtful: it resembles an object of the folder that is not there under its own name. Foreign: it does not, or that is there too. */
+  /**
+   * Doubtful: it resembles an object of the folder that is not there under its own name. Foreign: it does not, or that
+   * is there too.
+   */
   verdict: 'foreign' | 'doubtful';
   /** For people. */
   reason: string;
@@ -135,7 +139,8 @@ const TREES = [
 ];
 
 /**
- * All that is not ours in `folder` and in the folders of objects below it. What lies in foreign folders is not looked at.
+ * All that is not ours in `folder` and in the folders of objects below it. What lies in foreign folders is not looked
+ * at.
  * @param folder as for {@link judgeFolder}; '' looks at the top alone, {@link everyForeignName} at everything
  */
 export async function foreignNames(storage: Storage, folder: string): Promise<ForeignEntry[]> {

@@ -1,6 +1,7 @@
 /**
- * Tells one object that cannot be read from a storage that is gone. A bad sector, a folder in the place of a file or missing rights
- * are damage of that object, in every command alike; when the configuration cannot be read either, it is the storage that fails.
+ * Tells one object that cannot be read from a storage that is gone. A bad sector, a folder in the place of a file or
+ * missing rights are damage of that object, in every command alike; when the configuration cannot be read either, it is
+ * the storage that fails.
  */
 import { type HvError, isHvError } from '../../support/errors.ts';
 import { damaged } from '../errors.ts';
@@ -20,7 +21,10 @@ const KINDS: Record<string, string> = {
   keys: 'key',
 };
 
-/** @returns the same storage; get() and read() throw REPOSITORY_DAMAGED, with `unreadable` in its data, where only the object fails */
+/**
+ * @returns the same storage; get() and read() throw REPOSITORY_DAMAGED, with `unreadable` in its data, where only the
+ * object fails
+ */
 export function judgingStorage(storage: Storage): Storage {
   const judge = async (error: unknown, name: string): Promise<never> => {
     if (!isHvError(error, ...OF_ONE_OBJECT) || isOutage(error) || name === CONFIG_NAME) throw error;
@@ -55,8 +59,8 @@ function unreadable(name: string, cause: HvError): HvError {
 }
 
 /**
- * Whether an object is damaged because its bytes cannot be had, now. What it says is not known then, which is another matter than
- * bytes that are there and wrong: it may still hide, hold or keep something.
+ * Whether an object is damaged because its bytes cannot be had, now. What it says is not known then, which is another
+ * matter than bytes that are there and wrong: it may still hide, hold or keep something.
  */
 export const isUnreadable = (error: unknown): error is HvError =>
   isHvError(error, 'REPOSITORY_DAMAGED') && error.data.unreadable === true;

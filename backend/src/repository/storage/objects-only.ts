@@ -1,4 +1,6 @@
-/** A storage in whose listings there are objects alone, and nothing of what others put beside them (foreign-names.ts). */
+/**
+ * A storage in whose listings there are objects alone, and nothing of what others put beside them (foreign-names.ts).
+ */
 import { isFolderOfObjects, isObjectIn } from './foreign-names.ts';
 import type { ObjectInfo, Storage } from './storage.ts';
 

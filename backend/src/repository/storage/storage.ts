@@ -29,7 +29,10 @@ export interface PutStream {
    * when the promise resolves. @throws DISK_FULL, IO_ERROR; the stream can then only be aborted
    */
   append(chunks: readonly Uint8Array[]): Promise<void>;
-  /** Makes it durable and visible, unless the name is taken. @returns false when it is; the stream is over either way */
+  /**
+   * Makes it durable and visible, unless the name is taken.
+   * @returns false when it is; the stream is over either way
+   */
   commit(): Promise<boolean>;
   /** Gives up. Idempotent, also after commit(). */
   abort(): Promise<void>;
@@ -58,7 +61,9 @@ export interface StorageRoom {
 export interface Storage {
   /** For messages: the folder or URL. */
   readonly location: string;
-  /** Bytes; large reads that begin and end at multiples of it, into memory that lies as they do, cost least. Default: 1. */
+  /**
+   * Bytes; large reads that begin and end at multiples of it, into memory that lies as they do, cost least. Default: 1.
+   */
   readonly grain?: number;
   /** Absent where room is not what a storage runs out of. */
   readonly room?: StorageRoom;
@@ -70,21 +75,24 @@ export interface Storage {
   /** Fills `target` from `offset`. @throws FILE_NOT_FOUND; REPOSITORY_DAMAGED when the object ends before */
   read(name: string, offset: number, target: Uint8Array): Promise<void>;
   /**
-   * Objects below the folder `prefix` (ends with `/`, or empty for all), ascending by name: all whose put returned before
-   * the listing began and whose delete was not called before it ended. Others being put or deleted may be there or not.
-   * Names that no object of the folder can have (foreign-names.ts) are left out.
+   * Objects below the folder `prefix` (ends with `/`, or empty for all), ascending by name: all whose put returned
+   * before the listing began and whose delete was not called before it ended. Others being put or deleted may be there
+   * or not. Names that no object of the folder can have (foreign-names.ts) are left out.
    */
   list(prefix: string, options?: { sizes?: boolean }): Promise<ObjectInfo[]>;
   /**
-   * What lies in each folder right below `prefix`: the names, ascending, with `/` between, by folder (`prefix` before, `/` at
-   * its end). Folders without any are left out. As of when list() would tell; whether a name is an object's or a folder's
-   * again is not asked, so it takes far less than listing. Default: by list().
+   * What lies in each folder right below `prefix`: the names, ascending, with `/` between, by folder (`prefix` before,
+   * `/` at its end). Folders without any are left out. As of when list() would tell; whether a name is an object's or a
+   * folder's again is not asked, so it takes far less than listing. Default: by list().
    */
   folders?(prefix: string): Promise<Map<string, string>>;
-  /** All that lies right in a folder (as for list()), objects or not. Storages without folders have nothing to say here. */
+  /**
+   * All that lies right in a folder (as for list()), objects or not. Storages without folders have nothing to say here.
+   */
   entries?(folder: string): Promise<StorageEntry[]>;
   /**
-   * What time it is by the clock that `modifiedAt` is taken from, milliseconds since 1970: that of a file server, not of this machine.
+   * What time it is by the clock that `modifiedAt` is taken from, milliseconds since 1970: that of a file server, not
+   * of this machine.
    * @throws ACCESS_DENIED, DISK_FULL, … where it takes a write
    */
   clock?(): Promise<number>;
@@ -92,7 +100,8 @@ export interface Storage {
   delete(name: string): Promise<void>;
   /**
    * Makes sure that an object that was seen survives a power cut: its writer may have died, or be about to, between its
-   * becoming visible and its becoming durable. To be called before relying on what another writer's put has not vouched for.
+   * becoming visible and its becoming durable. To be called before relying on what another writer's put has not vouched
+   * for.
    */
   settle(name: string): Promise<void>;
   /** Removes what dead writers left outside the objects (temporary files, empty folders). @returns bytes given back */
@@ -104,8 +113,8 @@ export interface Storage {
 const PASSING = /^(?:sessions\/[^/]+|jobs\/[^/]+\/[^/]+)\/$/;
 
 /**
- * Whether a folder (`/` at its end) goes with what lies in it. Where folders stay when they are empty, as in a file system, the
- * storage removes these: there would be two more for each backup ever made, each to be listed by the next.
+ * Whether a folder (`/` at its end) goes with what lies in it. Where folders stay when they are empty, as in a file
+ * system, the storage removes these: there would be two more for each backup ever made, each to be listed by the next.
  */
 export const isPassing = (folder: string): boolean => PASSING.test(folder);
 

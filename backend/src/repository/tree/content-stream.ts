@@ -17,7 +17,10 @@ import { requireRef, walkBlocks } from './tree-walk.ts';
 
 export interface StreamOptions {
   signal?: AbortSignal;
-  /** Pieces handed out before the last one that stay as they are; default: none, each is over when the next is asked for. */
+  /**
+   * Pieces handed out before the last one that stay as they are; default: none, each is over when the next is asked
+   * for.
+   */
   keep?: number;
   onDamage?: (damage: Damage, offset: number, length: number) => void;
 }
@@ -113,8 +116,8 @@ async function* batches(
 
 /**
  * Fetches and decodes a slot; what fails is read again singly.
- * @param onlyProve nothing is left in the slot's output; deltas are held against the page lists of their bases, which somebody else
- *   proves, and not put together
+ * @param onlyProve nothing is left in the slot's output; deltas are held against the page lists of their bases, which
+ *   somebody else proves, and not put together
  * @param known where the records are, as far as the caller knows
  * @returns positions that stayed unreadable
  */

@@ -1,6 +1,6 @@
 /**
- * Reads nodes for a walk through very many block maps. What one backup changed of its map lies in one small pack, and the walk comes
- * by all of it at once: the pack is opened and read once, and not for each node.
+ * Reads nodes for a walk through very many block maps. What one backup changed of its map lies in one small pack, and
+ * the walk comes by all of it at once: the pack is opened and read once, and not for each node.
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';

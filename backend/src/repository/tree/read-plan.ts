@@ -111,7 +111,10 @@ export function planGets(
   return widened(gets, room, manners);
 }
 
-/** Lets gets begin and end with a page where there is room: what comes along is read for nothing, and lies between the records. */
+/**
+ * Lets gets begin and end with a page where there is room: what comes along is read for nothing, and lies between the
+ * records.
+ */
 function widened(
   gets: readonly (RangedGet & { pack: RecordLocation })[],
   room: number,

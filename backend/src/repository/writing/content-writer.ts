@@ -232,7 +232,10 @@ export class SessionContentWriter implements ContentWriter {
     return this.#startStoring(slot, indices.length, slots);
   }
 
-  /** Enters entries from `from` up to the first failed one; that and those behind it are read again. @returns the next */
+  /**
+   * Enters entries from `from` up to the first failed one; that and those behind it are read again.
+   * @returns the next
+   */
   async #enterUpToFailed(batch: Digested, from: number): Promise<number> {
     const { slot, indices, failed } = batch;
     let entry = from;

@@ -1,4 +1,6 @@
-/** Reads what a batch of patches needs, from repository and disk side by side, with a bounded number of reads at once. */
+/**
+ * Reads what a batch of patches needs, from repository and disk side by side, with a bounded number of reads at once.
+ */
 import { zeroBytes } from '../../support/copy-bytes.ts';
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';

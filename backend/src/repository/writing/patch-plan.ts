@@ -1,6 +1,6 @@
 /**
- * Lays changed parts of blocks out in slots (see engine/patch.ts): which page list or delta of the repository and which pages
- * of the disk it takes to know the new block (docs/format.md §4, "When a writer makes a delta").
+ * Lays changed parts of blocks out in slots (see engine/patch.ts): which page list or delta of the repository and which
+ * pages of the disk it takes to know the new block (docs/format.md §4, "When a writer makes a delta").
  */
 import { changedBitmapLength, deltaLimit, patchRoom } from '../engine/patch.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';

@@ -62,8 +62,8 @@ export class ReliedContents {
   }
 
   /**
-   * Marks of before do not wait for this session, and what the base needs may be in packs that they name until a prune finds it
-   * needed: so it says what it builds on. @returns whether the base is listed after that
+   * Marks of before do not wait for this session, and what the base needs may be in packs that they name until a prune
+   * finds it needed: so it says what it builds on. @returns whether the base is listed after that
    */
   async #pin(name: string, manifest: ManifestEnvelope): Promise<boolean> {
     const { manifests, marks } = this.#core;
@@ -101,7 +101,11 @@ export class ReliedContents {
     return stored;
   }
 
-  /** @param absent packs that are not there; @param gone packs that no index names any more. @throws REPOSITORY_DAMAGED */
+  /**
+   * @param absent packs that are not there;
+   * @param gone packs that no index names any more.
+   * @throws REPOSITORY_DAMAGED
+   */
   async #refuse(absent: readonly string[], gone: readonly string[]): Promise<never> {
     await this.#recordAbsent(new Set(absent));
     const packs = [...new Set([...absent, ...gone])];
@@ -112,7 +116,9 @@ export class ReliedContents {
     });
   }
 
-  /** Of all that an index says of packs that are not there: what lies below a node that is lost could not be looked at. */
+  /**
+   * Of all that an index says of packs that are not there: what lies below a node that is lost could not be looked at.
+   */
   async #recordAbsent(packs: ReadonlySet<string>): Promise<void> {
     const { storage, config, keys, catalog, damage } = this.#core;
     for (const name of packs.size > 0 ? catalog.indexesOf(packs) : []) {
@@ -127,8 +133,8 @@ export class ReliedContents {
   }
 
   /**
-   * Packs relied on that are not there. An index may name such: a writer that slept for longer than its session published it
-   * after prune had deleted its packs. Once seen here they stay: prune waits for this session.
+   * Packs relied on that are not there. An index may name such: a writer that slept for longer than its session
+   * published it after prune had deleted its packs. Once seen here they stay: prune waits for this session.
    */
   async #absent(): Promise<string[]> {
     const relied = [...this.#store.relied];
@@ -225,8 +231,8 @@ export class ReliedContents {
   }
 
   /**
-   * What was relied on in a pack that is not there is lost: recorded, so that the next backup stores it. When the index that named
-   * the pack is gone too there is nothing to record.
+   * What was relied on in a pack that is not there is lost: recorded, so that the next backup stores it. When the index
+   * that named the pack is gone too there is nothing to record.
    */
   async #giveUp(kind: IdClass, id: Buffer, error: unknown): Promise<null> {
     const { index, damage } = this.#core;

@@ -56,8 +56,9 @@ export class SessionStore {
   }
 
   /**
-   * When the session was over while it published, others may have deleted some of the packs, or be about to: an index that names the
-   * others takes the place of this one. Whoever marks packs after the look at the marks sees what was published before it.
+   * When the session was over while it published, others may have deleted some of the packs, or be about to: an index
+   * that names the others takes the place of this one. Whoever marks packs after the look at the marks sees what was
+   * published before it.
    */
   async #correctIndex(handle: SessionHandle, published: string, index: IndexObject): Promise<void> {
     if (!(await handle.isOver())) return;
@@ -76,7 +77,9 @@ export class SessionStore {
     handle.requireAlive();
   }
 
-  /** Whether the id is stored or on its way; if not, it is the caller's to store: it counts as on its way from now on. */
+  /**
+   * Whether the id is stored or on its way; if not, it is the caller's to store: it counts as on its way from now on.
+   */
   claim(kind: IdClass, id: Buffer): boolean {
     const key = keyOf(id);
     if (this.#pending[kind].has(key)) return true;
@@ -97,8 +100,8 @@ export class SessionStore {
   }
 
   /**
-   * A sound record of a block, whole or delta, and the whole one that another delta can be made over: itself or its base.
-   * Only what an index names: deltas are read long after.
+   * A sound record of a block, whole or delta, and the whole one that another delta can be made over: itself or its
+   * base. Only what an index names: deltas are read long after.
    */
   findBelow(id: Buffer): { location: RecordLocation; base: RecordLocation } | undefined {
     const location = this.core.index.findUsable(RecordKind.block, id);

@@ -104,7 +104,8 @@ export class RepositoryWriteSession implements WriteSession {
     return this.#explained(async () => {
       const wasRemoved = options.revive === true && (await this.#isRemoved(manifest));
       const done = await this.#publish(manifest, wasRemoved);
-      // Last of all: as long as the tombstone is there nobody misses the restore point, whatever becomes of this process.
+      // Last of all: as long as the tombstone is there nobody misses the restore point, whatever becomes of this
+      // process.
       if (wasRemoved) await this.#core.tombstones.withdraw(manifest.id);
       return done;
     });
@@ -166,7 +167,9 @@ export class RepositoryWriteSession implements WriteSession {
     return { manifestBytes, indexBytes: this.#store.sink.indexBytes };
   }
 
-  /** It counts from here on, whatever becomes of its manifest. It is there and complete all the same when this fails. */
+  /**
+   * It counts from here on, whatever becomes of its manifest. It is there and complete all the same when this fails.
+   */
   async #note(manifest: ManifestEnvelope, again: boolean): Promise<void> {
     try {
       await this.#core.ledger.put(this.#core.manifests.nameOf(manifest.group, manifest.id), manifest, again);
@@ -189,7 +192,9 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#handle.end(!this.#published && this.#store.packs + this.#claims > 0).catch(() => undefined);
   }
 
-  /** Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten. */
+  /**
+   * Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten.
+   */
   async #goOnWithTheDead(): Promise<void> {
     const sessions = await listFenced(this.#core, this.#handle.id);
     for (const { doubt, alive } of sessions) if (doubt !== undefined && alive) this.#options.warn?.(doubt);
@@ -217,8 +222,8 @@ export class RepositoryWriteSession implements WriteSession {
   }
 
   /**
-   * A tombstone that was there before stands for an attempt to publish the point that did not count; its name is ours now. One that
-   * came since says that others have taken this session for over.
+   * A tombstone that was there before stands for an attempt to publish the point that did not count; its name is ours
+   * now. One that came since says that others have taken this session for over.
    */
   async #requireCounted(manifest: ManifestEnvelope, before: string | undefined): Promise<void> {
     const late = await this.#lateTombstone(manifest.id);
@@ -232,7 +237,8 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#core.manifests
       .withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id))
       .catch(() => undefined);
-    // Whoever put the tombstone may have seen the manifest, and be about to take it back: then one of the two puts it again.
+    // Whoever put the tombstone may have seen the manifest, and be about to take it back: then one of the two puts it
+    // again.
     const error = takenForOver(this.#handle.document, await this.#fence(manifest.id), this.#core.environment.now());
     await this.#core.tombstones.put(manifest, 'its backup was taken for over', this.#handle.id).catch(() => undefined);
     throw error;
@@ -254,7 +260,10 @@ export class RepositoryWriteSession implements WriteSession {
     }
   }
 
-  /** What others deleted meanwhile, believing this session over, must not be missed by anyone (docs/format.md §5, rule 6). */
+  /**
+   * What others deleted meanwhile, believing this session over, must not be missed by anyone (docs/format.md §5, rule
+   * 6).
+   */
   async #withdrawIfBroken(manifest: ManifestEnvelope): Promise<void> {
     await this.#core.refresh();
     if (!(await this.#relied.isBroken(manifest.contents))) return;

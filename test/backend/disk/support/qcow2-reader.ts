@@ -1,6 +1,6 @@
 /**
- * A qcow2 reader and checker of its own, straight from the specification (QEMU, docs/interop/qcow2): reads a small image
- * whole, and counts every reference to every cluster again.
+ * A qcow2 reader and checker of its own, straight from the specification (QEMU, docs/interop/qcow2): reads a small
+ * image whole, and counts every reference to every cluster again.
  */
 import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 

@@ -1,6 +1,6 @@
 /**
- * An independent reading of the VHDX rules ([MS-VHDX] section 2), for files that we wrote: byte offsets are written out,
- * nothing of the product is used. Throws on the first rule that is broken.
+ * An independent reading of the VHDX rules ([MS-VHDX] section 2), for files that we wrote: byte offsets are written
+ * out, nothing of the product is used. Throws on the first rule that is broken.
  */
 import { readFileSync } from 'node:fs';
 

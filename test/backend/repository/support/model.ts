@@ -45,7 +45,10 @@ export async function createMemoryRepository(storage: Storage, options: InitOpti
   return openMemory(storage, options.environment, { passphrase: options.passphrase, kdfCost: options.kdfCost });
 }
 
-/** Names of all objects but the tombstones, which outlive what they speak of, and what the ledger says of their restore points; and second copies. */
+/**
+ * Names of all objects but the tombstones, which outlive what they speak of, and what the ledger says of their restore
+ * points; and second copies.
+ */
 export const withoutTombstones = ({ objects }: { objects: Map<string, unknown> }): string[] =>
   [...objects.keys()].filter((name) => {
     const [folder, , id] = name.split('/');

@@ -35,8 +35,8 @@ export function parseLocator(bytes: Buffer): ParentLocator | null {
 
 function text(bytes: Buffer, offset: number, length: number): string | null {
   if (length % 2 !== 0 || offset + length > bytes.length) return null;
-  // The specification (2.6.2.6.2) has no terminator in keys and values. Some writers count one all the same, and it says
-  // nothing: a disk is not given up for it. Anywhere else a NUL is damage.
+  // The specification (2.6.2.6.2) has no terminator in keys and values. Some writers count one all the same, and it
+  // says nothing: a disk is not given up for it. Anywhere else a NUL is damage.
   const value = bytes.toString('utf16le', offset, offset + length).replace(/\0+$/, '');
   return value.includes('\0') ? null : value;
 }

@@ -18,7 +18,10 @@ export interface Region {
   required: boolean;
 }
 
-/** @param bytes REGION_TABLE_SIZE bytes. @returns null when signature, checksum or count is wrong, as after a torn write */
+/**
+ * @param bytes REGION_TABLE_SIZE bytes.
+ * @returns null when signature, checksum or count is wrong, as after a torn write
+ */
 export function parseRegionTable(bytes: Buffer): Region[] | null {
   if (bytes.toString('latin1', 0, 4) !== REGION_TABLE_SIGNATURE) return null;
   if (bytes.readUInt32LE(CHECKSUM) !== crc32cWithout(bytes.subarray(0, REGION_TABLE_SIZE), CHECKSUM)) return null;

@@ -23,8 +23,8 @@ export interface HvsFile {
   /** The application's version of the data, as the header has it. */
   readonly dataVersion: number;
   /**
-   * The value at a path like `/configuration/properties/name`. Of siblings that share a name the first is taken; `name[2]`
-   * is the second.
+   * The value at a path like `/configuration/properties/name`. Of siblings that share a name the first is taken;
+   * `name[2]` is the second.
    * @returns undefined when there is no such key or it is a node
    * @param maxBytes of a long string or array; default and most: 64 MiB
    * @throws CONFIGURATION_CORRUPT, CONFIGURATION_UNSUPPORTED when the value has more than `maxBytes`

@@ -81,7 +81,10 @@ function entryAt(source: HvsSource, table: KeyTable, offset: number): KeyEntryHe
   throw corrupt(source.path, `an entry does not fit into key table ${table.index}`, table.at + offset);
 }
 
-/** Free entries have no checksum (0 in all files seen). One with the right checksum of a key is a key with a damaged type. */
+/**
+ * Free entries have no checksum (0 in all files seen). One with the right checksum of a key is a key with a damaged
+ * type.
+ */
 function wasKey(table: KeyTable, offset: number, header: KeyEntryHeader): boolean {
   if (header.checksum === 0) return false;
   const entry = Buffer.from(table.bytes.subarray(offset, offset + header.size));

@@ -1,6 +1,6 @@
 /**
- * Makes a HyperVStorage file, format 4.0: headers, object tables, key tables, an empty log, then the long values. The layout is
- * that of files that Hyper-V has just made.
+ * Makes a HyperVStorage file, format 4.0: headers, object tables, key tables, an empty log, then the long values. The
+ * layout is that of files that Hyper-V has just made.
  */
 import { alignUp, writeU64LE } from '../../../support/bytes.ts';
 import { unsupported } from './errors.ts';
@@ -40,11 +40,13 @@ interface LongValue {
 /**
  * The same tree gives the same bytes, and the file reads back as the same tree.
  * @param items the keys below the root, in their order of insertion
- * @throws CONFIGURATION_UNSUPPORTED when a value is longer than what is read back, INTERNAL when a key's name is impossible
+ * @throws CONFIGURATION_UNSUPPORTED when a value is longer than what is read back, INTERNAL when a key's name is
+ *   impossible
  */
 export function renderHvs(items: HvsItem[]): Uint8Array {
   const longs = collectLongValues(items, new Map());
-  // Keys point to long values, and those come after the key tables: their number is found first. It depends on sizes alone.
+  // Keys point to long values, and those come after the key tables: their number is found first. It depends on sizes
+  // alone.
   const tableCount = renderKeyTables(items, pointers(longs)).length;
   const firstTable = OBJECT_TABLE_OFFSET + ALIGNMENT;
   const logOffset = firstTable + tableCount * KEY_TABLE_SIZE;

@@ -57,7 +57,10 @@ export function describeCheckpoint(
   };
 }
 
-/** Pass-through disks are left out of checkpoints (IgnoreNonSnapshottableDisks); they must not be left out of the result. */
+/**
+ * Pass-through disks are left out of checkpoints (IgnoreNonSnapshottableDisks); they must not be left out of the
+ * result.
+ */
 function withLeftOut(frozen: VmDescription, now: VmDescription): VmDescription {
   const places = new Set(frozen.disks.map(placeOf));
   const missing = now.disks.filter((disk) => disk.format === 'passthrough' && !places.has(placeOf(disk)));

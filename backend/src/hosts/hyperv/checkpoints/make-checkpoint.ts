@@ -1,4 +1,7 @@
-/** Making a recovery checkpoint: with the consistency that was asked for, or the one that is allowed instead; also when the helper dies meanwhile. */
+/**
+ * Making a recovery checkpoint: with the consistency that was asked for, or the one that is allowed instead; also when
+ * the helper dies meanwhile.
+ */
 import type { Consistency } from '../../../schema/vm.ts';
 import { HvError, isHvError } from '../../../support/errors.ts';
 import type { CheckpointRequest } from '../../port.ts';

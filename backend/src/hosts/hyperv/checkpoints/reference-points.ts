@@ -7,8 +7,9 @@ import { locationOf, type WmiReferencePoint } from '../wmi.ts';
 const APPLICATION = 1;
 
 /**
- * `VirtualDiskIdentifiers[i]` belongs to `ResilientChangeTrackingIdentifiers[i]`; it names the place where the disk was attached, which is
- * looked up among the disks as they hang now. Arrays of unequal length name nothing: every disk is then read in full.
+ * `VirtualDiskIdentifiers[i]` belongs to `ResilientChangeTrackingIdentifiers[i]`; it names the place where the disk was
+ * attached, which is looked up among the disks as they hang now. Arrays of unequal length name nothing: every disk is
+ * then read in full.
  * @param createdAt empty when not known: the host does not keep it
  */
 export function referencePoint(

@@ -1,6 +1,7 @@
 /**
- * How a request that runs is told to end: a file named by its id, in a folder that only the helper and the backend know. Standard input
- * cannot say it, because PowerShell reads it only between commands. The folder is there only while something is being cancelled.
+ * How a request that runs is told to end: a file named by its id, in a folder that only the helper and the backend
+ * know. Standard input cannot say it, because PowerShell reads it only between commands. The folder is there only while
+ * something is being cancelled.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +13,10 @@ export class CancelFiles {
   /** A name that nobody can guess. */
   readonly folder = join(tmpdir(), `hvbackup-${randomBytes(16).toString('hex')}`);
 
-  /** Tells request `id` to end when the signal says so. @returns what ends that; to be called when the request was answered */
+  /**
+   * Tells request `id` to end when the signal says so.
+   * @returns what ends that; to be called when the request was answered
+   */
   watch(id: number, signal: AbortSignal | undefined): () => void {
     if (!signal) return () => undefined;
     let told = false;

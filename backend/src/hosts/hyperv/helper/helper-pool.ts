@@ -1,6 +1,6 @@
 /**
- * Helpers that nobody uses for a moment. Starting PowerShell takes seconds, and a run over many VMs opens the host once for each: the next one
- * takes what the last one left. Two that work at the same time have a helper each.
+ * Helpers that nobody uses for a moment. Starting PowerShell takes seconds, and a run over many VMs opens the host once
+ * for each: the next one takes what the last one left. Two that work at the same time have a helper each.
  */
 import type { Helper } from './helper.ts';
 
@@ -30,7 +30,10 @@ export function takeHelper(key: string, make: () => Helper): Helper {
   }
 }
 
-/** Keeps the helper for the next user, or ends it when something went wrong with it. Waits for a request that is under way. */
+/**
+ * Keeps the helper for the next user, or ends it when something went wrong with it. Waits for a request that is under
+ * way.
+ */
 export async function giveHelper(key: string, helper: Helper): Promise<void> {
   if (!(await helper.settled())) return await helper.close();
   const timer = setTimeout(() => {

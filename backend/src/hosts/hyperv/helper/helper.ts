@@ -1,6 +1,6 @@
 /**
- * The helper process as the adapter sees it: one request at a time, started when first needed, started again after it died, ended when it
- * hangs. What a request must not do twice is for the caller to sort out (`repeat: false`).
+ * The helper process as the adapter sees it: one request at a time, started when first needed, started again after it
+ * died, ended when it hangs. What a request must not do twice is for the caller to sort out (`repeat: false`).
  */
 import type { HostCredential } from '../../../schema/common.ts';
 import { HvError, isHvError, throwIfCancelled } from '../../../support/errors.ts';
@@ -33,8 +33,8 @@ export interface RequestOptions {
   repeat?: boolean;
   progress?: (event: HelperProgress) => void;
   /**
-   * Ends the WMI job that the request waits for, where it lets itself be ended: CANCELLED then. Where not, the request succeeds after all, and
-   * what it made is the caller's to undo.
+   * Ends the WMI job that the request waits for, where it lets itself be ended: CANCELLED then. Where not, the request
+   * succeeds after all, and what it made is the caller's to undo.
    */
   signal?: AbortSignal;
   /** Asked although the signal came before: for a job that is under way, and is to be ended. */
@@ -52,7 +52,10 @@ export interface HelperState {
   server: string;
   /** `source`: the shipped assembly, or why it was compiled. */
   virtDisk: { available: boolean; reason: string; source?: string };
-  /** Why the shares of another host cannot be read with the account that was given; empty when they can, or none was given. */
+  /**
+   * Why the shares of another host cannot be read with the account that was given; empty when they can, or none was
+   * given.
+   */
   shareProblem?: string;
 }
 
@@ -129,7 +132,10 @@ export class Helper {
     }
   }
 
-  /** Gives the helper the account. Only when it has said that it reads: PowerShell would take the line for a command, and may log it. */
+  /**
+   * Gives the helper the account. Only when it has said that it reads: PowerShell would take the line for a command,
+   * and may log it.
+   */
   async #handOver(shell: HelperShell, credential: HostCredential): Promise<void> {
     await this.#ask('hello', {});
     await this.#watched(shell, 'credential', this.#options.startMs ?? START_MS, async () => {
@@ -241,7 +247,10 @@ export class Helper {
     return this.#shell?.running === true;
   }
 
-  /** Waits until no request is under way. @returns whether the process runs and has never failed: whether another user may have it */
+  /**
+   * Waits until no request is under way.
+   * @returns whether the process runs and has never failed: whether another user may have it
+   */
   async settled(): Promise<boolean> {
     return await this.#turn.run(async () => this.running && !this.#failed && !this.#closed);
   }

@@ -26,8 +26,8 @@ export function parseTrace(text: string): TracedExchange[] {
 }
 
 /**
- * Answers each request with the next recorded answer to the same method and parameters, and with the last of them again when all were
- * given. @throws what the host answered; NOT_SUPPORTED for what was not recorded
+ * Answers each request with the next recorded answer to the same method and parameters, and with the last of them again
+ * when all were given. @throws what the host answered; NOT_SUPPORTED for what was not recorded
  */
 export class ReplayHelper implements Pick<Helper, 'request' | 'state' | 'close'> {
   readonly #exchanges: TracedExchange[];

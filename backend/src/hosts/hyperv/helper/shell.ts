@@ -5,7 +5,10 @@ import path from 'node:path';
 import { PowerShell } from 'node-powershell';
 import { HvError } from '../../../support/errors.ts';
 
-/** Variables that a child needs to work at all. No profile or preference of the user gets in; for the module path see language-mode.ts. */
+/**
+ * Variables that a child needs to work at all. No profile or preference of the user gets in; for the module path see
+ * language-mode.ts.
+ */
 const KEPT_VARIABLES =
   process.platform === 'win32'
     ? [
@@ -126,8 +129,8 @@ export class HelperShell extends PowerShell {
   }
 
   /**
-   * Writes a line past node-powershell, whose markers Constrained Language Mode does not allow, and waits for what shall come of it. Only
-   * while no command runs. @throws when the process ends first
+   * Writes a line past node-powershell, whose markers Constrained Language Mode does not allow, and waits for what
+   * shall come of it. Only while no command runs. @throws when the process ends first
    */
   async converse(line: string, expected: RegExp): Promise<RegExpExecArray> {
     const { stdin, stdout } = this.streams;

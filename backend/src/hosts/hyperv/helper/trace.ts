@@ -1,7 +1,7 @@
 /**
- * The recorder (`Start-VMBackupTrace`): every exchange with the helper as one line of JSON, for a test to replay and for a person to send.
- * Content of disks does not pass through the helper, and a password never as part of a request; names, paths and ids do. Names and paths are
- * replaced where asked for (anonymize.ts).
+ * The recorder (`Start-VMBackupTrace`): every exchange with the helper as one line of JSON, for a test to replay and
+ * for a person to send. Content of disks does not pass through the helper, and a password never as part of a request;
+ * names, paths and ids do. Names and paths are replaced where asked for (anonymize.ts).
  */
 import { appendFileSync } from 'node:fs';
 import type { Anonymizer } from './anonymize.ts';

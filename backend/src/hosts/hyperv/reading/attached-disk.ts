@@ -1,10 +1,11 @@
 /**
- * A frozen disk that the helper attached (AttachVirtualDisk): its sectors come through a pipe between the helper and this process, as fast as
- * Windows reads them. For disks whose files we cannot read ourselves.
+ * A frozen disk that the helper attached (AttachVirtualDisk): its sectors come through a pipe between the helper and
+ * this process, as fast as Windows reads them. For disks whose files we cannot read ourselves.
  *
- * The pipe has a name that cannot be guessed, and whoever connects shows a secret that went to the helper on its standard input. Requests are
- * { u64 offset, u32 length, u32 0 }, answers { u32 status, u32 length } and the bytes: content for status 0, else the error as text of
- * three lines (code, message, advice). Answers come in the order of the requests; all numbers little-endian.
+ * The pipe has a name that cannot be guessed, and whoever connects shows a secret that went to the helper on its
+ * standard input. Requests are { u64 offset, u32 length, u32 0 }, answers { u32 status, u32 length } and the bytes:
+ * content for status 0, else the error as text of three lines (code, message, advice). Answers come in the order of the
+ * requests; all numbers little-endian.
  */
 import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';

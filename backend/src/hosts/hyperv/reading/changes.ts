@@ -1,6 +1,7 @@
 /**
- * Changed ranges, page after page. Locally the helper asks virtdisk for the whole disk and hands the answer out in pages; for another host WMI
- * is asked region by region, going on from what it says it processed: asking once would lose changes.
+ * Changed ranges, page after page. Locally the helper asks virtdisk for the whole disk and hands the answer out in
+ * pages; for another host WMI is asked region by region, going on from what it says it processed: asking once would
+ * lose changes.
  */
 import type { ChangedRange } from '../../../disk/device.ts';
 import { HvError, hex } from '../../../support/errors.ts';

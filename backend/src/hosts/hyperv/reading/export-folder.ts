@@ -1,6 +1,6 @@
 /**
- * Where exports lie while they are read: folders of our own below one that the host can write to, each with a record beside it that says
- * whose it is. The folder itself stays empty for the host, which may want that.
+ * Where exports lie while they are read: folders of our own below one that the host can write to, each with a record
+ * beside it that says whose it is. The folder itself stays empty for the host, which may want that.
  */
 import { mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -72,7 +72,10 @@ export class ExportFolder {
     }
   }
 
-  /** Removes the folder, then its record. What is still in use stays for the next run. @returns why it could not be removed */
+  /**
+   * Removes the folder, then its record. What is still in use stays for the next run.
+   * @returns why it could not be removed
+   */
   async remove(): Promise<string | null> {
     return removeBoth(this.here, this.#record);
   }
@@ -140,7 +143,10 @@ export async function requireSpace(folder: ExportFolder, needed: number): Promis
   );
 }
 
-/** Bytes that an export of these frozen disks can take: the lengths of their files where those can be asked for, else their sizes. */
+/**
+ * Bytes that an export of these frozen disks can take: the lengths of their files where those can be asked for, else
+ * their sizes.
+ */
 export async function exportedBytes(
   disks: readonly { path: string; size: number }[],
   server: string | undefined,

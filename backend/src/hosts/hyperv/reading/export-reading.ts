@@ -1,6 +1,7 @@
 /**
- * Reading a checkpoint through WMI exports: full, or differential over a reference point of ours. One disk an export where the host can leave
- * the others out, so that the folder needs room for one; all of them at once where it cannot (before Windows 10 1709).
+ * Reading a checkpoint through WMI exports: full, or differential over a reference point of ours. One disk an export
+ * where the host can leave the others out, so that the folder needs room for one; all of them at once where it cannot
+ * (before Windows 10 1709).
  */
 import { readFile, stat } from 'node:fs/promises';
 import type { ChangedRange } from '../../../disk/device.ts';

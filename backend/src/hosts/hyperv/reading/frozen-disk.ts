@@ -1,6 +1,7 @@
 /**
- * A frozen disk, read from its file (and parents) while the checkpoint stands. What was read counts only if the checkpoint still stood
- * afterwards: its end lets the host merge into the files that are being read. So closing asks, and fails if not.
+ * A frozen disk, read from its file (and parents) while the checkpoint stands. What was read counts only if the
+ * checkpoint still stood afterwards: its end lets the host merge into the files that are being read. So closing asks,
+ * and fails if not.
  */
 import type { BlockDevice, Extent } from '../../../disk/device.ts';
 import { openDisk } from '../../../disk/index.ts';

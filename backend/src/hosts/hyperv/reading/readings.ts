@@ -1,4 +1,7 @@
-/** The ways to read of one open host: what was chosen, the exports that are under way, and what the result should say of them. */
+/**
+ * The ways to read of one open host: what was chosen, the exports that are under way, and what the result should say of
+ * them.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChangedRange } from '../../../disk/device.ts';
 import { HvError, isHvError } from '../../../support/errors.ts';
@@ -15,8 +18,8 @@ import { FrozenDisk } from './frozen-disk.ts';
 import { chooseWay, REFUSED_BY_READER, type ReadingOptions, type Way, whyUnreachable } from './ways.ts';
 
 /**
- * Stands for the RCT id of a disk whose own cannot be asked for, where it is read by exports: the reference point is then all that is known of
- * its last backup.
+ * Stands for the RCT id of a disk whose own cannot be asked for, where it is read by exports: the reference point is
+ * then all that is known of its last backup.
  */
 export const UNKNOWN_ID = 'reference-point';
 /** Looks at whether the host merges after an export, ms between them: it begins a moment after the conversion. */
@@ -76,8 +79,9 @@ export class Readings {
   }
 
   /**
-   * RCT ids of frozen disks, by path. Of another host's disks they are asked for over its share; where that gives none, the next backup
-   * has nothing that was certainly sealed at the freeze, and reads in full. Unless exports read: they begin where a reference point ends.
+   * RCT ids of frozen disks, by path. Of another host's disks they are asked for over its share; where that gives none,
+   * the next backup has nothing that was certainly sealed at the freeze, and reads in full. Unless exports read: they
+   * begin where a reference point ends.
    */
   async rctIds(paths: string[]): Promise<Map<string, string>> {
     if (paths.length === 0) return new Map();
@@ -122,7 +126,10 @@ export class Readings {
     return made;
   }
 
-  /** What changed on a disk since an id, in the way that its disks are read. @throws TRACKING_* take a full of this disk */
+  /**
+   * What changed on a disk since an id, in the way that its disks are read.
+   * @throws TRACKING_* take a full of this disk
+   */
   async *changes(
     checkpoint: RecoveryCheckpoint,
     disk: { index: number; rctId: string; path: string; size: number },
@@ -208,7 +215,10 @@ export class Readings {
     return reading !== undefined;
   }
 
-  /** After an export: whether the host merges what the checkpoint had set apart. It may not, until its service restarts (HYPERV-REFERENCE §1). */
+  /**
+   * After an export: whether the host merges what the checkpoint had set apart. It may not, until its service restarts
+   * (HYPERV-REFERENCE §1).
+   */
   async watchMerging(look: () => Promise<{ diskIndex: number; state: 'merging' | 'failed' }[]>): Promise<void> {
     for (const pause of MERGE_LOOKS) {
       await sleep(pause);

@@ -1,6 +1,6 @@
 /**
- * Network adapters of a planned VM. An adapter is a port and a connection, whose Parent is the port: connected when it is enabled and its
- * HostResource names a virtual switch. What is not mapped to a switch of the host is disabled.
+ * Network adapters of a planned VM. An adapter is a port and a connection, whose Parent is the port: connected when it
+ * is enabled and its HostResource names a virtual switch. What is not mapped to a switch of the host is disabled.
  */
 import type { VmDescription, VmNetworkAdapter } from '../../../schema/vm.ts';
 import { type HostSwitch, type SwitchChoice, switchFor } from '../../switches.ts';
@@ -28,8 +28,8 @@ const connectionOf = (components: WmiComponent[], port: WmiComponent): WmiCompon
 
 type Rule = (port: WmiComponent, connection: WmiComponent | undefined, adapter: VmNetworkAdapter) => boolean;
 /**
- * How a port is known to be an adapter of the description, surest first. Names are seldom unique, dynamic addresses may be given anew by the
- * import, and the order of components is documented nowhere.
+ * How a port is known to be an adapter of the description, surest first. Names are seldom unique, dynamic addresses may
+ * be given anew by the import, and the order of components is documented nowhere.
  */
 const RULES: Rule[] = [
   (port, _, { macAddress }) => macAddress !== '' && (port.address ?? '').toUpperCase() === macAddress,
@@ -102,7 +102,10 @@ function portSteps(components: WmiComponent[], port: WmiComponent, fresh: boolea
   return steps;
 }
 
-/** Adapters of a VM that was defined anew: same names; the same addresses only where they were static and the VM keeps its id. */
+/**
+ * Adapters of a VM that was defined anew: same names; the same addresses only where they were static and the VM keeps
+ * its id.
+ */
 export function adapterAdditions(vm: VmDescription, newAdapters: boolean): PlanStep[] {
   return vm.networkAdapters.map((adapter) => {
     const keep = !newAdapters && !adapter.dynamicMacAddress && adapter.macAddress !== '';

@@ -1,6 +1,6 @@
 /**
- * What a restore is about to do to the host, recorded beside its files, so that the next one can undo it when this one dies: the planned VM
- * it made, and the VM it took off the host to put another in its place.
+ * What a restore is about to do to the host, recorded beside its files, so that the next one can undo it when this one
+ * dies: the planned VM it made, and the VM it took off the host to put another in its place.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';

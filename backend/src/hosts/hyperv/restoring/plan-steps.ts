@@ -1,6 +1,6 @@
 /**
- * What is left to do on a planned VM, from what it is and what it shall be. Called again after each round, because drives hang on controllers
- * and disks in drives that must be there first; done when nothing is left.
+ * What is left to do on a planned VM, from what it is and what it shall be. Called again after each round, because
+ * drives hang on controllers and disks in drives that must be there first; done when nothing is left.
  */
 import type { VmDescription, VmDisk } from '../../../schema/vm.ts';
 import { templateId } from '../../configuration/index.ts';
@@ -137,7 +137,10 @@ function freePlace(taken: Set<string>): Omit<WantedDisk, 'path'> {
 const MIB = 2 ** 20;
 const BOOT_DEVICES = ['Floppy', 'Optical', 'HardDrive', 'Network'];
 
-/** Settings and resources of a VM that is defined from its description. @param id asked for; the host may give another */
+/**
+ * Settings and resources of a VM that is defined from its description.
+ * @param id asked for; the host may give another
+ */
 export function definition(vm: VmDescription, name: string, id: string | null) {
   const order = vm.bootOrder?.map((device) => BOOT_DEVICES.indexOf(device)) ?? [];
   const template = vm.secureBootTemplate ? templateId(vm.secureBootTemplate) : null;

@@ -1,7 +1,7 @@
 /**
- * Building a VM on a Hyper-V host: planned (imported from its `.vmcx`, or defined from its description), disks and adapters rewired,
- * validated, realised. Two VMs cannot have one id: to replace one, the old VM is taken off the host just before the new one is made,
- * and put back from a copy of its own configuration where that fails.
+ * Building a VM on a Hyper-V host: planned (imported from its `.vmcx`, or defined from its description), disks and
+ * adapters rewired, validated, realised. Two VMs cannot have one id: to replace one, the old VM is taken off the host
+ * just before the new one is made, and put back from a copy of its own configuration where that fails.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspectDisk, setVhdxDiskId } from '../../../disk/index.ts';
@@ -36,7 +36,10 @@ const MAX_ROUNDS = 8;
 const IMPORT = 'import';
 const REPLACED = 'replaced';
 
-/** @throws VM_EXISTS, VM_RUNNING, USAGE, SWITCH_NOT_FOUND, SWITCH_AMBIGUOUS, CONFIGURATION_UNSUPPORTED: nothing has changed then */
+/**
+ * @throws VM_EXISTS, VM_RUNNING, USAGE, SWITCH_NOT_FOUND, SWITCH_AMBIGUOUS, CONFIGURATION_UNSUPPORTED: nothing has
+ * changed then
+ */
 export async function planVm(ctx: PlanContext, request: PlanRequest): Promise<PlannedVm> {
   const existing = request.newId ? undefined : await ctx.findVm(request.vm.id);
   requireReplaceable(existing, request);
@@ -72,8 +75,8 @@ async function chooseSwitches(ctx: PlanContext, { switches = [] }: PlanRequest):
 }
 
 /**
- * What a restore of this machine that died left on the host: its planned VM goes, and a VM that it had taken off comes back. Files that any
- * VM or checkpoint uses stay.
+ * What a restore of this machine that died left on the host: its planned VM goes, and a VM that it had taken off comes
+ * back. Files that any VM or checkpoint uses stay.
  * @returns sentences for the warnings
  */
 async function undoLeftovers(ctx: PlanContext, root: string): Promise<string[]> {
@@ -112,8 +115,8 @@ const destroyPlanned = (ctx: PlanContext, vmId: string): Promise<unknown> =>
   ctx.helper.request('destroySystem', { vmId, planned: true }, { repeat: true });
 
 /**
- * Brings back what a restore that died had taken off. What that had asked the host for last may only now come to be: a planned VM with this
- * identity, which nothing tells of and which stands in the way.
+ * Brings back what a restore that died had taken off. What that had asked the host for last may only now come to be: a
+ * planned VM with this identity, which nothing tells of and which stands in the way.
  */
 async function bringBack(ctx: PlanContext, { vmId, file }: { vmId: string; file: string }): Promise<void> {
   for (let attempt = 1; ; attempt++) {

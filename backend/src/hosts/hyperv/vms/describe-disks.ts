@@ -80,8 +80,8 @@ export const placeOf = (disk: Pick<VmDisk, 'controllerType' | 'controllerNumber'
   `${disk.controllerType} ${disk.controllerNumber}:${disk.controllerLocation}`;
 
 /**
- * The disks as descriptions have them. A file that could not be looked at has size 0 and no id.
- * Two disks with one id (copies of an image, children of one parent) get their place added, so that none is taken for the other.
+ * The disks as descriptions have them. A file that could not be looked at has size 0 and no id. Two disks with one id
+ * (copies of an image, children of one parent) get their place added, so that none is taken for the other.
  */
 export function describeDisks(placed: PlacedDisk[], facts: Map<string, DiskFacts>): VmDisk[] {
   const disks = placed.map((disk, index): VmDisk => {

@@ -6,7 +6,10 @@ const NEEDED =
   'Its disks are read over its administrative shares (C$, ...): that takes an account of its Administrators group, SMB (port 445) through its firewall, ' +
   'and, for local accounts other than the built-in Administrator, LocalAccountTokenFilterPolicy 1.';
 
-/** @throws ACCESS_DENIED where the account that was given cannot read the shares: before a checkpoint is made for nothing */
+/**
+ * @throws ACCESS_DENIED where the account that was given cannot read the shares: before a checkpoint is made for
+ * nothing
+ */
 export function requireShares({ shareProblem, server }: HelperState): void {
   if (!shareProblem) return;
   throw new HvError('ACCESS_DENIED', sentence(shareProblem), { advice: NEEDED, data: { server } });

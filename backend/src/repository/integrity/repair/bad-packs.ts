@@ -1,6 +1,7 @@
 /**
- * Packs that do not read as packs: what they hold is stored anew in others, the old ones leave the indexes and go as prune has them
- * go (docs/format.md §6). What cannot be had any more is kept below `quarantine/`, with the pack it was in.
+ * Packs that do not read as packs: what they hold is stored anew in others, the old ones leave the indexes and go as
+ * prune has them go (docs/format.md §6). What cannot be had any more is kept below `quarantine/`, with the pack it was
+ * in.
  */
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
 import type { OperationContext } from '../../../support/progress.ts';
@@ -195,8 +196,8 @@ async function append(sink: PackSink, { record, bytes, context }: SalvagedRecord
 }
 
 /**
- * Marks packs that no index names any more, and deletes them when nobody else is at work; a prune does it otherwise. All that can
- * be read of them is stored elsewhere (docs/format.md §5, rule 8).
+ * Marks packs that no index names any more, and deletes them when nobody else is at work; a prune does it otherwise.
+ * All that can be read of them is stored elsewhere (docs/format.md §5, rule 8).
  */
 async function retire(core: RepositoryCore, session: RepairSession, packs: readonly string[]): Promise<void> {
   if (packs.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * Small records that cannot be read: what is known of them otherwise is written anew, the others are put aside. None is needed for
- * a restore (docs/format.md §6).
+ * Small records that cannot be read: what is known of them otherwise is written anew, the others are put aside. None is
+ * needed for a restore (docs/format.md §6).
  */
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
 import { isUlid } from '../../../support/ulid.ts';
@@ -70,7 +70,10 @@ function holdAnew({ environment }: RepositoryCore, name: string, names: readonly
   return { name: `holds/${point}/${String(Number(number) + 1).padStart(8, '0')}`, value };
 }
 
-/** Where this machine knows that the restore point was removed. Otherwise nobody does, and the restore point counts as missing. */
+/**
+ * Where this machine knows that the restore point was removed. Otherwise nobody does, and the restore point counts as
+ * missing.
+ */
 function tombstoneAnew({ memory, environment }: RepositoryCore, name: string): Successor | null {
   const point = name.slice('removed/'.length);
   const known = isUlid(point) ? memory?.points().find(({ id, gone }) => gone && id === point) : undefined;

@@ -1,6 +1,7 @@
 /**
- * A note that something which restore points need lies nowhere. No record is left that could be called damaged, so without it an
- * incremental would take over the lost blocks of its base unseen. It is a damage record of a pack that cannot be: all of its id is 0.
+ * A note that something which restore points need lies nowhere. No record is left that could be called damaged, so
+ * without it an incremental would take over the lost blocks of its base unseen. It is a damage record of a pack that
+ * cannot be: all of its id is 0.
  */
 import { isHvError } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';

@@ -1,6 +1,7 @@
 /**
- * Manifests that cannot be read, or are gone without a tombstone: written back from what this machine or the repository itself still
- * knows of them (docs/format.md §6). One that nobody knows stays where it is, and what it may need stays with it.
+ * Manifests that cannot be read, or are gone without a tombstone: written back from what this machine or the repository
+ * itself still knows of them (docs/format.md §6). One that nobody knows stays where it is, and what it may need stays
+ * with it.
  */
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';

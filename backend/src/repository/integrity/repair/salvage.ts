@@ -1,7 +1,8 @@
 /**
- * Gets the records out of a pack that does not read as one (docs/format.md §6): a header, table of contents or trailer that is
- * damaged, bytes that were appended, overwritten or cut off. Where the records are is told by the table of contents, by an index
- * that named the pack, or by a search for their headers. Each is decoded and held against its id, so nothing here is believed.
+ * Gets the records out of a pack that does not read as one (docs/format.md §6): a header, table of contents or trailer
+ * that is damaged, bytes that were appended, overwritten or cut off. Where the records are is told by the table of
+ * contents, by an index that named the pack, or by a search for their headers. Each is decoded and held against its id,
+ * so nothing here is believed.
  */
 import { crc32 } from 'node:zlib';
 import { isHvError } from '../../../support/errors.ts';
@@ -91,7 +92,8 @@ function cipherOf(core: RepositoryCore, bytes: Buffer, id: string): RecordCipher
 function findEntries(bytes: Buffer, path: string, listed: readonly RecordEntry[]): RecordEntry[] {
   const table = findTable(bytes, path);
   if (table !== null) return table;
-  // Both may know of records that the other does not: of an index written for a pack of this name, of a body cut in the middle.
+  // Both may know of records that the other does not: of an index written for a pack of this name, of a body cut in the
+  // middle.
   const found = new Map(scanRecords(bytes, path).map((record) => [record.offset, record]));
   for (const record of listed) if (!found.has(record.offset)) found.set(record.offset, record);
   return [...found.values()].sort((a, b) => a.offset - b.offset);
@@ -162,7 +164,9 @@ function provenRecord(
   return null;
 }
 
-/** @param sequences that are tried where the header is lost: it is the nonce when encrypted, and of no meaning otherwise */
+/**
+ * @param sequences that are tried where the header is lost: it is the nonce when encrypted, and of no meaning otherwise
+ */
 function* headersOf(bytes: Buffer, entry: RecordEntry, sequences: number): Generator<Buffer> {
   const there = withRightBit(bytes.subarray(entry.offset, entry.offset + RECORD_HEADER_LENGTH));
   if (there !== null) yield there;
@@ -182,7 +186,8 @@ function decodes(record: RecordEntry, bytes: Buffer, context: RecordContext): bo
 }
 
 /**
- * A header or trailer, which end in the CRC-32 of what is before it: as it is, or with the one bit turned that makes it right. @returns null when there is no such bit
+ * A header or trailer, which end in the CRC-32 of what is before it: as it is, or with the one bit turned that makes it
+ * right. @returns null when there is no such bit
  */
 function withRightBit(bytes: Buffer): Buffer | null {
   if (bytes.length < PACK_TRAILER_LENGTH) return null;

@@ -34,7 +34,8 @@ export class FileCache {
         throw error;
       });
       return await action(file).catch(async (error) => {
-        // The handle may be what is at fault: a share that was remounted knows it no more. The next one opens the file again.
+        // The handle may be what is at fault: a share that was remounted knows it no more. The next one opens the file
+        // again.
         if (isHvError(error, 'IO_ERROR') && this.#entries.get(filePath) === entry) await this.#drop(filePath, entry);
         throw error;
       });

@@ -52,11 +52,13 @@ export interface Files {
   names(folder: string): Promise<string[]>;
   /** With its missing parents; their names are durable when it returns. */
   createFolder(folder: string): Promise<void>;
-  /** When it is empty and may be removed; nothing happens otherwise. Durable with a later syncFolder() of its parent. */
+  /**
+   * When it is empty and may be removed; nothing happens otherwise. Durable with a later syncFolder() of its parent.
+   */
   removeFolder(folder: string): Promise<void>;
   /**
-   * Makes the name of a file durable where folders cannot be flushed, as far as that can be had; nothing where they can, or when
-   * the file is gone.
+   * Makes the name of a file durable where folders cannot be flushed, as far as that can be had; nothing where they
+   * can, or when the file is gone.
    */
   syncName?(filePath: string): Promise<void>;
   /** @throws FILE_NOT_FOUND */

@@ -228,7 +228,10 @@ export class FolderStorage implements Storage {
     return freed;
   }
 
-  /** Empty ones: programs before this one left them, and who dies between the removal of the last object and the folder's. */
+  /**
+   * Empty ones: programs before this one left them, and who dies between the removal of the last object and the
+   * folder's.
+   */
   async #removePassingBelow(folder: string, depth: number): Promise<void> {
     const folders = (await this.#files.entries(folder)).filter(({ kind }) => kind === 'folder');
     await inTurns(folders, async ({ name }) => {
@@ -343,13 +346,18 @@ async function inTurns<T>(
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
 }
 
-/** What an interrupted creation leaves, by folder: temporary files, reservations, keys of a repository that never was. */
+/**
+ * What an interrupted creation leaves, by folder: temporary files, reservations, keys of a repository that never was.
+ */
 const LEFTOVERS: ReadonlyMap<string, (name: string) => boolean> = new Map([
   [TEMPORARY, (name: string) => isWriterDead(name) !== null || isReservation(name)],
   ['keys', isRandomId],
 ]);
 
-/** @returns whether the folder is missing, empty, or holds nothing but what an interrupted creation left. @throws IO_ERROR, ACCESS_DENIED */
+/**
+ * @returns whether the folder is missing, empty, or holds nothing but what an interrupted creation left.
+ * @throws IO_ERROR, ACCESS_DENIED
+ */
 export async function isVacant(location: string, files: Files = systemFiles): Promise<boolean> {
   for (const { name, kind } of await files.entries(location)) {
     const isLeftover = LEFTOVERS.get(name);

@@ -18,7 +18,8 @@ const NO_HARD_LINKS = new Set([
 ]);
 
 /**
- * @param temporary flushed file on the same file system; gone afterwards, unless false is returned or the target's folder is missing
+ * @param temporary flushed file on the same file system; gone afterwards, unless false is returned or the target's
+ *   folder is missing
  * @param reservations its folder, for reservations where hard links are missing
  * @returns false when `target` exists: nothing was changed
  */
@@ -60,8 +61,8 @@ async function linkOrRename(
 }
 
 /**
- * Whether hard links are missing, or one was refused for another reason: a writer that renames beside one that links would
- * replace what that one has just named.
+ * Whether hard links are missing, or one was refused for another reason: a writer that renames beside one that links
+ * would replace what that one has just named.
  */
 async function hasHardLinks(temporary: string, files: Files): Promise<boolean> {
   const second = `${temporary}-link`;

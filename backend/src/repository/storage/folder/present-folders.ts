@@ -1,6 +1,7 @@
 /**
- * Tells a folder that never was from one that cannot be seen for a moment: a share that stumbles, a folder that somebody moved away
- * while a command runs. An empty listing of such a one would say that nothing lies in it (docs/format.md §1).
+ * Tells a folder that never was from one that cannot be seen for a moment: a share that stumbles, a folder that
+ * somebody moved away while a command runs. An empty listing of such a one would say that nothing lies in it
+ * (docs/format.md §1).
  */
 import path from 'node:path';
 import { HvError } from '../../../support/errors.ts';

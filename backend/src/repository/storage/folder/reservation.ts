@@ -1,11 +1,12 @@
 /**
- * The right to rename a file to a name that is free, where a file system has no hard links (docs/format.md §1): a reservation, an
- * empty file `tmp/name-<SHA-256 of the name>-<temporary file>`. A writer makes its own and lists: when there is no other, it holds
- * the name. Of two writers one at least sees the other, for each makes its own before it lists; then the lower name goes first.
+ * The right to rename a file to a name that is free, where a file system has no hard links (docs/format.md §1): a
+ * reservation, an empty file `tmp/name-<SHA-256 of the name>-<temporary file>`. A writer makes its own and lists: when
+ * there is no other, it holds the name. Of two writers one at least sees the other, for each makes its own before it
+ * lists; then the lower name goes first.
  *
- * Who takes a reservation for left behind removes the temporary file that it names first. Should its writer live after all, its
- * rename fails. So ages decide how long one waits, and never whether an object is replaced. And as each reservation has a
- * name of its own, removing one, however late, never hits another's.
+ * Who takes a reservation for left behind removes the temporary file that it names first. Should its writer live after
+ * all, its rename fails. So ages decide how long one waits, and never whether an object is replaced. And as each
+ * reservation has a name of its own, removing one, however late, never hits another's.
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
@@ -111,7 +112,8 @@ export class Reservation {
     let removed = false;
     for (const other of others) {
       if (!(await this.#isLeftBehind(other))) continue;
-      // Looked at after its temporary file: a writer that has just renamed it is about to release its reservation itself.
+      // Looked at after its temporary file: a writer that has just renamed it is about to release its reservation
+      // itself.
       if (await this.#files.exists(this.#target)) return 'taken';
       removed = (await breakReservation(this.#folder, other, this.#files)) || removed;
     }

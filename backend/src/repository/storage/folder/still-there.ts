@@ -1,6 +1,7 @@
 /**
- * Whether the repository that was opened is still what lies at its place. A share that was unmounted leaves an empty folder behind, and a
- * repository that was deleted none: what is written there then lies on the wrong disk, and reads as a repository of its own.
+ * Whether the repository that was opened is still what lies at its place. A share that was unmounted leaves an empty
+ * folder behind, and a repository that was deleted none: what is written there then lies on the wrong disk, and reads
+ * as a repository of its own.
  */
 import path from 'node:path';
 import { HvError, isHvError } from '../../../support/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * An object in pieces that is held in memory until it is durable, so that it can be written anew: to a new file, for after a
- * failed write or flush the old one may lack what the system said it had (a later flush that succeeds proves nothing).
- * Memory: as long as the object, which for packs is 32 MiB.
+ * An object in pieces that is held in memory until it is durable, so that it can be written anew: to a new file, for
+ * after a failed write or flush the old one may lack what the system said it had (a later flush that succeeds proves
+ * nothing). Memory: as long as the object, which for packs is 32 MiB.
  */
 import { copyBytes } from '../../../support/copy-bytes.ts';
 import type { PutStream, Storage } from '../storage.ts';

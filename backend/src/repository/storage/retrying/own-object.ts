@@ -3,8 +3,9 @@ import { HvError, isHvError } from '../../../support/errors.ts';
 import type { Storage } from '../storage.ts';
 
 /**
- * Whether a name that is taken was given by an attempt of our own that reported a failure: what is there is what we put.
- * It is durable then when this returns. @throws IO_ERROR when somebody has removed it since: nobody can tell any more
+ * Whether a name that is taken was given by an attempt of our own that reported a failure: what is there is what we
+ * put. It is durable then when this returns. @throws IO_ERROR when somebody has removed it since: nobody can tell any
+ * more
  */
 export async function isOwn(storage: Storage, name: string, pieces: readonly Uint8Array[]): Promise<boolean> {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);

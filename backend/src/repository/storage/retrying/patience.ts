@@ -1,6 +1,6 @@
 /**
- * When and for how long failed calls of a storage are repeated. One object for each opened repository: calls that fail together
- * ask once whether the storage answers at all, and one warning speaks for all of them.
+ * When and for how long failed calls of a storage are repeated. One object for each opened repository: calls that fail
+ * together ask once whether the storage answers at all, and one warning speaks for all of them.
  *
  * A storage that does not answer is waited for. When it answers and one call goes on failing, that is the object's own
  * trouble: it is reported within seconds, for others to treat as damage.

@@ -1,9 +1,10 @@
 /**
- * A file system whose single calls are repeated at once when they fail for the moment, so that one stumble in a listing of ten
- * thousand folders does not cost the listing. What lasts longer is for {@link RetryingStorage}, which repeats the whole operation.
+ * A file system whose single calls are repeated at once when they fail for the moment, so that one stumble in a listing
+ * of ten thousand folders does not cost the listing. What lasts longer is for {@link RetryingStorage}, which repeats
+ * the whole operation.
  *
- * Flushing a file is never repeated: after an fsync that failed, the system may have dropped what it could not write and the
- * next one succeed with nothing written. The object is written anew, to a new file.
+ * Flushing a file is never repeated: after an fsync that failed, the system may have dropped what it could not write
+ * and the next one succeed with nothing written. The object is written anew, to a new file.
  */
 import { isHvError } from '../../../support/errors.ts';
 import type { OpenMode, RandomAccessFile } from '../../../support/file.ts';
@@ -35,8 +36,9 @@ export function retryingFiles(files: Files, patience: Patience): Files {
 }
 
 /**
- * What takes a name may have happened although it was reported as failed. Repeated, it finds the name taken, or what it was to
- * rename gone, and cannot tell whose doing that is: the first failure stands, and the storage compares what is there.
+ * What takes a name may have happened although it was reported as failed. Repeated, it finds the name taken, or what it
+ * was to rename gone, and cannot tell whose doing that is: the first failure stands, and the storage compares what is
+ * there.
  */
 function onlyOnce<T>(
   patience: Patience,

@@ -1,7 +1,7 @@
 /**
- * A storage whose calls are repeated when they fail for the moment ({@link Patience}; docs/storage.md). Every call may be
- * repeated: reads and listings change nothing, deleting what is gone is no error, and a put that finds its name taken after an
- * attempt of its own looks whether what is there is its own object.
+ * A storage whose calls are repeated when they fail for the moment ({@link Patience}; docs/storage.md). Every call may
+ * be repeated: reads and listings change nothing, deleting what is gone is no error, and a put that finds its name
+ * taken after an attempt of its own looks whether what is there is its own object.
  */
 
 import type { ObjectInfo, PutStream, Storage, StorageEntry, StorageRoom } from '../storage.ts';

@@ -47,7 +47,8 @@ export function decodeInline(type: HvsValue['type'], data: Buffer): HvsValue | n
 }
 
 /**
- * A string or array without its length. Hyper-V ends no string with NUL, other writers do: one NUL at the end is dropped.
+ * A string or array without its length. Hyper-V ends no string with NUL, other writers do: one NUL at the end is
+ * dropped.
  * @returns null when a string has half a character
  */
 export function decodeLong(type: 'string' | 'array', data: Buffer): HvsValue | null {

@@ -1,6 +1,7 @@
 /**
- * The replay log: what a commit is about to write. The entry's layout is not documented (FORMAT.md leaves it out, openvmm's
- * unused structure has another order): it was found in the stale entries of files that Hyper-V wrote, where all checksums agree.
+ * The replay log: what a commit is about to write. The entry's layout is not documented (FORMAT.md leaves it out,
+ * openvmm's unused structure has another order): it was found in the stale entries of files that Hyper-V wrote, where
+ * all checksums agree.
  */
 import { readU64LE, writeU64LE } from '../../../../support/bytes.ts';
 import { crc32Without } from '../checksum.ts';
