@@ -6,7 +6,7 @@ import { createFatImage } from '../../test/fixtures/fat16.ts';
 
 const MIB = 1024 * 1024;
 
-export interface GuestDisk {
+interface GuestDisk {
   /** Raw image: the source of the VM's disk, and our own copy of what the disk should hold. */
   image: string;
   size: number;

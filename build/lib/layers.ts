@@ -23,7 +23,7 @@ const STORES = ['repository/documents', 'repository/points', 'repository/session
  * Room → what it may import besides itself. A room is a folder or a file; the longest name that fits a source is its
  * room. An entry names a room with all below it, one file, or with `/*.ts` the files of a folder without its sub-rooms.
  */
-export const ROOMS: Record<string, string[]> = {
+const ROOMS: Record<string, string[]> = {
   support: [],
   schema: ['support'],
   disk: ['support'],

@@ -1,20 +1,29 @@
-/** `npm run check`: types, style and layers, in the order of what is cheapest to mend. */
+/** `npm run check`: rooms, comments, types, style and what is unused, in the order of what is cheapest to mend. */
+import { longComments } from '../lib/comments.ts';
 import { layerViolations } from '../lib/layers.ts';
 import { runModule } from '../lib/run.ts';
+import { unused } from '../lib/unused.ts';
+
+const CHECKS = 'layers, comments, types, style, unused';
 
 /** @returns the number of checks that failed */
-export function runChecks(): number {
-  const violations = layerViolations();
-  for (const violation of violations) console.error(`layer: ${violation}`);
+export async function runChecks(): Promise<number> {
   const failed = [
-    violations.length > 0,
+    report('layer', layerViolations()),
+    report('comment', longComments()),
     runModule('typescript/bin/tsc', ['-p', '.']) !== 0,
     runModule('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']) !== 0,
+    report('unused', await unused()),
   ].filter(Boolean).length;
   console.log(
-    failed === 0 ? 'checks passed: layers, types, style' : `${failed} of 3 checks failed (layers, types, style)`,
+    failed === 0 ? `checks passed: ${CHECKS}` : `${failed} of ${CHECKS.split(', ').length} checks failed (${CHECKS})`,
   );
   return failed;
 }
 
-if (process.argv[1]?.endsWith('check.ts')) process.exit(runChecks() === 0 ? 0 : 1);
+function report(kind: string, problems: readonly string[]): boolean {
+  for (const problem of problems) console.error(`${kind}: ${problem}`);
+  return problems.length > 0;
+}
+
+if (process.argv[1]?.endsWith('check.ts')) process.exit((await runChecks()) === 0 ? 0 : 1);

@@ -23,7 +23,7 @@ interface Tally {
 }
 
 await bundleBackend();
-const failedChecks = runChecks();
+const failedChecks = await runChecks();
 const folder = mkdtempSync(join(tmpdir(), 'hvbackup-test-'));
 // What tests and the processes they start leave in the temporary folder, gigabytes when some were killed, goes with it.
 for (const name of ['TMPDIR', 'TEMP', 'TMP']) process.env[name] = join(folder, 't');

@@ -5,8 +5,8 @@ import { systemFiles } from '../../backend/src/repository/storage/folder/files.t
 import type { RandomAccessFile } from '../../backend/src/support/file.ts';
 import { below, pick } from '../fuzz/random.ts';
 
-export const KINDS = ['flip', 'truncate', 'zero', 'delete', 'swap', 'rename', 'append', 'exchange', 'eio'] as const;
-export type DamageKind = (typeof KINDS)[number];
+const KINDS = ['flip', 'truncate', 'zero', 'delete', 'swap', 'rename', 'append', 'exchange', 'eio'] as const;
+type DamageKind = (typeof KINDS)[number];
 
 export interface Inflicted {
   kind: DamageKind;
@@ -17,7 +17,7 @@ export interface Inflicted {
 }
 
 /** Objects below `folder`, paths with `/`. */
-export async function objectsBelow(folder: string): Promise<string[]> {
+async function objectsBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())

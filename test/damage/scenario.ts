@@ -10,7 +10,7 @@ import { type Inflicted, inflict, mendDisk, undo } from './inflict.ts';
 import { type Reading, readAll } from './reading.ts';
 import { digest, type Guest, guestWrites, layOut, newInvoke, placesOf, type Template } from './template.ts';
 
-export const STEPS = ['check', 'verify', 'repair', 'repair from', 'backup', 'prune'] as const;
+const STEPS = ['check', 'verify', 'repair', 'repair from', 'backup', 'prune'] as const;
 type Step = (typeof STEPS)[number];
 
 export interface ScenarioResult {

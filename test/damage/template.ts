@@ -13,13 +13,13 @@ import { initRepository } from '../../backend/src/repository/open.ts';
 import { FolderStorage } from '../../backend/src/repository/storage/folder/folder.ts';
 import { below, seeded } from '../fuzz/random.ts';
 
-export const BLOCK_SIZE = 64 * 1024;
+const BLOCK_SIZE = 64 * 1024;
 /** Small: what a scenario costs is the reading of all of them again and again. */
 const DISK_SIZE = 512 * 1024;
 const VMS = ['alpha', 'beta', 'gamma'];
 const POINTS = 10;
 /** What a passphrase costs here: thousands of repositories are opened. */
-export const CHEAP_KEY = { n: 1 << 10, r: 8, p: 1 };
+const CHEAP_KEY = { n: 1 << 10, r: 8, p: 1 };
 
 /** A guest's disk as it must be restored. */
 export interface Guest {

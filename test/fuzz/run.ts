@@ -20,7 +20,7 @@ export interface FuzzOptions {
   failures?: number;
 }
 
-export interface Failure {
+interface Failure {
   number: number;
   what: string[];
   problem: string;
@@ -35,11 +35,11 @@ export interface FuzzReport {
 }
 
 /** On a busy machine too, a mutation takes milliseconds, one with a table of a GiB some seconds. */
-export const MOST_SECONDS = 20;
+const MOST_SECONDS = 20;
 /** JavaScript objects, MiB. */
-export const MOST_HEAP = 128;
+const MOST_HEAP = 128;
 /** Resident memory above what the process has when it starts, bytes: code, images, heap and buffers together. */
-export const MOST_MEMORY = 512 * 2 ** 20;
+const MOST_MEMORY = 512 * 2 ** 20;
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const folder = mkdtempSync(join(tmpdir(), 'hvbackup-fuzz-'));

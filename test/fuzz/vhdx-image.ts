@@ -27,9 +27,9 @@ export const ITEMS = PLACES.metadata + 64 * KIB;
 export const LOG_GUID = '0f0f0f0f-1111-4222-8333-444444444444';
 export const DATA_WRITE_GUID = '0d0d0d0d-1111-4222-8333-444444444444';
 
-export type State = 'here' | 'mixed' | 'zero';
+type State = 'here' | 'mixed' | 'zero';
 
-export interface BlockSpec {
+interface BlockSpec {
   index: number;
   state: State;
   /** Megabyte of the file. */
@@ -55,7 +55,7 @@ export interface ImageSpec {
 
 /** Sectors of 512 or 4096 bytes: blocks of 1 MiB. */
 export const BLOCK = MIB;
-export const chunkRatio = (sectorSize: number): number => (2 ** 23 * sectorSize) / BLOCK;
+const chunkRatio = (sectorSize: number): number => (2 ** 23 * sectorSize) / BLOCK;
 /** File offset of a block's BAT entry; all blocks are in the first chunk. */
 export const entryAt = (block: number): number => PLACES.bat + 8 * block;
 /** File offset of the first sector bitmap block's BAT entry. */

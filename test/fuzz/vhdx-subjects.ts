@@ -16,7 +16,7 @@ import {
 } from './vhdx-image.ts';
 
 /** Bytes of the file that are bytes of the disk. */
-export interface Payload {
+interface Payload {
   file: number;
   disk: number;
   length: number;

@@ -17,7 +17,7 @@ export interface ModelPoint {
 }
 
 /** Short, so that hashing is quick; about half of it compresses. */
-export function blockBytes(seed: number): Buffer {
+function blockBytes(seed: number): Buffer {
   const block = Buffer.alloc(BLOCK_SIZE);
   if (seed === 0) return block;
   const random = seeded(seed);

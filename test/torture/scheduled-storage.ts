@@ -30,7 +30,7 @@ export interface StorageWorld {
 }
 
 /** The process that asked is dead. */
-export class Killed extends Error {}
+class Killed extends Error {}
 
 /** Whether an error comes of that: some layers put it into one of their own. */
 export const isKilled = (error: unknown): boolean =>

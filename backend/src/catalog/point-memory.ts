@@ -1,5 +1,5 @@
 /**
- * What this machine remembers of a repository (repository/memory-port.ts), in a SQLite file of its own: unlike the
+ * What this machine remembers of a repository (repository/port/memory.ts), in a SQLite file of its own: unlike the
  * catalog it is never thrown away. One row a restore point, so a backup adds a row whatever is remembered already.
  */
 import { randomBytes } from 'node:crypto';

@@ -62,7 +62,7 @@ export const oneOf =
     });
   };
 
-export const number: Parser<number> = (value, name) => {
+const number: Parser<number> = (value, name) => {
   const parsed = value.trim() === '' ? Number.NaN : Number(value.replace(/%$/, ''));
   if (Number.isFinite(parsed)) return parsed;
   throw new HvError('USAGE', `${name}: "${value}" is not a number.`, { data: { option: name, value } });

@@ -44,7 +44,7 @@ const formatRemaining = (ms: number): string =>
   ms <= 59_000 ? `${Math.ceil(ms / 1000)} s` : formatDuration(Math.ceil(ms / 1000) * 1000);
 
 /** `web01 disk 0: read 42 % of 127 GiB, 310 MiB/s, 4 min 02 s left` */
-export function progressText(event: MeteredProgress): string {
+function progressText(event: MeteredProgress): string {
   const subject = [event.vmName, event.disk === undefined ? undefined : `disk ${event.disk}`].filter(Boolean).join(' ');
   const details: string[] = [];
   if (event.doneBytes !== undefined && event.totalBytes) {

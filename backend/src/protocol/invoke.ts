@@ -22,8 +22,6 @@ export type Invoke = <M extends MethodName>(
   context: OperationContext,
 ) => Promise<MethodResult<M>>;
 
-export const isMethodName = (name: string): name is MethodName => Object.hasOwn(METHODS, name);
-
 /**
  * @param onDefect told when an operation's result is not what its schema says; the result is handed on all the same,
  *   since what was done was done

@@ -1,7 +1,7 @@
 /** What keeps a repository from giving space back. */
 import * as z from 'zod';
 
-export const BlockedPoint = z
+const BlockedPoint = z
   .object({
     pointId: z.string().nullable().describe('Id of the restore point; null for one that a running backup builds on.'),
     vmName: z.string().nullable().describe('Name of its VM; null when nobody knows.'),
@@ -15,5 +15,3 @@ export const BlockedPoints = z
   .describe(
     'Restore points of which it cannot be known what they need: as long as one is there no space is given back. Repair them, or remove them.',
   );
-
-export type BlockedPoint = z.infer<typeof BlockedPoint>;

@@ -91,10 +91,6 @@ export const OfReading = {
     ),
 };
 
-/** An empty answer: the method did what it says. */
-export const Nothing = z.object({});
-export type Nothing = z.infer<typeof Nothing>;
-
 export const Warnings = z.array(z.string()).describe('What the person should know although the operation succeeded.');
 
 export const OverrideDoubt = z

@@ -7,7 +7,7 @@ import { BackupKind, ReadMode } from './common.ts';
 import { Consistency, Guid, VmDescription } from './vm.ts';
 
 /** Root of a stored content; same shape as the repository's ContentRef. */
-export const StoredContent = z.object({
+const StoredContent = z.object({
   size: z.number().int().nonnegative(),
   height: z.number().int().nonnegative(),
   root: z.string().nullable(),

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { DurationMs } from './common.ts';
 
-export const StorageRetries = z
+const StorageRetries = z
   .object({
     calls: z.number().int().positive().describe('Calls that failed and were repeated.'),
     waitedMs: DurationMs.describe('Spent waiting, ms; of calls that waited side by side the time of each.'),
@@ -11,7 +11,6 @@ export const StorageRetries = z
       .describe('How often by the name of the error: `{"ESTALE": 11}`.'),
   })
   .meta({ id: 'StorageRetries' });
-export type StorageRetries = z.infer<typeof StorageRetries>;
 
 /** In the results of methods that read or write much of a repository. */
 export const storageRetries = {

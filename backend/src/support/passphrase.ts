@@ -8,7 +8,7 @@ import { openFile } from './file.ts';
 /** Bytes. More is a file that was given by mistake. */
 const MAX_FILE_LENGTH = 64 * 1024;
 /** Characters. */
-export const MAX_PASSPHRASE_LENGTH = 4096;
+const MAX_PASSPHRASE_LENGTH = 4096;
 
 /**
  * The bytes that keys are derived from: UTF-8 in normal form C, so that it does not matter how an accent was typed.

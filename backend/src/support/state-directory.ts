@@ -10,7 +10,7 @@ import { makeFolderSync } from './make-folder.ts';
 import { inspectFolder, protectFolder, type RunProgram, runProgram } from './windows-protection.ts';
 
 /** Folders in it. A state folder in which something else lies too keeps its mode: it may serve others. */
-export const STATE_FOLDERS = ['catalogs', 'seen', 'locks', 'removals', 'references'] as const;
+const STATE_FOLDERS = ['catalogs', 'seen', 'locks', 'removals', 'references'] as const;
 export type StateFolder = (typeof STATE_FOLDERS)[number];
 
 /** What the checks ask of the machine; tests give their own. */

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Anonymizer } from '../../../backend/src/hosts/hyperv/helper/anonymize.ts';
 import type { Helper } from '../../../backend/src/hosts/hyperv/helper/helper.ts';
-import { parseTrace, ReplayHelper } from '../../../backend/src/hosts/hyperv/helper/replay.ts';
 import type { TracedExchange } from '../../../backend/src/hosts/hyperv/helper/trace-format.ts';
 import { HyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
 import { reachable } from '../../../backend/src/hosts/hyperv/paths.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { openDouble, pwsh } from './hyperv-double.ts';
 import { HyperVWorld, MIB } from './hyperv-world.ts';
+import { parseTrace, ReplayHelper } from './support/replay.ts';
 
 const KEY = 'a key of a recording, long enough';
 const GUID = '5BFDE23B-CE75-4303-B54F-6C18394F105C';

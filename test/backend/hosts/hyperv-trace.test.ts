@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Helper } from '../../../backend/src/hosts/hyperv/helper/helper.ts';
-import { parseTrace, ReplayHelper } from '../../../backend/src/hosts/hyperv/helper/replay.ts';
 import { HyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { openDouble, pwsh } from './hyperv-double.ts';
 import { HyperVWorld, MIB } from './hyperv-world.ts';
+import { parseTrace, ReplayHelper } from './support/replay.ts';
 
 describe.skipIf(!pwsh)('trace of a Hyper-V host (skipped without pwsh)', () => {
   it('replays what was recorded', async () => {

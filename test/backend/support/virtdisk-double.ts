@@ -82,7 +82,7 @@ export async function describeDisk(
   return path;
 }
 
-export const descriptionOf = (path: string): string => `${path}.rct.txt`;
+const descriptionOf = (path: string): string => `${path}.rct.txt`;
 
 /** Adds lines; later ones win. */
 export const addLines = (path: string, ...lines: string[]): Promise<void> =>

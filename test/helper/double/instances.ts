@@ -206,7 +206,7 @@ function controllersOf(vm: VmDescription): { type: 'IDE' | 'SCSI'; number: numbe
   ];
 }
 
-export const controllerKey = (type: string, number: number): string =>
+const controllerKey = (type: string, number: number): string =>
   type === 'IDE' ? `${IDE_CLASS}\\${number}` : `${scsiClass(number)}\\0`;
 
 export const controllerInstance = (prefix: string, type: 'IDE' | 'SCSI', number: number): Instance => ({

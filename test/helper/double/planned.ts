@@ -14,7 +14,6 @@ import {
   controllerInstance,
   type Instance,
   objectPath,
-  referenceTo,
   SUBTYPE,
   settingInstance,
   settingsInstanceId,
@@ -249,5 +248,3 @@ export async function realise(world: World, planned: PlannedSystem): Promise<voi
   for (const disk of vm.disks) await rm(disk.path, { force: true });
   world.state.planned = world.state.planned.filter((entry) => entry !== planned);
 }
-
-export { referenceTo };

@@ -147,7 +147,7 @@ async function referencePoints(world: World, vmId: string): Promise<Instance[]> 
   });
 }
 
-export const jobInstance = (job: Job): Instance => ({
+const jobInstance = (job: Job): Instance => ({
   className: 'Msvm_ConcreteJob',
   properties: {
     InstanceID: job.id,
@@ -175,7 +175,7 @@ const GUID = /^(?:Microsoft:)?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{
 export const guidIn = (texts: string[]): string | undefined =>
   texts.map((text) => GUID.exec(text)?.[1]?.toLowerCase()).find((guid) => guid !== undefined);
 
-export function sameKeys(instance: Instance, reference: Reference): boolean {
+function sameKeys(instance: Instance, reference: Reference): boolean {
   const keys = referenceTo(instance).keys;
   return Object.keys(keys).every((key) => keys[key]!.toUpperCase() === String(reference.keys[key] ?? '').toUpperCase());
 }

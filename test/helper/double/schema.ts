@@ -2,7 +2,7 @@
  * Declarations of the WMI classes that the double knows: names, types and keys as Microsoft documents them for
  * root\virtualization\v2 (win32 HyperV_v2 pages). Standing of behaviours: see docs/hyperv.md.
  */
-export type CimType =
+type CimType =
   | 'String'
   | 'Boolean'
   | 'UInt8'
@@ -13,7 +13,7 @@ export type CimType =
   | 'Reference'
   | `${'String' | 'UInt16' | 'UInt32' | 'UInt64' | 'Reference'}Array`;
 
-export interface MethodDeclaration {
+interface MethodDeclaration {
   in: Record<string, CimType>;
   out: Record<string, CimType>;
 }

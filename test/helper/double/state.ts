@@ -152,8 +152,8 @@ const read = <T>(file: string, empty: T): T => {
   }
 };
 
-export const stateFile = (directory: string): string => `${directory}.wmi.json`;
-export const behaviourFile = (directory: string): string => `${directory}.behaviour.json`;
+const stateFile = (directory: string): string => `${directory}.wmi.json`;
+const behaviourFile = (directory: string): string => `${directory}.behaviour.json`;
 
 /**
  * What the file holds as far as this process knows, by folder: most requests change nothing, and it grows with every

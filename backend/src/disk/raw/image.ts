@@ -4,7 +4,7 @@ import type { RandomAccessFile } from '../../support/file.ts';
 import type { DiskInfo } from '../info.ts';
 import { type DiskImage, type Range, RangeList } from '../range.ts';
 
-export const RAW_SECTOR_SIZE = 512;
+const RAW_SECTOR_SIZE = 512;
 
 export class RawImage implements DiskImage {
   readonly file: RandomAccessFile;

@@ -49,7 +49,7 @@ export class BlockBitmaps {
   }
 }
 
-export function* bitRuns(bits: Uint8Array, from: number, to: number): Generator<SectorRun> {
+function* bitRuns(bits: Uint8Array, from: number, to: number): Generator<SectorRun> {
   let at = from;
   while (at < to) {
     const present = bitAt(bits, at);

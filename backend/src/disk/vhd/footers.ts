@@ -82,7 +82,7 @@ function noFooter(file: RandomAccessFile, fileSize: number, { trailing, leading 
 }
 
 /** What makes a footer unusable; null when nothing does. Whatever is not checked here, layout.ts checks. */
-export function footerProblem(path: string, { footer, offset }: FoundFooter, fileSize: number): HvError | null {
+function footerProblem(path: string, { footer, offset }: FoundFooter, fileSize: number): HvError | null {
   const { type, currentSize, headerOffset } = footer;
   if (!isKnownFooterVersion(footer)) {
     return unsupported(path, `VHD version ${hex(footer.version)} is not known`, { version: footer.version });

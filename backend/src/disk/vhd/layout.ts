@@ -20,7 +20,7 @@ import type { VhdFooter } from './format/footer.ts';
 import { readParentInfo } from './parent.ts';
 
 /** Part of the file that a block may not overlap. */
-export interface Structure {
+interface Structure {
   name: string;
   offset: number;
   length: number;

@@ -49,7 +49,7 @@ export interface NewVhdxOptions {
   dataWriteGuid?: string;
 }
 
-export const CREATOR = 'HyperVBackup';
+const CREATOR = 'HyperVBackup';
 const METADATA_OFFSET = HEADER_SECTION_SIZE + DEFAULT_LOG_SIZE;
 const METADATA_LENGTH = MIB;
 const BAT_OFFSET = METADATA_OFFSET + METADATA_LENGTH;

@@ -135,7 +135,6 @@ export const SwitchListing = z.object({
   switches: z.array(z.object({ name: z.string(), elementName: z.string(), path: z.string() })),
 });
 export const PlannedAnswer = z.object({ vmId: z.string() });
-export const PlannedListing = z.object({ systems: z.array(WmiSystem) });
 export const PrerequisiteAnswer = z.object({
   elevated: z.boolean().nullish(),
   vss: z.object({ enabledState: number, operationalStatus: numbers }).nullish(),

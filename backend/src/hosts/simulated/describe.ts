@@ -3,7 +3,7 @@ import type { VmDescription, VmDisk } from '../../schema/vm.ts';
 import type { HostContext } from './context.ts';
 import { type DiskFacts, readDiskFacts } from './disk-files.ts';
 import { absolute } from './layout.ts';
-import { chainOf, type DiskRow, disksOf, layer, type VmDefinition } from './rows.ts';
+import { chainOf, type DiskRow, disksOf, type VmDefinition } from './rows.ts';
 import type { State } from './state.ts';
 
 /** Tries before a disk that cannot be read is taken for broken: a merge may just have moved it. */
@@ -65,7 +65,3 @@ export function diskOf(row: DiskRow, facts: DiskFacts, path: string): VmDisk {
     controllerLocation: row.controller_location,
   };
 }
-
-/** Absolute path of the file the guest writes to. */
-export const activePath = (ctx: HostContext, state: State, row: DiskRow): string =>
-  absolute(ctx.root, layer(state, row.active_layer).path);

@@ -3,7 +3,7 @@ import { HvError } from '../../support/errors.ts';
 import type { State } from './state.ts';
 
 /** What can go wrong, and how it shows. */
-export const FAULTS = {
+const FAULTS = {
   'application-consistency-refused': 'the guest cannot be quiesced: crash consistency, or CONSISTENCY_NOT_POSSIBLE',
   'checkpoint-fails': 'CHECKPOINT_FAILED when a recovery checkpoint is created',
   'convert-fails': 'CHECKPOINT_FAILED when a checkpoint is converted; the checkpoint stays',

@@ -10,7 +10,7 @@ import { HvError } from '../../support/errors.ts';
 import { stateError } from './state.ts';
 
 /** How long to wait for another process before HOST_BUSY, ms. */
-export const LOCK_TIMEOUT = 60_000;
+const LOCK_TIMEOUT = 60_000;
 /** Longest pause between two tries, ms. */
 const LONGEST_PAUSE = 8;
 const SQLITE_BUSY = 5;

@@ -17,7 +17,7 @@ const MAGIC = Buffer.from('HVBRCT01', 'latin1');
 export const HEADER_BYTES = 80;
 export const RECORD_HEAD_BYTES = 12;
 /** A larger payload is damage: the writer splits long before. */
-export const LARGEST_PAYLOAD = 8 << 20;
+const LARGEST_PAYLOAD = 8 << 20;
 /** Changed ranges of the epoch that the last seal began. */
 export const RECORD_RANGES = 1;
 /** Ends an epoch and begins the next. */

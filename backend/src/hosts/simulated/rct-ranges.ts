@@ -4,7 +4,7 @@
  */
 export type GranuleSet = Float64Array<ArrayBuffer>;
 
-export const EMPTY_SET: GranuleSet = new Float64Array(0);
+const EMPTY_SET: GranuleSet = new Float64Array(0);
 
 /** The granules that [offset, offset+length) touches, for each byte range; zero-length ranges are dropped. */
 export function granulesOf(ranges: Iterable<{ offset: number; length: number }>, granularity: number): GranuleSet {

@@ -32,7 +32,7 @@ export interface StorePointOptions {
 
 export interface StoredPoint {
   pointId: string;
-  /** Its place in the order (repository/point-order.ts). */
+  /** Its place in the order (repository/points/point-order.ts). */
   sequence: number;
   body: ManifestBody;
   disks: BackupDiskResult[];

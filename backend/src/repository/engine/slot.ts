@@ -18,7 +18,7 @@ export const Meta = {
   encoding: 4,
   /** RecordKind. Writing: what it is to become. Reading: what the record is listed as. */
   kind: 5,
-  /** Writing: where the plain block lies in `input`; of a delta its payload, see patch-slot.ts. */
+  /** Writing: where the plain block lies in `input`; of a delta its payload, see patch.ts. */
   plain: 6,
   /**
    * Writing a block: bytes of it that may not be zero. Writing a delta: room for its payload, then the payload's

@@ -23,7 +23,7 @@ export type TaskRequest =
   | { task: 'decode'; slot: number; count: number; ciphers: RecordCipher[]; onlyProve?: boolean };
 
 /** An entry that could not be done. */
-export interface Failure {
+interface Failure {
   block: number;
   message: string;
 }

@@ -22,7 +22,7 @@ export interface RepositoryConfig {
 
 /** The one way of encrypting there is. */
 export const ENCRYPTION = { algorithm: 'aes-256-gcm', keyDerivation: 'scrypt' } as const;
-export type Encryption = typeof ENCRYPTION;
+type Encryption = typeof ENCRYPTION;
 
 const FORMAT = 'hypervbackup-repository';
 

@@ -7,9 +7,6 @@ import { ID_LENGTH } from './constants.ts';
 
 /** Map key of the id at `offset`: one character a byte, cheaper than hex. */
 export const keyOf = (bytes: Buffer, offset = 0): string => bytes.toString('latin1', offset, offset + ID_LENGTH);
-export const keyToBuffer = (key: string): Buffer => Buffer.from(key, 'latin1');
-export const keyToHex = (key: string): string => keyToBuffer(key).toString('hex');
-export const hexToKey = (hex: string): string => Buffer.from(hex, 'hex').toString('latin1');
 
 /** Id of a pack or session: 16 random bytes as 32 hex digits. */
 export const randomId = (): string => randomBytes(16).toString('hex');

@@ -23,7 +23,7 @@ export const SALT_LENGTH = 32;
 /** Bytes that sealing adds at the end. */
 export const TAG_LENGTH = 16;
 /** Bytes. */
-export const NONCE_LENGTH = 12;
+const NONCE_LENGTH = 12;
 /** For keys that seal one message only. */
 export const SINGLE_NONCE = Buffer.alloc(NONCE_LENGTH);
 

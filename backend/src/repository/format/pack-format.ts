@@ -89,7 +89,7 @@ export function parsePackHeader(bytes: Buffer, path: string, repositoryId: strin
   return { repositoryId, packId, sessionId, packClass, salt, encrypted: (flags & ENCRYPTED) !== 0 };
 }
 
-export function requireFlags(flags: number, path: string): void {
+function requireFlags(flags: number, path: string): void {
   if (flags === 0) return;
   throw new HvError('NOT_SUPPORTED', `${path}: it is encrypted or has unknown flags (0x${flags.toString(16)})`, {
     advice: 'Use a newer version of HyperVBackup for this repository.',
@@ -153,7 +153,7 @@ const NO_FIELDS: RecordFields = {
 };
 
 /** Bounds everything a record claims before anything is allocated or read for it. */
-export function requireEntry(entry: RecordEntry, path: string): void {
+function requireEntry(entry: RecordEntry, path: string): void {
   if (!isPossible(entry)) throw impossibleRecord(path, entry.offset, entry.id);
 }
 

@@ -14,7 +14,7 @@ import { toDamage } from '../tree/content-stream.ts';
 import { requireRef } from '../tree/tree-walk.ts';
 
 /** A place that is lost: `key` is the id (hex) of the block or node that it needs. */
-export type LostPlace = { key: string; content: number; offset: number; length: number };
+type LostPlace = { key: string; content: number; offset: number; length: number };
 
 export interface LossOptions {
   signal?: AbortSignal;

@@ -32,7 +32,7 @@ import type { Storage } from '../storage/storage.ts';
 
 const PREFIX = 'keys/';
 /** Tried at most, and added at most: half a second each. */
-export const MAX_KEYS = 64;
+const MAX_KEYS = 64;
 /** What trying them may cost together, in bytes of memory one after the other: as much as so many of ours. */
 const MAX_COST_TRIED = MAX_KEYS * costOf(DEFAULT_COST);
 

@@ -383,8 +383,6 @@ export interface RecordStore {
   delete(path: string): Promise<boolean>;
 }
 
-export type { ForeignEntry };
-
 export interface Repository {
   readonly id: string;
   readonly location: string;

@@ -40,12 +40,7 @@ export async function readPackTail(
  * The records of a pack whose tail is lost: walks the record headers until one is unreadable.
  * @throws REPOSITORY_DAMAGED when even the pack header is
  */
-export async function scanPack(
-  storage: Storage,
-  repositoryId: string,
-  id: string,
-  length: number,
-): Promise<IndexedPack> {
+async function scanPack(storage: Storage, repositoryId: string, id: string, length: number): Promise<IndexedPack> {
   const path = packName(id);
   const head = Buffer.alloc(PACK_HEADER_LENGTH);
   await storage.read(path, 0, head);

@@ -1,6 +1,6 @@
 /** What the names in each folder of a repository look like (docs/format.md §2). */
 /** One form that names of a folder take. */
-export interface NameForm {
+interface NameForm {
   kind: 'file' | 'folder';
   isName(name: string): boolean;
   /** Names of this form that `text` may have come from: in another case, or with something before or behind. */

@@ -67,4 +67,4 @@ export function stumbleOf(error: unknown, platform: string = process.platform): 
 export const isOutage = (error: unknown): boolean => error instanceof HvError && error.data.outage === true;
 
 /** Whether the repository that was there is not there any more. */
-export const isGone = (error: unknown): boolean => error instanceof HvError && error.data.gone === true;
+const isGone = (error: unknown): boolean => error instanceof HvError && error.data.gone === true;

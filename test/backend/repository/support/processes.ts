@@ -5,7 +5,7 @@ import { type FaultPlan, FaultStorage, MemoryStorage } from './memory-storage.ts
 import { createMemoryRepository, openMemory } from './model.ts';
 import { World } from './process.ts';
 
-export type Processes = Awaited<ReturnType<ReturnType<typeof processesAtWork>['fixture']>>;
+type Processes = Awaited<ReturnType<ReturnType<typeof processesAtWork>['fixture']>>;
 export type Connect = Processes['connect'];
 
 /** To be called once a file: what is open is closed after each of its tests. */

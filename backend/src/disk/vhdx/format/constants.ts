@@ -1,7 +1,7 @@
 /** Every constant of the VHDX format ([MS-VHDX] section 2). Sizes and offsets in bytes. */
-export const KIB = 1024;
+const KIB = 1024;
 export const MIB = 1024 * KIB;
-export const TIB = 1024 * 1024 * MIB;
+const TIB = 1024 * 1024 * MIB;
 
 /** 2.2: the first megabyte holds identifier, headers and region tables. */
 export const HEADER_SECTION_SIZE = MIB;
@@ -54,7 +54,6 @@ export const METADATA_TABLE_SIZE = 64 * KIB;
 export const METADATA_ENTRY_SIZE = 32;
 export const MAX_METADATA_ENTRIES = 2047;
 export const MAX_METADATA_ITEM = MIB;
-export const MAX_METADATA_REGION = 128 * MIB;
 export const ITEM_FILE_PARAMETERS = 'caa16737-fa36-4d43-b3b6-33f0aa44e76b';
 export const ITEM_DISK_SIZE = '2fa54224-cd1b-4876-b211-5dbed83bf4b8';
 export const ITEM_DISK_ID = 'beca12ab-b2e6-4523-93ef-c309e000c746';

@@ -10,7 +10,7 @@ import { type HvsInput, HvsSource } from './source.ts';
 import { childrenNamed, linkTree, type TreeKey } from './tree.ts';
 import type { HvsItem, HvsType, HvsValue } from './values.ts';
 
-export interface HvsKey {
+interface HvsKey {
   name: string;
   type: HvsType;
 }

@@ -5,7 +5,7 @@
 import { ERROR_CODES, type ErrorCode } from '../../../support/error-codes.ts';
 import { HvError } from '../../../support/errors.ts';
 
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 
 export type HelperAnswer =
   | { ok: true; result: unknown }

@@ -21,7 +21,7 @@ import type { Helper } from '../helper/helper.ts';
 import { AttachedAnswer } from '../wmi.ts';
 
 /** Bytes of one request; the helper refuses more. */
-export const CHUNK = 1 << 20;
+const CHUNK = 1 << 20;
 const TOKEN_BYTES = 32;
 const HEADER = 8;
 const LONGEST_ERROR = 65_536;

@@ -21,7 +21,7 @@ import { chooseWay, REFUSED_BY_READER, type ReadingOptions, type Way, whyUnreach
  * Stands for the RCT id of a disk whose own cannot be asked for, where it is read by exports: the reference point is
  * then all that is known of its last backup.
  */
-export const UNKNOWN_ID = 'reference-point';
+const UNKNOWN_ID = 'reference-point';
 /** Looks at whether the host merges after an export, ms between them: it begins a moment after the conversion. */
 const MERGE_LOOKS = [0, 500, 1500, 3000];
 const ADVICE = 'Take a full backup of this disk.';

@@ -20,7 +20,7 @@ import {
 import { GatheredWrites, type WriteGuard } from '../../../support/gathered-writes.ts';
 import type { StorageEntry } from '../storage.ts';
 
-export interface FileFacts {
+interface FileFacts {
   /** Bytes. */
   size: number;
   /** Milliseconds since 1970. */

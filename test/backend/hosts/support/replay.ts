@@ -1,8 +1,9 @@
 /** A helper that answers from a recorded trace: what a real host said, run through the adapter again, anywhere. */
-import { HvError } from '../../../support/errors.ts';
-import type { Helper, HelperState } from './helper.ts';
-import { unwrap } from './lines.ts';
-import type { TracedExchange } from './trace-format.ts';
+
+import type { Helper, HelperState } from '../../../../backend/src/hosts/hyperv/helper/helper.ts';
+import { unwrap } from '../../../../backend/src/hosts/hyperv/helper/lines.ts';
+import type { TracedExchange } from '../../../../backend/src/hosts/hyperv/helper/trace-format.ts';
+import { HvError } from '../../../../backend/src/support/errors.ts';
 
 /** @throws USAGE with the line number for a line that is no exchange */
 export function parseTrace(text: string): TracedExchange[] {

@@ -1,0 +1,60 @@
+/** What `npm run check` refuses, each shown by a deliberate fault. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { tooLong, WIDTH } from '../../../build/lib/comments.ts';
+import { importsBelow, layerViolations } from '../../../build/lib/layers.ts';
+import { unused } from '../../../build/lib/unused.ts';
+import { root } from '../../../build/runtime.mjs';
+
+const SOURCE = join(root, 'backend', 'src');
+
+/** The sources as they are, with one more import. */
+function withImport(from: string, to: string): Map<string, Set<string>> {
+  const graph = importsBelow(SOURCE);
+  graph.set(from, new Set([...(graph.get(from) ?? []), to]));
+  return graph;
+}
+
+describe('the rooms', () => {
+  it('hold', () => {
+    expect(layerViolations()).toEqual([]);
+  });
+
+  it.each([
+    ['support/errors.ts', 'disk/device.ts'],
+    ['disk/index.ts', 'repository/port/repository.ts'],
+    ['repository/format/node.ts', 'repository/storage/storage.ts'],
+    ['repository/records/record-index.ts', 'repository/core.ts'],
+    ['repository/sessions/session-registry.ts', 'repository/points/manifests.ts'],
+    ['repository/prune/prune.ts', 'repository/integrity/check.ts'],
+    ['repository/tree/tree-walk.ts', 'repository/prune/prune.ts'],
+    ['operations/data/write-disk.ts', 'operations/backup/backup.ts'],
+    ['hosts/hyperv/helper/helper.ts', 'hosts/hyperv/host.ts'],
+    ['cli/run.ts', 'repository/open.ts'],
+  ])('refuse an import of %s: %s', (from, to) => {
+    expect(layerViolations(withImport(from, to))).toContainEqual(expect.stringContaining(`${from} imports ${to}`));
+  });
+
+  it('refuse a room that is in no list, and imports that go round', () => {
+    expect(layerViolations(withImport('attic/box.ts', 'support/errors.ts'))).toEqual([
+      'attic/box.ts is in no room; add it to build/lib/layers.ts',
+    ]);
+    const graph = withImport('support/errno.ts', 'support/errors.ts');
+    graph.set('support/errors.ts', new Set([...graph.get('support/errors.ts')!, 'support/errno.ts']));
+    expect(layerViolations(graph)).toEqual([expect.stringMatching(/^imports go round: support\/err.*→ support\/err/)]);
+  });
+});
+
+it('a comment line over 120 columns is found, code is left to the formatter', () => {
+  const line = `// ${'x'.repeat(WIDTH)}`;
+  expect(
+    tooLong(['const a = 1;', line, ` * ${'y '.repeat(WIDTH)}`, `const b = '${'z'.repeat(WIDTH)}';`].join('\n')),
+  ).toEqual([2, 3]);
+});
+
+it('an export that nothing uses is found, and a file', async () => {
+  expect(await unused()).toEqual([]);
+  const found = await unused(['test/fixtures/unused/*.ts']);
+  expect(found).toContainEqual(expect.stringContaining('unused/attic.ts'));
+  expect(found).toContainEqual(expect.stringContaining('forgotten'));
+});
