@@ -1,4 +1,7 @@
-/** Bundles the backend into one CommonJS file (DESIGN §3): command line, stdio server and worker threads alike. */
+/**
+ * Bundles the backend into one CommonJS file (docs/architecture.md): command line, stdio server and worker threads
+ * alike.
+ */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';

@@ -1,5 +1,5 @@
 /** `npm run check`: rooms, comments, types, style and what is unused, in the order of what is cheapest to mend. */
-import { longComments } from '../lib/comments.ts';
+import { commentProblems } from '../lib/comments.ts';
 import { layerViolations } from '../lib/layers.ts';
 import { runModule } from '../lib/run.ts';
 import { unused } from '../lib/unused.ts';
@@ -10,7 +10,7 @@ const CHECKS = 'layers, comments, types, style, unused';
 export async function runChecks(): Promise<number> {
   const failed = [
     report('layer', layerViolations()),
-    report('comment', longComments()),
+    report('comment', commentProblems()),
     runModule('typescript/bin/tsc', ['-p', '.']) !== 0,
     runModule('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']) !== 0,
     report('unused', await unused()),

@@ -15,11 +15,14 @@ const { values } = parseArgs({
 });
 const seed = Number(values.seed);
 const only = values.only === undefined ? undefined : Number(values.only);
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
 const clock = performance.now();
 const report = await campaign({
   seed,
   from: only ?? Number(values.from),
   scenarios: only === undefined ? Number(values.scenarios) : 1,
+  signal: stop.signal,
   tell: (number, problem) => {
     if (number % 50 === 49) console.error(`scenario ${number}: ${((performance.now() - clock) / 1000).toFixed(0)} s`);
     if (problem !== null)

@@ -212,7 +212,7 @@ namespace HyperVBackup
             Add(t, 0xC03A0027, "ERROR_VHD_ALREADY_AT_OR_BELOW_MINIMUM_VIRTUAL_SIZE", "NOT_SUPPORTED", "the disk cannot be made smaller safely", "Leave it at its size.");
         }
 
-        /// <summary>The list of changes cannot be had, or is not to be trusted: HYPERV-REFERENCE names these as a broken chain.</summary>
+        /// <summary>The list of changes cannot be had, or is not to be trusted: docs/hyperv.md names these as a broken chain.</summary>
         private static void AddTracking(Dictionary<uint, VirtDiskError> t)
         {
             Add(t, 0xC03A0020, "ERROR_CTLOG_TRACKING_NOT_INITIALIZED", "TRACKING_LOST", "change tracking was never started for this disk", Full);

@@ -21,6 +21,8 @@ export async function campaign(options: {
   from?: number;
   /** Told after each scenario. */
   tell?: (number: number, problem: string | null) => void;
+  /** Ends it after the scenario at work; what was done until then is reported. */
+  signal?: AbortSignal;
 }): Promise<CampaignReport> {
   const { seed, scenarios, from = 0 } = options;
   const clock = performance.now();
@@ -31,12 +33,14 @@ export async function campaign(options: {
     of[what] = (of[what] ?? 0) + by;
   };
   const failures: CampaignReport['failures'] = [];
+  let done = 0;
   breakDisk();
   try {
     const templates: Template[] = [];
     for (const passphrase of [undefined, 'correct horse'])
       templates.push(await makeTemplate(join(folder, String(templates.length)), seed + templates.length, passphrase));
-    for (let number = from; number < from + scenarios; number++) {
+    for (let number = from; number < from + scenarios && !options.signal?.aborted; number++) {
+      done += 1;
       let problem: string | null = null;
       try {
         const result = await new Scenario(templates[number % 2]!, ofMutation(seed, number)).run();
@@ -59,5 +63,5 @@ export async function campaign(options: {
     delete process.env.HVBACKUP_STORAGE_WAIT_SECONDS;
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
-  return { scenarios, counts, failures, seconds: (performance.now() - clock) / 1000 };
+  return { scenarios: done, counts, failures, seconds: (performance.now() - clock) / 1000 };
 }

@@ -1,5 +1,5 @@
 /**
- * The block device: what every disk format, chain, restore point and checkpoint looks like from above (DESIGN §7).
+ * The block device: what every disk format, chain, restore point and checkpoint looks like from above (docs/disks.md).
  * Offsets and lengths are bytes of the virtual disk. This file is the one part of `disk` that other ports may import.
  */
 

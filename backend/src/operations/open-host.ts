@@ -1,4 +1,4 @@
-/** From a host address to its adapter (DESIGN §8: `sim:DIR`, `hyperv:`, `hyperv:SERVER`). */
+/** From a host address to its adapter (`sim:DIR`, `hyperv:`, `hyperv:SERVER`). */
 import { resolve } from 'node:path';
 import type { ReadingOptions } from '../hosts/hyperv/index.ts';
 import { isThisMachine } from '../hosts/hyperv/this-machine.ts';

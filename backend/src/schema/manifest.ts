@@ -62,7 +62,7 @@ export const ManifestBody = z.object({
 export type ManifestBody = z.infer<typeof ManifestBody>;
 
 /**
- * What ties a restore point to the host, written after the manifest is sealed (DESIGN §5, step 7); numbered per VM
+ * What ties a restore point to the host, written after the manifest is sealed (docs/backup.md, step 7); numbered per VM
  * and repository, the newest counts.
  */
 export const ChainRecord = z.object({
@@ -97,7 +97,7 @@ export const HoldRecord = z.object({
 });
 export type HoldRecord = z.infer<typeof HoldRecord>;
 
-/** First record of the crash journal: written before anything is done to the VM (DESIGN §5, step 1). */
+/** First record of the crash journal: written before anything is done to the VM (docs/backup.md, step 1). */
 export const JobStarted = z.object({
   schema: z.literal(1),
   jobId: z.string(),

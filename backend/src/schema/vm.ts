@@ -1,6 +1,6 @@
 /**
  * The host-neutral description of a virtual machine. It stands in every manifest from the first format version on, so
- * that any restore point can be restored data-only on any host (DESIGN §6).
+ * that any restore point can be restored data-only on any host (docs/format.md).
  */
 import * as z from 'zod';
 

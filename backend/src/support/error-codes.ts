@@ -1,5 +1,5 @@
 /**
- * Every error code of the backend, with the category that decides the exit code (DESIGN §8). Codes are stable:
+ * Every error code of the backend, with the category that decides the exit code (docs/protocol.md). Codes are stable:
  * scripts match on them, cmdlets use them as FullyQualifiedErrorId. Add, never rename.
  */
 export const EXIT_CODE = { failed: 1, usage: 2, someFailed: 3, damage: 4, cancelled: 5 } as const;

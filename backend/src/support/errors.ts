@@ -40,7 +40,7 @@ export class HvError extends Error {
     this.data = detail.data ?? {};
   }
 
-  /** Process exit code of DESIGN §8 when this error ends a command. */
+  /** Process exit code (README.md) when this error ends a command. */
   get exitCode(): number {
     return EXIT_CODE[errorCategory(this.code)];
   }

@@ -62,6 +62,26 @@ export function isGone(
   return then !== null && now !== null && then.host === now.host && then.boot !== now.boot;
 }
 
+/** What a process says of itself beside what it leaves on a host: a plan, an export. */
+export interface RecordedOwner extends ProcessIdentity {
+  hardware: string | null;
+}
+
+export const ownerHere = (): RecordedOwner => ({ ...processIdentity(), hardware: hardwareName() });
+
+/** After so long what was left behind is cleaned up though nobody can prove its process dead. Milliseconds. */
+const LEFT_BEHIND_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * Whether what a process left may be cleaned up: it is proven dead, or of another machine or another state of this one,
+ * of which nothing can be proven, and a week has passed.
+ * @param startedAt ISO 8601, by its machine's clock; a date that is none is no reason
+ */
+export function isLeftBehind(owner: RecordedOwner, startedAt: string, now = Date.now()): boolean {
+  if (isGone(owner, owner.hardware)) return true;
+  return owner.machine !== processIdentity().machine && now - Date.parse(startedAt) > LEFT_BEHIND_MS;
+}
+
 /** Of {@link ProcessIdentity.machine}; null where the system has no boot ids. */
 function bootOf(machine: string): { host: string; boot: string } | null {
   const match = /^(\S+) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) pid:/.exec(machine);

@@ -1,7 +1,7 @@
 /** What `npm run check` refuses, each shown by a deliberate fault. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { tooLong, WIDTH } from '../../../build/lib/comments.ts';
+import { commentProblems, deadMentions, tooLong, WIDTH } from '../../../build/lib/comments.ts';
 import { importsBelow, layerViolations } from '../../../build/lib/layers.ts';
 import { unused } from '../../../build/lib/unused.ts';
 import { root } from '../../../build/runtime.mjs';
@@ -50,6 +50,20 @@ it('a comment line over 120 columns is found, code is left to the formatter', ()
   expect(
     tooLong(['const a = 1;', line, ` * ${'y '.repeat(WIDTH)}`, `const b = '${'z'.repeat(WIDTH)}';`].join('\n')),
   ).toEqual([2, 3]);
+});
+
+it('a comment that names a file which is not there is found', () => {
+  const known = new Set(['docs/format.md', 'tree/visit.ts']);
+  const text = [
+    '/** See docs/format.md and tree/visit.ts. */',
+    '// docs/gone.md, or tree/gone.ts',
+    "import './gone.ts';",
+  ];
+  expect(deadMentions(text.join('\n'), known)).toEqual([
+    [2, 'docs/gone.md'],
+    [2, 'tree/gone.ts'],
+  ]);
+  expect(commentProblems()).toEqual([]);
 });
 
 it('an export that nothing uses is found, and a file', async () => {

@@ -1,11 +1,11 @@
 /** Reading through WMI exports, on the doubles: full and differential, content compared with what the guest wrote. */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as operations from '../../../backend/src/operations/index.ts';
 import { ShowVmParams } from '../../../backend/src/schema/host.ts';
+import { ownerHere } from '../../../backend/src/support/owner.ts';
 import type { Behaviour } from '../../helper/double/state.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { pwsh } from './hyperv-double.ts';
@@ -170,7 +170,13 @@ describe.skipIf(!pwsh)('Hyper-V read through exports (skipped without pwsh)', ()
       await next();
       // And what a backend that died left of its exports goes with the next run.
       const stem = `hvbackup-${'A'.repeat(26)}`;
-      const owner = { schema: 1, machine: hostname(), pid: DEAD_PID, vmId: 'v', checkpointId: 'c', startedAt: 'x' };
+      const owner = {
+        schema: 1,
+        owner: { ...ownerHere(), pid: DEAD_PID },
+        vmId: 'v',
+        checkpointId: 'c',
+        startedAt: 'x',
+      };
       await mkdir(join(folder, stem, 'Virtual Hard Disks'), { recursive: true });
       await writeFile(join(folder, `${stem}.json`), JSON.stringify(owner));
       world.behave({ kill: 'ExportSystemDefinition:look' });

@@ -1,5 +1,5 @@
 /**
- * What goes wrong in the field (HYPERV-REFERENCE §5), made by the doubles: the result says what happened, and no data
+ * What goes wrong in the field (docs/hyperv.md), made by the doubles: the result says what happened, and no data
  * is wrong.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';

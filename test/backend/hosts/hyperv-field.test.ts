@@ -1,5 +1,5 @@
 /**
- * More of what goes wrong in the field (HYPERV-REFERENCE §5; the list is in docs/hyperv.md): what is said before a
+ * More of what goes wrong in the field (the list is in docs/hyperv.md): what is said before a
  * backup, in its result, and at a restore.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -1,6 +1,5 @@
 /** Choosing a way to read, and what exports consist of: without PowerShell. */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -25,6 +24,7 @@ import {
   whyUnreachable,
 } from '../../../backend/src/hosts/hyperv/reading/ways.ts';
 import { openHost } from '../../../backend/src/operations/open-host.ts';
+import { ownerHere } from '../../../backend/src/support/owner.ts';
 import { scratchForSuite } from '../support/scratch.ts';
 import { content } from './fixture.ts';
 
@@ -90,22 +90,26 @@ describe('the export folder', () => {
     };
     const record = {
       schema: 1,
-      machine: hostname(),
-      pid: DEAD_PID,
+      owner: { ...ownerHere(), pid: DEAD_PID },
       vmId: 'v',
       checkpointId: 'c',
       startedAt: '2026-11-21T00:00:00.000Z',
     };
-    const [dead, other, broken] = ['A', 'B', 'C'].map((letter) => `hvbackup-${letter.repeat(26)}`) as [
-      string,
-      string,
-      string,
-    ];
+    const [dead, old, other, again, broken] = ['A', 'B', 'C', 'D', 'E'].map(
+      (letter) => `hvbackup-${letter.repeat(26)}`,
+    ) as [string, string, string, string, string];
     await leave(dead, record);
-    await leave(other, { ...record, machine: 'another' });
+    const startedAt = new Date().toISOString();
+    // A clone has the name of this machine; its process may have any number, also one that is free here.
+    const another = { ...record.owner, machine: 'another', hardware: 'another' };
+    await leave(old, { ...record, owner: another });
+    await leave(other, { ...record, owner: another, startedAt });
+    // The number of a process that died was given to another.
+    await leave(again, { ...record, owner: { ...ownerHere(), start: '1' }, startedAt });
     await leave(broken, '{');
     await leave('somebody', record);
-    expect(await removeLeftovers(root, undefined)).toEqual([expect.stringMatching(/2026-11-21.*removed/)]);
+    const removed = (await removeLeftovers(root, undefined)).map((note) => /hvbackup-([A-Z])/.exec(note)?.[1]);
+    expect(removed).toEqual(process.platform === 'linux' ? ['A', 'B', 'D'] : ['A', 'B']);
     const left = (await readdir(root)).sort();
     expect(left).toEqual(
       [other, broken, 'somebody']

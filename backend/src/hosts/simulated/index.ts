@@ -1,4 +1,4 @@
-/** The simulated host (DESIGN §4): what others may import of it. */
+/** The simulated host (docs/simulated-host.md): what others may import of it. */
 
 export { FAULT_NAMES, requireFaultName } from './faults.ts';
 export type { GuestWrite, GuestWritesResult } from './guest-writes.ts';

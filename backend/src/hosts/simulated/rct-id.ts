@@ -1,7 +1,7 @@
 /**
- * RCT ids as Hyper-V prints them: `rctX:5bfde23b:ce75:4303:b54f:6c18394f105c:00000001` (observed, HYPERV-REFERENCE §1).
- * The GUID names the tracker of one disk, the hexadecimal counter the moment that was sealed. That the last part is a
- * counter is assumed; nothing outside this host relies on it.
+ * RCT ids as Hyper-V prints them: `rctX:5bfde23b:ce75:4303:b54f:6c18394f105c:00000001` (observed on real hosts;
+ * docs/hyperv.md). The GUID names the tracker of one disk, the hexadecimal counter the moment that was sealed. That the
+ * last part is a counter is assumed; nothing outside this host relies on it.
  */
 import { parseGuid } from '../../support/guid.ts';
 

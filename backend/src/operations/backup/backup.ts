@@ -1,6 +1,6 @@
 /**
- * Backing up one VM, in the order of DESIGN §5. Everything before the manifest is published can be thrown away at any
- * moment; everything after it is finished, by this run or by the next.
+ * Backing up one VM, in the order of docs/backup.md. Everything before the manifest is published can be thrown away at
+ * any moment; everything after it is finished, by this run or by the next.
  */
 import type { Host, RecoveryCheckpoint } from '../../hosts/port.ts';
 import { nextSequence } from '../../repository/points/point-order.ts';

@@ -1,6 +1,6 @@
 /**
  * Choosing what an incremental is built on: the newest remaining restore point whose reference point the host still has
- * (DESIGN §5). Every doubt ends in a full of the disk concerned, with the reason; never in wrong data.
+ * (docs/backup.md, step 4). Every doubt ends in a full of the disk concerned, with the reason; never in wrong data.
  */
 import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../../hosts/port.ts';
 import { byOrder, type OrderedPoint } from '../../repository/points/point-order.ts';
@@ -176,7 +176,7 @@ function missingReason(body: ManifestBody, disk: CheckpointDisk): string {
 }
 
 /**
- * The one place that decides which id to ask with (HYPERV-REFERENCE §1): always the frozen disk's, sealed at the
+ * The one place that decides which id to ask with (docs/hyperv.md, A backup): always the frozen disk's, sealed at the
  * freeze. Where the reference point carries another one, that was sealed later, and what the guest wrote in between
  * would be lost; so the host either answers for the frozen id or the disk is read in full.
  */

@@ -1,6 +1,6 @@
 /**
- * Chain records: which reference point on the host belongs to which restore point (DESIGN §5, steps 7 and 8). They may
- * be lost without harm: the next backup is then a full.
+ * Chain records: which reference point on the host belongs to which restore point (docs/backup.md, steps 7 and 8). They
+ * may be lost without harm: the next backup is then a full.
  */
 import type { Host, ReferencePoint } from '../../hosts/port.ts';
 import type { OrderedPoint } from '../../repository/points/point-order.ts';

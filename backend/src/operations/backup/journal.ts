@@ -1,6 +1,6 @@
 /**
- * The crash journal (DESIGN §5, step 1): what a backup is about to do to a VM, recorded in the repository before it
- * does it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint,
+ * The crash journal (docs/backup.md, step 1): what a backup is about to do to a VM, recorded in the repository before
+ * it does it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint,
  * ended.
  */
 import type { RecordStore } from '../../repository/port/repository.ts';

@@ -1,6 +1,7 @@
 /**
- * Cleaning up after a crashed job of ours (DESIGN §5, step 2): only when its owner is proven dead, and only what the
- * crash journal says is ours. A sealed restore point's checkpoint becomes its reference point; any other is destroyed.
+ * Cleaning up after a crashed job of ours (docs/backup.md, step 2): only when its owner is proven dead, and only what
+ * the crash journal says is ours. A sealed restore point's checkpoint becomes its reference point; any other is
+ * destroyed.
  */
 import type { Host, RecoveryCheckpoint, ReferencePoint } from '../../hosts/port.ts';
 import type { Repository } from '../../repository/port/repository.ts';

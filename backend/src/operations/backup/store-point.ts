@@ -1,4 +1,4 @@
-/** Steps 4 to 6 of a backup (DESIGN §5): from a frozen VM to a published restore point. */
+/** Steps 4 to 6 of a backup (docs/backup.md): from a frozen VM to a published restore point. */
 import type { CheckpointDisk, Host, Reading, RecoveryCheckpoint } from '../../hosts/port.ts';
 import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
 import type { BackupVmParams } from '../../schema/backup.ts';

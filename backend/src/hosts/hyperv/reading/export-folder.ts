@@ -3,14 +3,14 @@
  * beside it that says whose it is. The folder itself stays empty for the host, which may want that.
  */
 import { mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import * as z from 'zod';
 import { HvError, toHvError } from '../../../support/errors.ts';
 import { removeFile, writeFileDurably } from '../../../support/file.ts';
 import { makeFolder } from '../../../support/make-folder.ts';
+import { isLeftBehind, ownerHere } from '../../../support/owner.ts';
 import { ulid } from '../../../support/ulid.ts';
+import { OwnerRecord } from '../owner-record.ts';
 import { pathsOf, reachable } from '../paths.ts';
-import { isAlive } from '../restoring/plan-record.ts';
 
 /** Below the host's folder for virtual disks, unless another folder is named. */
 export const DEFAULT_NAME = 'hvbackup-export';
@@ -19,8 +19,7 @@ const KEPT_FREE = 2 ** 30;
 
 const ExportRecord = z.object({
   schema: z.literal(1),
-  machine: z.string(),
-  pid: z.number().int(),
+  owner: OwnerRecord,
   vmId: z.string(),
   checkpointId: z.string(),
   startedAt: z.string(),
@@ -55,7 +54,7 @@ export class ExportFolder {
   ): Promise<ExportFolder> {
     const folder = new ExportFolder(pathsOf(root).join(root, `hvbackup-${ulid()}`), server);
     const startedAt = new Date().toISOString();
-    const record: ExportRecord = { schema: 1, machine: hostname(), pid: process.pid, ...of, startedAt };
+    const record: ExportRecord = { schema: 1, owner: ownerHere(), ...of, startedAt };
     try {
       await makeFolder(reachable(root, server));
       await writeFileDurably(folder.#record, Buffer.from(JSON.stringify(record)));
@@ -92,7 +91,8 @@ async function removeBoth(folder: string, record: string): Promise<string | null
 }
 
 /**
- * Removes what dead processes of this machine left below `root`. Other machines' may be at work.
+ * Removes what processes that are proven dead left below `root`, and what is too old for a backup. Others may be at
+ * work.
  * @returns sentences for the result
  */
 export async function removeLeftovers(root: string, server: string | undefined): Promise<string[]> {
@@ -104,12 +104,12 @@ export async function removeLeftovers(root: string, server: string | undefined):
     const folder = reachable(join(root, stem), server);
     const record = `${folder}.json`;
     const text = await readFile(record, 'utf8').catch(() => '');
-    const owner = ExportRecord.safeParse(parsed(text)).data;
-    if (!owner || owner.machine !== hostname() || isAlive(owner.pid)) continue;
+    const left = ExportRecord.safeParse(parsed(text)).data;
+    if (!left || !isLeftBehind(left.owner, left.startedAt)) continue;
     const problem = await removeBoth(folder, record);
     notes.push(
       problem === null
-        ? `The export that an interrupted backup (started ${owner.startedAt}) had left in ${folder} was removed.`
+        ? `The export that an interrupted backup (started ${left.startedAt}) had left in ${folder} was removed.`
         : `The export that an interrupted backup left in ${folder} cannot be removed yet (${problem}); the next backup tries again.`,
     );
   }

@@ -217,7 +217,7 @@ export class Readings {
 
   /**
    * After an export: whether the host merges what the checkpoint had set apart. It may not, until its service restarts
-   * (HYPERV-REFERENCE §1).
+   * (docs/hyperv.md, A backup).
    */
   async watchMerging(look: () => Promise<{ diskIndex: number; state: 'merging' | 'failed' }[]>): Promise<void> {
     for (const pause of MERGE_LOOKS) {

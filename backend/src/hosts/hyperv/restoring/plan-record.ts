@@ -3,17 +3,18 @@
  * dies: the planned VM it made, and the VM it took off the host to put another in its place.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import * as z from 'zod';
 import { removeFile, writeFileDurably } from '../../../support/file.ts';
+import { isLeftBehind, ownerHere } from '../../../support/owner.ts';
+import { OwnerRecord } from '../owner-record.ts';
 import { pathsOf, reachable } from '../paths.ts';
 
 export const RECORD_FILE = 'hvbackup-plan.json';
 
 const PlanRecord = z.object({
   schema: z.literal(1),
-  machine: z.string(),
-  pid: z.number().int(),
+  owner: OwnerRecord,
+  startedAt: z.string(),
   /** Id of the planned system; null before it is made. */
   planned: z.string().nullable(),
   /** The VM that was taken off the host, and the copy of its configuration. */
@@ -23,8 +24,8 @@ export type PlanRecord = z.infer<typeof PlanRecord>;
 
 export const newRecord = (): PlanRecord => ({
   schema: 1,
-  machine: hostname(),
-  pid: process.pid,
+  owner: ownerHere(),
+  startedAt: new Date().toISOString(),
   planned: null,
   replaced: null,
 });
@@ -45,7 +46,7 @@ export interface Leftover {
   remove(): Promise<void>;
 }
 
-/** Plans of processes of this machine that are dead. Those of other machines may be alive, and are left alone. */
+/** Plans of processes that are proven dead, or too old for a restore. All others may be at work, and are left alone. */
 export async function leftovers(root: string, server: string | undefined): Promise<Leftover[]> {
   const { join } = pathsOf(root);
   const found: Leftover[] = [];
@@ -55,7 +56,7 @@ export async function leftovers(root: string, server: string | undefined): Promi
     const text = await readFile(file, 'utf8').catch(() => null);
     if (text === null) continue;
     const record = PlanRecord.safeParse(parsed(text)).data;
-    if (!record || record.machine !== hostname() || isAlive(record.pid)) continue;
+    if (!record || !isLeftBehind(record.owner, record.startedAt)) continue;
     const remove = () => rm(folder, { recursive: true, force: true });
     found.push({ folder, record, forget: () => removeFile(file), remove });
   }
@@ -67,15 +68,5 @@ function parsed(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return null;
-  }
-}
-
-/** Whether a process of this machine runs; one that another account owns does. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
