@@ -5,7 +5,8 @@
 import { SqliteCatalog } from '../../backend/src/catalog/sqlite-catalog.ts';
 import { openRepository } from '../../backend/src/operations/open-repository.ts';
 import { openStoredRepository } from '../../backend/src/repository/open.ts';
-import type { ContentRef, Repository } from '../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../backend/src/repository/port/contents.ts';
+import type { Repository } from '../../backend/src/repository/port/repository.ts';
 import { FolderStorage } from '../../backend/src/repository/storage/folder/folder.ts';
 import { toHvError } from '../../backend/src/support/errors.ts';
 import { digest } from './template.ts';

@@ -1,5 +1,5 @@
 /** What a simulated restore point says of itself: as much as a real one of a VM with one disk. */
-import type { ContentRef } from '../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../backend/src/repository/port/contents.ts';
 import type { ManifestBody } from '../../backend/src/schema/manifest.ts';
 
 export const vmName = (number: number): string => `vm-${String(number).padStart(5, '0')}`;

@@ -19,7 +19,7 @@ import {
   renderRecordHeader,
   renderToc,
 } from '../../backend/src/repository/format/pack-format.ts';
-import type { ContentRef } from '../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../backend/src/repository/port/contents.ts';
 import { newGuid } from '../../backend/src/support/guid.ts';
 import { ulid } from '../../backend/src/support/ulid.ts';
 import { body } from './manifest-body.ts';

@@ -4,7 +4,8 @@
  * looks whether a listed restore point lost something.
  */
 import { initRepository, openStoredRepository } from '../../backend/src/repository/open.ts';
-import type { ContentRef, ManifestEnvelope } from '../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../backend/src/repository/port/contents.ts';
+import type { ManifestEnvelope } from '../../backend/src/repository/port/points.ts';
 import type { StoredRepository } from '../../backend/src/repository/repository.ts';
 import type { Storage } from '../../backend/src/repository/storage/storage.ts';
 import { isHvError } from '../../backend/src/support/errors.ts';

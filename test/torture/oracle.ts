@@ -6,7 +6,8 @@ import { PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, RecordKind } from '../../backe
 import { keyOf, packName } from '../../backend/src/repository/format/ids.ts';
 import { childId } from '../../backend/src/repository/format/node.ts';
 import { parseToc, parseTrailer } from '../../backend/src/repository/format/pack-format.ts';
-import type { ContentRef, ManifestEnvelope } from '../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../backend/src/repository/port/contents.ts';
+import type { ManifestEnvelope } from '../../backend/src/repository/port/points.ts';
 import type { StoredRepository } from '../../backend/src/repository/repository.ts';
 
 interface PackEntry {

@@ -1,5 +1,8 @@
 /** Restore points of a test: stored through the repository's port, held against plain arrays. */
-import type { ContentRef, Repository, WriteSession } from '../../backend/src/repository/port/repository.ts';
+
+import type { ContentRef } from '../../backend/src/repository/port/contents.ts';
+import type { Repository } from '../../backend/src/repository/port/repository.ts';
+import type { WriteSession } from '../../backend/src/repository/port/writing.ts';
 import type { ManifestBody } from '../../backend/src/schema/manifest.ts';
 import { ulid } from '../../backend/src/support/ulid.ts';
 import { below, seeded } from '../fuzz/random.ts';

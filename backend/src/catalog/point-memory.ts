@@ -7,7 +7,7 @@ import { existsSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Memory, RememberedPoint } from '../repository/port/memory.ts';
-import type { ManifestEnvelope } from '../repository/port/repository.ts';
+import type { ManifestEnvelope } from '../repository/port/points.ts';
 import type { ClockMemory } from '../support/clock.ts';
 import { makeFolderSync } from '../support/make-folder.ts';
 import { ensurePrivateFile } from '../support/private-file.ts';

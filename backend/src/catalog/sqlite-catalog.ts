@@ -18,7 +18,7 @@ import type {
   IdKind,
   JoinVisitor,
 } from '../repository/port/catalog.ts';
-import type { ManifestEnvelope } from '../repository/port/repository.ts';
+import type { ManifestEnvelope } from '../repository/port/points.ts';
 import { CatalogFile } from './catalog-file.ts';
 import { joinIds } from './segments/id-batch.ts';
 import { IdRuns } from './segments/id-runs.ts';

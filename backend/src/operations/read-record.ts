@@ -1,7 +1,7 @@
 /**
  * Records that may be lost without harm: one that cannot be read counts as none, it must not keep backups from running.
  */
-import type { RecordStore } from '../repository/port/repository.ts';
+import type { RecordStore } from '../repository/port/records.ts';
 import { isHvError } from '../support/errors.ts';
 
 /** What could not be read, and why: sentences for the result's warnings. */

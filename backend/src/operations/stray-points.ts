@@ -1,6 +1,7 @@
 /** Restore points that are not as this machine last saw them (docs/format.md §9), put into words. */
 import type { Doubt } from '../repository/port/doubt.ts';
-import type { Repository, ReturnedPoint, StrayPoint } from '../repository/port/repository.ts';
+import type { ReturnedPoint, StrayPoint } from '../repository/port/points.ts';
+import type { Repository } from '../repository/port/repository.ts';
 import type { DamageReport } from '../schema/verify.ts';
 import { isHvError } from '../support/errors.ts';
 

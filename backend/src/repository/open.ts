@@ -29,8 +29,8 @@ import {
   unlock,
 } from './keys/key-store.ts';
 import type { Catalog } from './port/catalog.ts';
+import type { Damage } from './port/damage.ts';
 import type { Memory } from './port/memory.ts';
-import type { Damage } from './port/repository.ts';
 import { StoredRepository } from './repository.ts';
 import { judgingStorage } from './storage/judging.ts';
 import { objectsOnly } from './storage/objects-only.ts';

@@ -18,34 +18,25 @@ import { verifyContents } from './integrity/verify.ts';
 import type { KeyStore } from './keys/key-store.ts';
 import { pointIdOf } from './points/manifests.ts';
 import { byOrder, PLACE } from './points/point-order.ts';
+import type { ContentReader, ContentRef } from './port/contents.ts';
+import type { Damage, OnLoss } from './port/damage.ts';
 import type { Doubt } from './port/doubt.ts';
+import type { KeyInfo } from './port/keys.ts';
+import type { PruneResult, RepairResult, RepositoryStats, VerifyOptions } from './port/maintenance.ts';
+import type { PinnablePoint, PinOptions, ReaderPin } from './port/pins.ts';
 import type {
-  ClockFacts,
-  ContentReader,
-  ContentRef,
-  Damage,
   DigestOptions,
-  KeyInfo,
   ManifestDigest,
   ManifestEnvelope,
-  OnLoss,
-  PinnablePoint,
-  PinOptions,
   PointPlace,
-  PruneResult,
-  ReaderPin,
-  RecordStore,
-  RepairResult,
-  Repository,
-  RepositoryStats,
   ReturnedPoint,
-  SessionInfo,
-  SessionOptions,
   StrayPoint,
   Tombstone,
-  VerifyOptions,
-  WriteSession,
-} from './port/repository.ts';
+} from './port/points.ts';
+import type { RecordStore } from './port/records.ts';
+import type { ClockFacts, Repository } from './port/repository.ts';
+import type { SessionInfo } from './port/sessions.ts';
+import type { SessionOptions, WriteSession } from './port/writing.ts';
 import { dropCertainGarbage } from './prune/first-bytes.ts';
 import { keepReserve, withRoom } from './prune/full-storage.ts';
 import { type PruneOptions, prune } from './prune/prune.ts';

@@ -1,7 +1,7 @@
 /** Contents copied between repositories of different block sizes, against plain arrays. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { copyContent } from '../../../backend/src/operations/copy/copy-content.ts';
-import type { ContentRef } from '../../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../../backend/src/repository/port/contents.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { MemoryStorage } from '../repository/support/memory-storage.ts';

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { checkOf } from '../../../backend/src/repository/format/config.ts';
 import { parseDocument, renderDocument } from '../../../backend/src/repository/format/document.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';
-import type { Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { CHEAP, createEncrypted, PASSPHRASE } from './support/encrypted.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { setHold } from '../../../backend/src/operations/points/holds.ts';
 import { prune, unpublish } from '../../../backend/src/operations/points/removal.ts';
 import { manifestDigest } from '../../../backend/src/repository/points/ledger.ts';
-import type { ManifestEnvelope } from '../../../backend/src/repository/port/repository.ts';
+import type { ManifestEnvelope } from '../../../backend/src/repository/port/points.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import type { ObjectInfo } from '../../../backend/src/repository/storage/storage.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';

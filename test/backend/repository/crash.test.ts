@@ -1,6 +1,6 @@
 /** Kills at every changing operation, and processes that work at once in random order, against a model. */
 import { describe, expect, it } from 'vitest';
-import type { ContentRef } from '../../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../../backend/src/repository/port/contents.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { FaultStorage, Killed, MemoryStorage } from './support/memory-storage.ts';
 import {

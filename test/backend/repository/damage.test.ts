@@ -3,7 +3,7 @@
  * healing.
  */
 import { describe, expect, it } from 'vitest';
-import type { Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
 import {

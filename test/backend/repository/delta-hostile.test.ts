@@ -6,7 +6,8 @@ import { writePageList } from '../../../backend/src/repository/engine/page-list.
 import { blockId } from '../../../backend/src/repository/format/block-scheme.ts';
 import { PackClass, RECORD_HEADER_LENGTH, RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { randomId } from '../../../backend/src/repository/format/ids.ts';
-import type { ContentRef, Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../../backend/src/repository/port/contents.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import { PackSink } from '../../../backend/src/repository/records/pack-sink.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';

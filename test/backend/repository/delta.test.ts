@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { initRepository, openStoredRepository } from '../../../backend/src/repository/open.ts';
-import type { Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { walkBlocks } from '../../../backend/src/repository/tree/tree-walk.ts';
 import { closedAfterEach } from './support/closing.ts';

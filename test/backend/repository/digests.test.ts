@@ -1,7 +1,7 @@
 /** What is derived from manifests is made once, filtered and paged, and goes with its manifest. */
 import { describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
-import type { ManifestDigest } from '../../../backend/src/repository/port/repository.ts';
+import type { ManifestDigest } from '../../../backend/src/repository/port/points.ts';
 import { TestMemory } from './support/encrypted.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
 import { BLOCK, backup, createMemoryRepository, openMemory, sampleBytes } from './support/model.ts';

@@ -8,7 +8,7 @@ import { heldPoints, setHold } from '../../../backend/src/operations/points/hold
 import { prune, unpublish } from '../../../backend/src/operations/points/removal.ts';
 import { packName } from '../../../backend/src/repository/format/ids.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';
-import type { Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';
 import { makeScratch } from '../support/scratch.ts';

@@ -1,6 +1,6 @@
 /** Indexes that name packs which are not there: a writer that slept published them, or the packs were lost. */
 import { describe, expect, it, vi } from 'vitest';
-import type { Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { Killed } from './support/memory-storage.ts';
 import { BLOCK, backup, GROUP, readAll, sampleBytes, storeDisk, verifyAll } from './support/model.ts';

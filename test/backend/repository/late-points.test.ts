@@ -3,7 +3,7 @@
  * never listed while something it needs may be gone, whether the writer wakes up or not.
  */
 import { describe, expect, it } from 'vitest';
-import type { ContentRef } from '../../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../../backend/src/repository/port/contents.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../backend/src/support/ulid.ts';
 import { closedAfterEach } from './support/closing.ts';

@@ -1,6 +1,7 @@
 /** Readers beside removals and prunes (docs/format.md §5, rule 11): what is pinned stays, and both sides are told. */
 import { describe, expect, it } from 'vitest';
-import type { ReaderPin, Repository } from '../../../backend/src/repository/port/repository.ts';
+import type { ReaderPin } from '../../../backend/src/repository/port/pins.ts';
+import type { Repository } from '../../../backend/src/repository/port/repository.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { BLOCK, backup, readAll, sampleBytes } from './support/model.ts';
 import { processesAtWork } from './support/processes.ts';

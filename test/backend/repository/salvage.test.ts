@@ -3,7 +3,7 @@
  * trailer is damaged.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ContentRef } from '../../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../../backend/src/repository/port/contents.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { CHEAP, PASSPHRASE } from './support/encrypted.ts';
 import { MemoryStorage } from './support/memory-storage.ts';

@@ -1,7 +1,7 @@
 /** An encrypted repository in the hands of somebody who can write to it: nothing readable, nothing altered unseen. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkOf } from '../../../backend/src/repository/format/config.ts';
-import type { Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';
 import { createEncrypted, PASSPHRASE, TestMemory } from './support/encrypted.ts';

@@ -3,7 +3,7 @@
  * that is gone is not.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Damage } from '../../../backend/src/repository/port/repository.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { HvError } from '../../../backend/src/support/errors.ts';
 import { CHEAP, PASSPHRASE } from './support/encrypted.ts';

@@ -1,6 +1,8 @@
 /** Verify reads each record once, in the order of the packs, and finds what is damaged even where the tables are. */
 import { describe, expect, it } from 'vitest';
-import type { ContentRef, Damage, Repository } from '../../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../../backend/src/repository/port/contents.ts';
+import type { Damage } from '../../../backend/src/repository/port/damage.ts';
+import type { Repository } from '../../../backend/src/repository/port/repository.ts';
 import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
 import { BLOCK, backup, createMemoryRepository, openMemory, sampleBytes } from './support/model.ts';
 

@@ -4,7 +4,9 @@
  */
 import type { Host, RecoveryCheckpoint } from '../../hosts/port.ts';
 import { nextSequence } from '../../repository/points/point-order.ts';
-import type { Damage, PointPlace, Repository } from '../../repository/port/repository.ts';
+import type { Damage } from '../../repository/port/damage.ts';
+import type { PointPlace } from '../../repository/port/points.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import type { BackupVmParams, BackupVmResult } from '../../schema/backup.ts';
 import type { JobStarted } from '../../schema/manifest.ts';
 import type { VmDescription } from '../../schema/vm.ts';

@@ -4,7 +4,10 @@
  */
 import type { CheckpointDisk, Host, RecoveryCheckpoint } from '../../hosts/port.ts';
 import { byOrder, type OrderedPoint } from '../../repository/points/point-order.ts';
-import type { ContentRef, Damage, ManifestEnvelope, PointPlace, Repository } from '../../repository/port/repository.ts';
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Damage } from '../../repository/port/damage.ts';
+import type { ManifestEnvelope, PointPlace } from '../../repository/port/points.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { type ChainRecord, ManifestBody, type ManifestDisk } from '../../schema/manifest.ts';
 import type { VmDescription } from '../../schema/vm.ts';
 import { HvError, isHvError } from '../../support/errors.ts';

@@ -4,7 +4,8 @@
  */
 import type { Host, ReferencePoint } from '../../hosts/port.ts';
 import type { OrderedPoint } from '../../repository/points/point-order.ts';
-import type { RecordStore, Repository } from '../../repository/port/repository.ts';
+import type { RecordStore } from '../../repository/port/records.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { ChainRecord, type ManifestBody } from '../../schema/manifest.ts';
 import { isHvError } from '../../support/errors.ts';
 import { listRecords, type Problems, readRecord } from '../read-record.ts';

@@ -3,7 +3,7 @@
  * it does it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint,
  * ended.
  */
-import type { RecordStore } from '../../repository/port/repository.ts';
+import type { RecordStore } from '../../repository/port/records.ts';
 import { JobCheckpoint, JobStarted } from '../../schema/manifest.ts';
 import { isHvError } from '../../support/errors.ts';
 import { listRecords, type Problems, readRecord } from '../read-record.ts';

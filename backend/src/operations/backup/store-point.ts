@@ -1,6 +1,8 @@
 /** Steps 4 to 6 of a backup (docs/backup.md): from a frozen VM to a published restore point. */
 import type { CheckpointDisk, Host, Reading, RecoveryCheckpoint } from '../../hosts/port.ts';
-import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
+import type { WriteSession } from '../../repository/port/writing.ts';
 import type { BackupVmParams } from '../../schema/backup.ts';
 import type { BackupDiskResult } from '../../schema/backup-disk.ts';
 import type { JobStarted, ManifestBody, ManifestDisk, ManifestFile } from '../../schema/manifest.ts';

@@ -1,7 +1,9 @@
 /**
  * What changed between two contents of one repository, to the page: blocks that differ are read from both and compared.
  */
-import type { ContentReader, ContentRef, Repository } from '../../repository/port/repository.ts';
+
+import type { ContentReader, ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 
 /** What is compared at once: small enough for the writer to find it still in the reader's cache. Bytes */

@@ -2,14 +2,10 @@
  * Copying one content between repositories whose block sizes and keys may differ: whole, or what differs from a content
  * that both have. Every block read is checked against its id on the way.
  */
-import type {
-  ContentReader,
-  ContentRef,
-  ContentStats,
-  ContentWriter,
-  Repository,
-  WriteSession,
-} from '../../repository/port/repository.ts';
+
+import type { ContentReader, ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
+import type { ContentStats, ContentWriter, WriteSession } from '../../repository/port/writing.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import { readChanges } from '../data/change-reading.ts';
 import { changeSteps } from '../data/change-steps.ts';

@@ -1,7 +1,10 @@
 /**
  * Copies one restore point: its contents through a write session of the target, then its manifest under the same id.
  */
-import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
+
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
+import type { WriteSession } from '../../repository/port/writing.ts';
 import type { Compression } from '../../schema/backup.ts';
 import type { ManifestBody, ManifestDisk, ManifestFile } from '../../schema/manifest.ts';
 import { isHvError } from '../../support/errors.ts';

@@ -3,7 +3,9 @@
  * over the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
  */
 import { byOrder } from '../../repository/points/point-order.ts';
-import type { Damage, Repository, Tombstone } from '../../repository/port/repository.ts';
+import type { Damage } from '../../repository/port/damage.ts';
+import type { Tombstone } from '../../repository/port/points.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import type { CopiedPointResult, CopyPointsParams, CopyPointsResult } from '../../schema/copy.ts';
 import { isoDate } from '../../support/clock.ts';
 import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';

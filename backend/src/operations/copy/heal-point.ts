@@ -3,7 +3,10 @@
  * stored again, under the same ids. Contents are compared by what they hold, so block sizes and keys of the two may
  * differ.
  */
-import type { ContentRef, Repository, WriteSession } from '../../repository/port/repository.ts';
+
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
+import type { WriteSession } from '../../repository/port/writing.ts';
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import { LossReport, usesOf } from '../points/losses.ts';
 import { copyContent } from './copy-content.ts';

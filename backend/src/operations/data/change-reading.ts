@@ -1,6 +1,6 @@
 /** Reads what changed on a frozen disk and hands it to the repository: whole blocks, or only the changed parts. */
 import type { BlockDevice } from '../../disk/device.ts';
-import type { ContentWriter } from '../../repository/port/repository.ts';
+import type { ContentWriter } from '../../repository/port/writing.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { ChangeStep } from './change-steps.ts';
 import { type ReadingOptions, readRuns } from './disk-reading.ts';

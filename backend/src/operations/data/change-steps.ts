@@ -2,7 +2,7 @@
  * Changed ranges of a disk as what a backup does about them: blocks that changed whole, and blocks that changed in
  * part.
  */
-import type { BlockPatch } from '../../repository/port/repository.ts';
+import type { BlockPatch } from '../../repository/port/writing.ts';
 import type { BlockRun } from './block-runs.ts';
 
 /** Ascending, also from step to step. */

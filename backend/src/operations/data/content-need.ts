@@ -2,7 +2,9 @@
  * What the content of a disk will take as an image, from the block maps alone; block by block only where that may not
  * fit.
  */
-import type { ContentReader, ContentRef, Repository } from '../../repository/port/repository.ts';
+
+import type { ContentReader, ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { isHvError } from '../../support/errors.ts';
 import { countStored, type Need } from '../../support/free-space.ts';
 

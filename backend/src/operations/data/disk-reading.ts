@@ -1,6 +1,6 @@
 /** Reads the parts of a frozen disk that a backup needs and hands them to the repository, block by block. */
 import type { BlockDevice } from '../../disk/device.ts';
-import type { ContentWriter } from '../../repository/port/repository.ts';
+import type { ContentWriter } from '../../repository/port/writing.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { BlockRun } from './block-runs.ts';
 

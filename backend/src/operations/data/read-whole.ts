@@ -1,5 +1,7 @@
 /** Reading a small content whole. */
-import type { ContentRef, Repository } from '../../repository/port/repository.ts';
+
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { HvError } from '../../support/errors.ts';
 
 /** Configuration files are kilobytes to some megabytes; what claims more is damage or an attack. Bytes. */

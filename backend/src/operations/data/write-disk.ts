@@ -1,6 +1,8 @@
 /** Streams a disk of a restore point into a new disk image. */
 import type { ImageWriter } from '../../disk/device.ts';
-import type { ContentRef, Damage, Repository } from '../../repository/port/repository.ts';
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Damage } from '../../repository/port/damage.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { allDone } from '../../support/all-done.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext, ProgressEvent } from '../../support/progress.ts';

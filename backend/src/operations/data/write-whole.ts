@@ -1,5 +1,7 @@
 /** Storing a small content from memory. */
-import type { ContentRef, ContentStats, WriteSession } from '../../repository/port/repository.ts';
+
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { ContentStats, WriteSession } from '../../repository/port/writing.ts';
 
 /** @param blockSize of the repository that the session writes to */
 export async function writeWhole(

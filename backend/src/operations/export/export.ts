@@ -1,7 +1,8 @@
 /** Exporting disks of a restore point as disk images, on any machine. */
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { ContentRef, Repository } from '../../repository/port/repository.ts';
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import type { ExportedFile, ExportFormat, ExportPointParams, ExportPointResult } from '../../schema/export.ts';
 import type { ManifestDisk } from '../../schema/manifest.ts';
 import { HvError } from '../../support/errors.ts';

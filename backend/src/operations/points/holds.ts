@@ -4,7 +4,8 @@
  */
 
 import { hostname } from 'node:os';
-import type { RecordStore, Repository } from '../../repository/port/repository.ts';
+import type { RecordStore } from '../../repository/port/records.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { HoldRecord } from '../../schema/manifest.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 import { quoted } from '../../support/shell-quote.ts';

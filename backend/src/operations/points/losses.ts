@@ -1,5 +1,7 @@
 /** Which disks and files of which restore points are lost, and where: bounded lists of what may be endless. */
-import type { ContentRef, Repository } from '../../repository/port/repository.ts';
+
+import type { ContentRef } from '../../repository/port/contents.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import type { PointLoss } from '../../schema/verify.ts';
 import { isoDate } from '../../support/clock.ts';
 import type { OperationContext } from '../../support/progress.ts';

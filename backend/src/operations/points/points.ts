@@ -1,6 +1,8 @@
 /** Restore points as people see them: list, show, remove. */
 import { byOrder, sequenceOf } from '../../repository/points/point-order.ts';
-import type { Damage, ManifestDigest, ManifestEnvelope, Repository } from '../../repository/port/repository.ts';
+import type { Damage } from '../../repository/port/damage.ts';
+import type { ManifestDigest, ManifestEnvelope } from '../../repository/port/points.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { ManifestBody, type ManifestDisk } from '../../schema/manifest.ts';
 import type {
   ListPointsParams,

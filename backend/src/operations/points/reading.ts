@@ -2,7 +2,10 @@
  * Reading restore points so that nobody's removal takes anything away meanwhile, and saying so when one was removed all
  * the same.
  */
-import type { ReaderPin, Repository, Tombstone } from '../../repository/port/repository.ts';
+
+import type { ReaderPin } from '../../repository/port/pins.ts';
+import type { Tombstone } from '../../repository/port/points.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
 import type { OperationContext } from '../../support/progress.ts';

@@ -4,7 +4,8 @@
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PruneResult, Repository } from '../../repository/port/repository.ts';
+import type { PruneResult } from '../../repository/port/maintenance.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
 import { makeFolderSync } from '../../support/make-folder.ts';
 import { isDead, type ProcessIdentity, processIdentity } from '../../support/owner.ts';

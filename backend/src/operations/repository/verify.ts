@@ -2,7 +2,10 @@
  * Check looks at structure, verify reads content, repair mends. Damage is the result, named down to VM, disk and
  * offset.
  */
-import type { Damage, RepairResult, Repository } from '../../repository/port/repository.ts';
+
+import type { Damage } from '../../repository/port/damage.ts';
+import type { RepairResult } from '../../repository/port/maintenance.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import type {
   AffectedPoint,
   CheckRepositoryParams,

@@ -1,5 +1,7 @@
 /** `prune`: retention where keep rules are given, then the space of everything that nothing needs. */
-import type { PruneResult, Repository } from '../../repository/port/repository.ts';
+
+import type { PruneResult } from '../../repository/port/maintenance.ts';
+import type { Repository } from '../../repository/port/repository.ts';
 import type { PruneRepositoryParams, PruneRepositoryResult, RetentionDecision } from '../../schema/repository.ts';
 import { isoDate } from '../../support/clock.ts';
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';

@@ -2,7 +2,7 @@
 import { HvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
 import type { RepositoryCore } from '../core.ts';
-import type { SessionInfo } from '../port/repository.ts';
+import type { SessionInfo } from '../port/sessions.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import { hideLate } from './fencing.ts';
 import { pinnedPoints } from './reader-pins.ts';

@@ -4,7 +4,8 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import type { PinnablePoint, PinOptions, ReaderPin, Tombstone } from '../port/repository.ts';
+import type { PinnablePoint, PinOptions, ReaderPin } from '../port/pins.ts';
+import type { Tombstone } from '../port/points.ts';
 import { renewal } from '../sessions/session-document.ts';
 import { renewing, type SessionHandle } from '../sessions/session-handle.ts';
 

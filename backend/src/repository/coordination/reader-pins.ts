@@ -5,7 +5,7 @@
 import { isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
 import type { RepositoryCore } from '../core.ts';
-import type { ContentRef } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 
 const PIN = /\/read-\d{8}$/;

@@ -1,7 +1,7 @@
 /** Small JSON records of the operations: chain records and the crash journal, one document each. */
 import { HvError, isHvError } from '../../support/errors.ts';
 import { hiddenName, type RepositoryKeys } from '../format/keys.ts';
-import type { RecordStore } from '../port/repository.ts';
+import type { RecordStore } from '../port/records.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { DocumentStore } from './document-store.ts';
 

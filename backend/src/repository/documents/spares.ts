@@ -8,7 +8,7 @@ import { parseConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
 import { isRandomId, SPARES, spareOf } from '../format/ids.ts';
 import { keyObjectName, MAX_KEY_OBJECT_LENGTH, parseKeyObject } from '../format/key-object.ts';
-import type { Damage } from '../port/repository.ts';
+import type { Damage } from '../port/damage.ts';
 import type { Storage } from '../storage/storage.ts';
 
 const KEYS = `${SPARES}keys/`;

@@ -2,7 +2,7 @@
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { pointIdOf } from '../points/manifests.ts';
-import type { StrayPoint } from '../port/repository.ts';
+import type { StrayPoint } from '../port/points.ts';
 import { Certainty } from './certainty.ts';
 
 /**

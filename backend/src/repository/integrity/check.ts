@@ -7,7 +7,7 @@ import { damaged } from '../errors.ts';
 import { parseConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
 import { packName } from '../format/ids.ts';
-import type { Damage } from '../port/repository.ts';
+import type { Damage } from '../port/damage.ts';
 import { noteMissing } from '../prune/survey.ts';
 import { findNameless, NamelessPacks } from '../reach/nameless.ts';
 import { LiveSet } from '../records/live-set.ts';

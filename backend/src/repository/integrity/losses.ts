@@ -6,7 +6,8 @@ import { isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts'
 import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
 import { childId } from '../format/node.ts';
-import type { ContentRef, OnLoss } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
+import type { OnLoss } from '../port/damage.ts';
 import { LiveSet } from '../records/live-set.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
 import { damageKey, type RecordLocation } from '../records/record-index.ts';

@@ -5,7 +5,7 @@ import { idAt, type Slot } from '../engine/slot.ts';
 import { SlotSet } from '../engine/worker-pool.ts';
 import { recordRoom } from '../format/block-scheme.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH } from '../format/constants.ts';
-import type { VerifyOptions } from '../port/repository.ts';
+import type { VerifyOptions } from '../port/maintenance.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 import { fetchBatch } from '../tree/content-stream.ts';
 import type { BlockSource } from '../tree/read-plan.ts';

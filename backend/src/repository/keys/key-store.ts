@@ -27,7 +27,8 @@ import {
   wrapKeys,
 } from '../format/key-object.ts';
 import { KEY_LENGTH, type RepositoryKeys } from '../format/keys.ts';
-import type { Damage, KeyInfo } from '../port/repository.ts';
+import type { Damage } from '../port/damage.ts';
+import type { KeyInfo } from '../port/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 
 const PREFIX = 'keys/';

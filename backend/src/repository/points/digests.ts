@@ -7,7 +7,7 @@ import { isHvError, toHvError } from '../../support/errors.ts';
 import type { RowProof } from '../documents/row-proof.ts';
 import type { Catalog, CatalogDigest } from '../port/catalog.ts';
 import type { Memory } from '../port/memory.ts';
-import type { DigestOptions, ManifestDigest } from '../port/repository.ts';
+import type { DigestOptions, ManifestDigest } from '../port/points.ts';
 import type { ManifestStore } from './manifests.ts';
 import type { PointWatch } from './point-watch.ts';
 

@@ -9,7 +9,7 @@ import { isUlid } from '../../support/ulid.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { damaged } from '../errors.ts';
-import type { ManifestEnvelope } from '../port/repository.ts';
+import type { ManifestEnvelope } from '../port/points.ts';
 import type { Storage } from '../storage/storage.ts';
 
 const PREFIX = 'ledger/';

@@ -4,7 +4,7 @@
  * of its group.
  */
 import { ulidTime } from '../../support/ulid.ts';
-import type { ManifestDigest, PointPlace } from '../port/repository.ts';
+import type { ManifestDigest, PointPlace } from '../port/points.ts';
 
 /** A sequence is absent in restore points of older software. */
 export type OrderedPoint = Pick<PointPlace, 'id' | 'sequence'>;

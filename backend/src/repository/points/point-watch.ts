@@ -4,7 +4,7 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { Memory, RememberedPoint } from '../port/memory.ts';
-import type { ManifestEnvelope, StrayPoint } from '../port/repository.ts';
+import type { ManifestEnvelope, StrayPoint } from '../port/points.ts';
 import { isUnreadable } from '../storage/judging.ts';
 import type { LedgerStore } from './ledger.ts';
 import type { TombstoneStore } from './tombstones.ts';

@@ -8,7 +8,7 @@ import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { damaged } from '../errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../format/constants.ts';
-import type { Tombstone } from '../port/repository.ts';
+import type { Tombstone } from '../port/points.ts';
 import type { Storage } from '../storage/storage.ts';
 
 const PREFIX = 'removed/';

@@ -6,7 +6,7 @@
 import type { Encoding, PackClass, RecordKind } from '../format/constants.ts';
 import type { IndexObject } from '../format/index-format.ts';
 import type { IndexRecords } from '../format/index-view.ts';
-import type { ManifestEnvelope } from './repository.ts';
+import type { ManifestEnvelope } from './points.ts';
 
 /** A pack as the catalog knows it. */
 export interface CatalogPack {

@@ -3,7 +3,7 @@
  * held against (docs/format.md §9). Synchronous, like the catalog.
  */
 import type { ClockMemory } from '../../support/clock.ts';
-import type { ManifestEnvelope } from './repository.ts';
+import type { ManifestEnvelope } from './points.ts';
 
 /** A restore point whose manifest was read or written here once. */
 export interface RememberedPoint {

@@ -2,7 +2,7 @@
 import type { HvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { pointIdOf } from '../points/manifests.ts';
-import type { BlockedPoint } from '../port/repository.ts';
+import type { BlockedPoint } from '../port/maintenance.ts';
 
 /** @param unknown why, by the name of the manifest; '' for what a writer builds on */
 export function blockedBy(core: RepositoryCore, unknown: ReadonlyMap<string, HvError>): BlockedPoint[] {

@@ -7,7 +7,7 @@ import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import { childId } from '../format/node.ts';
-import type { ContentRef } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
 import { LiveSet } from '../records/live-set.ts';
 import { isUnreadable } from '../storage/judging.ts';
 import { listPacks } from './survey.ts';

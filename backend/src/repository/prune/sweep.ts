@@ -6,7 +6,7 @@ import type { RepositoryCore } from '../core.ts';
 import type { Certainty } from '../doubt/certainty.ts';
 import { indexName, packName } from '../format/ids.ts';
 import { pointIdOf } from '../points/manifests.ts';
-import type { ContentRef } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
 import type { Mark } from '../records/marks.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
 import { replaceIndexes } from './reindex.ts';

@@ -3,7 +3,7 @@ import { isHvError } from '../../support/errors.ts';
 import { ulid } from '../../support/ulid.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
-import type { ContentRef } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
 import type { Storage } from '../storage/storage.ts';
 
 const PIN = /\/base-[0-9A-Z]+$/;

@@ -4,7 +4,7 @@ import { HvError, hex, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
-import type { ContentReader, ContentRef } from '../port/repository.ts';
+import type { ContentReader, ContentRef } from '../port/contents.ts';
 import { type StreamOptions, streamContent } from './content-stream.ts';
 import { requireRef, walkBlocks } from './tree-walk.ts';
 

@@ -2,7 +2,7 @@
 import { HvError } from '../../support/errors.ts';
 import { FAN_OUT } from '../format/constants.ts';
 import { childId, type TreeNode } from '../format/node.ts';
-import type { ContentRef } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
 import { type LoadNode, requireRef } from './tree-walk.ts';
 
 /**

@@ -3,7 +3,7 @@
 import { damaged } from '../errors.ts';
 import { FAN_OUT, ID_LENGTH, MAX_HEIGHT } from '../format/constants.ts';
 import { childId, heightFor, type TreeNode } from '../format/node.ts';
-import type { ContentRef } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
 
 /** Loads a node that the caller must not change. */
 export type LoadNode = (id: Buffer, level: number) => Promise<TreeNode>;

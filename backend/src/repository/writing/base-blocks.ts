@@ -2,7 +2,7 @@
 import type { RepositoryCore } from '../core.ts';
 import { FAN_OUT } from '../format/constants.ts';
 import { childId, type TreeNode } from '../format/node.ts';
-import type { ContentRef } from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
 import { requireRef } from '../tree/tree-walk.ts';
 
 export class BaseBlocks {

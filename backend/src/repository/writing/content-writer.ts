@@ -8,14 +8,8 @@ import { SlotSet } from '../engine/worker-pool.ts';
 import { listLength } from '../format/block-scheme.ts';
 import { RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
 import { TAG_LENGTH } from '../format/keys.ts';
-import type {
-  BlockPatch,
-  ContentRef,
-  ContentStats,
-  ContentWriter,
-  FillBlocks,
-  ReadContent,
-} from '../port/repository.ts';
+import type { ContentRef } from '../port/contents.ts';
+import type { BlockPatch, ContentStats, ContentWriter, FillBlocks, ReadContent } from '../port/writing.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { type NodeStore, TreeWriter } from '../tree/tree-writer.ts';
 import { BaseBlocks } from './base-blocks.ts';

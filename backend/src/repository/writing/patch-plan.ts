@@ -6,7 +6,7 @@ import { changedBitmapLength, deltaLimit, patchRoom } from '../engine/patch.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { type BlockScheme, listLength, pagesOf, recordRoom } from '../format/block-scheme.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import type { BlockPatch } from '../port/repository.ts';
+import type { BlockPatch } from '../port/writing.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 import type { BaseBlocks } from './base-blocks.ts';
 import type { SessionStore } from './session-store.ts';

@@ -11,7 +11,7 @@ import { type Encoding, PackClass, RECORD_HEADER_LENGTH, RecordKind, type ZstdSe
 import { keyOf, packName } from '../format/ids.ts';
 import type { IndexedPack, IndexObject } from '../format/index-format.ts';
 import { renderNode, type TreeNode } from '../format/node.ts';
-import type { CompressionLevel } from '../port/repository.ts';
+import type { CompressionLevel } from '../port/writing.ts';
 import { PackSink, publishIndex } from '../records/pack-sink.ts';
 import type { RunRecord } from '../records/pack-writer.ts';
 import { classOf, type IdClass, type RecordLocation } from '../records/record-index.ts';

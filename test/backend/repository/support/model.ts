@@ -8,12 +8,9 @@ import {
   type OpenOptions,
   openStoredRepository,
 } from '../../../../backend/src/repository/open.ts';
-import type {
-  ContentRef,
-  ContentStats,
-  Repository,
-  WriteSession,
-} from '../../../../backend/src/repository/port/repository.ts';
+import type { ContentRef } from '../../../../backend/src/repository/port/contents.ts';
+import type { Repository } from '../../../../backend/src/repository/port/repository.ts';
+import type { ContentStats, WriteSession } from '../../../../backend/src/repository/port/writing.ts';
 import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
 import type { Storage } from '../../../../backend/src/repository/storage/storage.ts';
 import { ulid } from '../../../../backend/src/support/ulid.ts';

@@ -1,5 +1,7 @@
 /** A backup of what changed, as changed block tracking tells it. */
-import type { BlockPatch, ContentRef, ContentStats } from '../../../../backend/src/repository/port/repository.ts';
+
+import type { ContentRef } from '../../../../backend/src/repository/port/contents.ts';
+import type { BlockPatch, ContentStats } from '../../../../backend/src/repository/port/writing.ts';
 import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
 import { ulid } from '../../../../backend/src/support/ulid.ts';
 import { GROUP, sha256 } from './model.ts';

@@ -5,7 +5,7 @@
  */
 import { isHvError } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';
-import type { Damage } from '../../port/repository.ts';
+import type { Damage } from '../../port/damage.ts';
 
 const KEY = `${'0'.repeat(32)}-00000000`;
 export const LOSS_NOTE = `damaged/${KEY}`;

@@ -6,7 +6,7 @@
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';
 import { pointIdOf } from '../../points/manifests.ts';
-import type { ManifestEnvelope } from '../../port/repository.ts';
+import type { ManifestEnvelope } from '../../port/points.ts';
 import { recallManifest } from '../../reach/recall.ts';
 import type { RepairContext } from './bad-packs.ts';
 
