@@ -43,6 +43,9 @@ class ShortListings extends MemoryStorage {
   }
 }
 
+/** Every call in every way: minutes. */
+const ALL = process.env.HVBACKUP_CERTAINTY === 'all';
+
 const CUTS: Record<string, (listed: ObjectInfo[]) => ObjectInfo[]> = {
   empty: () => [],
   'without the first': (listed) => listed.slice(1),
@@ -96,8 +99,10 @@ describe('a listing that is short', () => {
       expect(counted.calls.length).toBeGreaterThan(30);
       const refused = new Map<string, number>();
       for (let at = 0; at < counted.calls.length; at++)
-        for (const [how, cut] of Object.entries(CUTS))
+        for (const [number, [how, cut]] of Object.entries(CUTS).entries())
           for (const lasting of [false, true]) {
+            // Each call in one way once and in another one lasting, by turns.
+            if (!ALL && (number + at + (lasting ? 1 : 0)) % 3 !== 0) continue;
             const short = new ShortListings(copyOf(storage.objects), { at, lasting, cut });
             const where = `${how}, ${lasting ? 'from' : 'at'} call ${at} of ${counted.calls[at]}`;
             const repository = await open(short).catch(() => null);
@@ -120,7 +125,7 @@ describe('a listing that is short', () => {
           }
       expect(refused.get('REPOSITORY_DOUBTFUL')).toBeGreaterThan(10);
     },
-    600_000,
+    900_000,
   );
 });
 
