@@ -129,6 +129,24 @@ describe('a listing that is short', () => {
   );
 });
 
+/** Whatever is registered is fenced and forgotten at once, as by a machine that took it for over. */
+class Forgetful extends MemoryStorage {
+  override async put(name: string, data: Uint8Array): Promise<boolean> {
+    const done = await super.put(name, data);
+    if (name.startsWith('sessions/')) this.objects.delete(name);
+    return done;
+  }
+}
+
+it('a prune that others treated as expired says that, and not that a listing is short', async () => {
+  const { storage, open } = await fixture();
+  const forgetful = new Forgetful(copyOf(storage.objects));
+  const repository = await open(forgetful);
+  await expect(repository.prune()).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
+  await repository.close();
+  expect(packs(forgetful)).toEqual(packs(storage));
+});
+
 describe.each([false, true])('restore points that are gone without a tombstone (encrypted: %s)', (encrypted) => {
   it('stop prune on a machine without memory, by the ledger, and nothing is lost when they come back', async () => {
     const { storage, open, ids, nameOf } = await fixture(encrypted);

@@ -7,6 +7,7 @@ import type { RepositoryCore } from '../core.ts';
 import type { Certainty } from '../doubt/certainty.ts';
 import { pointIdOf } from '../points/manifests.ts';
 import type { AnnouncedPoint } from '../sessions/session-document.ts';
+import type { SessionHandle } from '../sessions/session-handle.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 
 /**
@@ -21,14 +22,14 @@ export async function listFenced(core: RepositoryCore, self: string): Promise<Se
 /** The same before something is deleted: @throws REPOSITORY_DOUBTFUL when its own session is not in the listing */
 export async function listFencedForSure(
   core: RepositoryCore,
-  self: string,
+  self: SessionHandle,
   certainty: Certainty,
 ): Promise<SessionState[]> {
   const states = await core.sessions.list({ twice: true });
-  certainty.requireSession(states, self);
+  await certainty.requireSession(states, self);
   return fenceAll(
     core,
-    states.filter((state) => state.document.id !== self),
+    states.filter((state) => state.document.id !== self.id),
   );
 }
 

@@ -8,6 +8,7 @@ import { readSpareConfig, UNUSABLE } from '../documents/spares.ts';
 import { parseConfig, type RepositoryConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
 import type { Doubt } from '../port/doubt.ts';
+import type { SessionHandle } from '../sessions/session-handle.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import type { Storage } from '../storage/storage.ts';
 import { changedContents } from './changed-contents.ts';
@@ -57,11 +58,15 @@ export class Certainty {
     return names;
   }
 
-  /** Whoever lists sessions must see his own. @throws REPOSITORY_DOUBTFUL */
-  requireSession(states: readonly SessionState[], self: string): void {
-    if (states.some(({ document }) => document.id === self)) return;
+  /**
+   * A listing of sessions must have that of this process.
+   * @throws REPOSITORY_DOUBTFUL; REPOSITORY_SESSION_EXPIRED when it is gone because others treated it as expired
+   */
+  async requireSession(states: readonly SessionState[], self: SessionHandle): Promise<void> {
+    if (states.some(({ document }) => document.id === self.id)) return;
+    await self.requireThere();
     const message = 'the listing of sessions/ lacks the session of this process, so there may be others as well';
-    this.#note([{ kind: 'listing', path: `sessions/${self}`, message }]);
+    this.#note([{ kind: 'listing', path: `sessions/${self.id}`, message }]);
   }
 
   /** @throws REPOSITORY_DOUBTFUL when a mark that was just made is not listed */

@@ -42,7 +42,7 @@ export async function dropCertainGarbage(
   if (room === undefined || (await isAnybodyThere(core))) return 0;
   const certainty = new Certainty(core, { goOn: context.overrideDoubt });
   await certainty.require();
-  const found = await survey(core, context, { self: '', certainty });
+  const found = await survey(core, context, { self: null, certainty });
   // What is missing or unreadable may be the reason why something looks dead.
   if (found.marker.unknown.size > 0) return 0;
   if (found.unreadable.length > 0 || found.marker.missingBlocks > 0 || found.sessions.some((one) => !isOver(one)))

@@ -55,14 +55,14 @@ export async function prune(core: RepositoryCore, options: PruneOptions = {}): P
 
 async function look(core: RepositoryCore, certainty: Certainty, options: PruneOptions): Promise<PruneResult> {
   await certainty.require();
-  return estimate(core, await survey(core, options, { self: '', certainty, without: options.without }));
+  return estimate(core, await survey(core, options, { self: null, certainty, without: options.without }));
 }
 
 async function work(core: RepositoryCore, certainty: Certainty, options: PruneOptions): Promise<PruneResult> {
   const handle = await core.sessions.register('prune', core.environment.identity().machine);
   try {
     const sessions = await core.sessions.list({ twice: true });
-    certainty.requireSession(sessions, handle.id);
+    await certainty.requireSession(sessions, handle);
     const others = sessions.filter((state) => state.document.id !== handle.id);
     for (const { doubt, alive } of others) if (doubt !== undefined && alive) options.warn?.(doubt);
     if (others.some((state) => state.alive && state.document.kind === 'prune')) {
@@ -113,7 +113,7 @@ async function run(
 ): Promise<PruneResult> {
   const total = { ...NOTHING };
   for (;;) {
-    const found = await survey(core, options, { self: handle.id, certainty });
+    const found = await survey(core, options, { self: handle, certainty });
     if (found.marker.unknown.size > 0) return { ...total, blocked: blockedBy(core, found.marker.unknown) };
     const room = await tightRoom(core, found, options.tight === true && total.packsDeleted === 0);
     const step = room === null ? found : { ...found, dead: deadWithin(core, found, room), thin: [] };
@@ -153,7 +153,7 @@ async function runStep(
   const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable, isTight);
   const mark = leaving.length > 0 ? await core.marks.create(leaving) : null;
   if (mark !== null) {
-    const alive = (await listFencedForSure(core, handle.id, certainty)).filter(isWaitedFor);
+    const alive = (await listFencedForSure(core, handle, certainty)).filter(isWaitedFor);
     await core.marks.recordWaiting(
       mark,
       alive.map((state) => state.document.id),

@@ -16,6 +16,7 @@ import { pointIdOf } from '../points/manifests.ts';
 import { LiveMarker } from '../reach/mark-live.ts';
 import { LiveSet, type PackState } from '../records/live-set.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
+import type { SessionHandle } from '../sessions/session-handle.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 
 /** Every small incremental leaves two packs of this kind; from so many on they are put together. */
@@ -43,14 +44,18 @@ export interface Survey {
 
 /**
  * Finds out what lives. The order of the listings matters (docs/format.md §6, step 1).
- * @param by.self id of the session that asks; '' when it has none
+ * @param by.self session that asks; null when it has none
  * @param by.without ids of restore points to be thought away, for an estimate
  * @throws REPOSITORY_DOUBTFUL, REPOSITORY_DAMAGED
  */
 export async function survey(
   core: RepositoryCore,
   options: OperationContext,
-  { self, certainty, without = new Set() }: { self: string; certainty: Certainty; without?: ReadonlySet<string> },
+  {
+    self,
+    certainty,
+    without = new Set(),
+  }: { self: SessionHandle | null; certainty: Certainty; without?: ReadonlySet<string> },
 ): Promise<Survey> {
   const { unreadable } = await core.refresh();
   const live = new LiveSet();
@@ -61,7 +66,7 @@ export async function survey(
   await listed.learn(core.storage, (id) => live.get(id)?.length);
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
   const candidates = live.size;
-  const sessions = self === '' ? await core.sessions.list() : await listFencedForSure(core, self, certainty);
+  const sessions = self === null ? await core.sessions.list() : await listFencedForSure(core, self, certainty);
   const present = await certainty.present();
   const names = present.filter((name) => !without.has(name.slice(name.lastIndexOf('/') + 1)));
 

@@ -28,7 +28,7 @@ export async function sweep(
   const result: SweepResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0 };
   const sizeOf = (mark: Mark): number => mark.packs.reduce((sum, id) => sum + (found.listed.get(id) ?? 0), 0);
   // Sessions first, then manifests: who is no longer listed has published what it will ever publish.
-  const sessions = (await listFencedForSure(core, handle.id, certainty)).filter(isWaitedFor);
+  const sessions = (await listFencedForSure(core, handle, certainty)).filter(isWaitedFor);
   const alive = new Set(sessions.map((state) => state.document.id));
   const over: Mark[] = [];
   const marks = await core.marks.list();
@@ -82,7 +82,7 @@ async function keepNeeded(
 ): Promise<Mark[]> {
   const present = await certainty.present();
   const fresh = present.filter((name) => !found.manifests.has(name));
-  const readers = over.length > 0 ? await pinnedPoints(core, await listFencedForSure(core, handle.id, certainty)) : [];
+  const readers = over.length > 0 ? await pinnedPoints(core, await listFencedForSure(core, handle, certainty)) : [];
   if (readers === null) found.pinWarnings.unreadable();
   const due: Mark[] = [];
   const bases: ContentRef[] = [];

@@ -172,6 +172,15 @@ export class SessionHandle {
     throw takenForOver(this.#document, this.#fence, this.#environment.now());
   }
 
+  /**
+   * Asks for its newest renewal by name: a listing may be short, and then it is there.
+   * @throws REPOSITORY_SESSION_EXPIRED when it is not: others have treated the session as expired, and forgotten it
+   */
+  async requireThere(): Promise<void> {
+    this.requireAlive();
+    if ((await this.#documents.find(nameOf(this.id, renewal(this.#number - 1)))) === null) this.#giveUp();
+  }
+
   /** Whether it has expired or others have taken it for over, whatever its own clock says. */
   async isOver(): Promise<boolean> {
     if (this.isExpired()) return true;
