@@ -37,6 +37,7 @@ import type { RecordStore } from './port/records.ts';
 import type { ClockFacts, Repository } from './port/repository.ts';
 import type { SessionInfo } from './port/sessions.ts';
 import type { SessionOptions, WriteSession } from './port/writing.ts';
+import { noteBeforeRemoval } from './prune/fill-ledger.ts';
 import { dropCertainGarbage } from './prune/first-bytes.ts';
 import { keepReserve, withRoom } from './prune/full-storage.ts';
 import { type PruneOptions, prune } from './prune/prune.ts';
@@ -172,6 +173,7 @@ export class StoredRepository implements Repository {
   async removeManifest(id: string, options: { reason?: string; confirm?: () => Promise<void> } = {}): Promise<void> {
     const name = await this.core.manifests.find(id, { unfinished: true });
     const { reason = 'removed', confirm } = options;
+    await noteBeforeRemoval(this.core, name);
     const remove = () => this.core.manifests.remove(name, reason, confirm);
     try {
       await withRoom(this.core, {}, remove, () => this.#dropGarbage({}));

@@ -182,7 +182,10 @@ describe.skipIf(!existsSync(BUNDLE))('the process (needs npm run build)', () => 
 
   const shell = (line: string) => {
     const quoted = `'${process.execPath}' '${BUNDLE}'`;
-    return spawnSync('bash', ['-c', line.replaceAll('hvbackup', quoted)], { encoding: 'utf8', cwd: folder });
+    return spawnSync('bash', ['-c', line.replace(/\bhvbackup (?=[a-z-])/g, `${quoted} `)], {
+      encoding: 'utf8',
+      cwd: folder,
+    });
   };
 
   describe.skipIf(!existsSync('/dev/full'))('a result that cannot be written', () => {

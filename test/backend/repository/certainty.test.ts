@@ -129,6 +129,25 @@ describe('a listing that is short', () => {
   );
 });
 
+it('the removal of a restore point whose writer was killed before its ledger entry explains the packs that stay', async () => {
+  const storage = new MemoryStorage();
+  const repository = await createMemoryRepository(storage);
+  const { id, ref } = await backup(repository, sampleBytes(4 * BLOCK, 1));
+  for (const name of storage.objects.keys()) if (name.startsWith('ledger/')) storage.objects.delete(name);
+  const reader = await openMemory(storage);
+  const [manifest] = await reader.listManifests();
+  const pin = await reader.pin([manifest!], { owner: 'a test' });
+  await repository.removeManifest(id);
+  expect((await repository.prune()).pendingBytes).toBeGreaterThan(0);
+  expect(packs(storage).length).toBeGreaterThan(0);
+  expect(await (await reader.openContent(ref)).read(0, Buffer.alloc(BLOCK))).toBeUndefined();
+  await pin.end();
+  await reader.close();
+  await repository.prune();
+  expect(packs(storage)).toEqual([]);
+  await repository.close();
+});
+
 /** Whatever is registered is fenced and forgotten at once, as by a machine that took it for over. */
 class Forgetful extends MemoryStorage {
   override async put(name: string, data: Uint8Array): Promise<boolean> {

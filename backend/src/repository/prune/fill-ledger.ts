@@ -28,6 +28,21 @@ export async function fillLedger(core: RepositoryCore): Promise<void> {
 }
 
 /**
+ * Before a restore point is removed: where it is the only one, its tombstone alone would not explain the packs that stay
+ * behind it for a while, as for a reader. Best effort, as above.
+ * @param name of the manifest
+ */
+export async function noteBeforeRemoval(core: RepositoryCore, name: string): Promise<void> {
+  try {
+    if ((await core.ledger.get(name)) !== null) return;
+    const manifest = await core.manifests.get(name, { fresh: true }).catch(unreadable);
+    if (manifest !== null) await core.ledger.put(name, manifest);
+  } catch (error) {
+    if (!isHvError(error, 'DISK_FULL', 'ACCESS_DENIED', 'IO_ERROR', 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw error;
+  }
+}
+
+/**
  * Drops tombstones past their time, and what the ledger says of their restore points first: an entry without tombstone
  * would be a restore point that nobody has removed.
  * @param present ids of all manifests
