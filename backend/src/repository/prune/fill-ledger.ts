@@ -28,8 +28,8 @@ export async function fillLedger(core: RepositoryCore): Promise<void> {
 }
 
 /**
- * Before a restore point is removed: where it is the only one, its tombstone alone would not explain the packs that stay
- * behind it for a while, as for a reader. Best effort, as above.
+ * Before a restore point is removed: where it is the only one, its tombstone alone would not explain the packs that
+ * stay behind it for a while, as for a reader. Best effort, as above.
  * @param name of the manifest
  */
 export async function noteBeforeRemoval(core: RepositoryCore, name: string): Promise<void> {
