@@ -10,7 +10,10 @@ export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
   if ((await core.storage.list('packs/')).length === 0) return [];
   await core.refresh();
   await core.findLoose();
-  const sessions = new Set((await core.sessions.list()).flatMap(({ document, claims }) => [document.id, ...claims]));
+  // By two listings: while one lasts a writer may take over what a dead one left, its claim not seen yet, the dead gone.
+  const sessions = new Set(
+    (await core.sessions.list({ twice: true })).flatMap(({ document, claims }) => [document.id, ...claims]),
+  );
   let packs = 0;
   const count = ({ id, sessionId }: { id: string; sessionId: string }): void => {
     if (!sessions.has(sessionId) && !core.index.doomed.has(id)) packs += 1;
