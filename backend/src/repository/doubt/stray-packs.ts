@@ -10,7 +10,8 @@ export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
   if ((await core.storage.list('packs/')).length === 0) return [];
   await core.refresh();
   await core.findLoose();
-  // By two listings: while one lasts a writer may take over what a dead one left, its claim not seen yet, the dead gone.
+  // By two listings: while one lasts a writer may take over what a dead one left, its claim not seen yet, the dead
+  // gone.
   const sessions = new Set(
     (await core.sessions.list({ twice: true })).flatMap(({ document, claims }) => [document.id, ...claims]),
   );
