@@ -69,18 +69,23 @@ export interface RecordedOwner extends ProcessIdentity {
 
 export const ownerHere = (): RecordedOwner => ({ ...processIdentity(), hardware: hardwareName() });
 
-/** After so long what was left behind is cleaned up though nobody can prove its process dead. Milliseconds. */
+/** After so long what this machine left is cleaned up though it cannot prove its process dead. Milliseconds. */
 const LEFT_BEHIND_MS = 7 * 24 * 3600 * 1000;
 
 /**
- * Whether what a process left may be cleaned up: it is proven dead, or of another machine or another state of this one,
- * of which nothing can be proven, and a week has passed.
+ * Whether what a process left may be cleaned up: it is proven dead, or of a machine of this name, whose boot or
+ * adapters have changed since, and a week has passed. What another machine left is never judged by the clock of this
+ * one.
  * @param startedAt ISO 8601, by its machine's clock; a date that is none is no reason
  */
 export function isLeftBehind(owner: RecordedOwner, startedAt: string, now = Date.now()): boolean {
   if (isGone(owner, owner.hardware)) return true;
-  return owner.machine !== processIdentity().machine && now - Date.parse(startedAt) > LEFT_BEHIND_MS;
+  const self = processIdentity().machine;
+  const isOfThisName = owner.machine !== self && hostOf(owner.machine) === hostOf(self);
+  return isOfThisName && now - Date.parse(startedAt) > LEFT_BEHIND_MS;
 }
+
+const hostOf = (machine: string): string => machine.split(' ')[0]!;
 
 /** Of {@link ProcessIdentity.machine}; null where the system has no boot ids. */
 function bootOf(machine: string): { host: string; boot: string } | null {

@@ -102,8 +102,10 @@ describe('the export folder', () => {
     const startedAt = new Date().toISOString();
     // A clone has the name of this machine; its process may have any number, also one that is free here.
     const another = { ...record.owner, machine: 'another', hardware: 'another' };
-    await leave(old, { ...record, owner: another });
-    await leave(other, { ...record, owner: another, startedAt });
+    const renamed = { ...another, machine: `${ownerHere().machine.split(' ')[0]} with other adapters` };
+    await leave(old, { ...record, owner: renamed });
+    // Of another machine, however old this one's clock makes it.
+    await leave(other, { ...record, owner: another });
     // The number of a process that died was given to another.
     await leave(again, { ...record, owner: { ...ownerHere(), start: '1' }, startedAt });
     await leave(broken, '{');

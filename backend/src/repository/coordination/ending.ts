@@ -9,7 +9,8 @@ import { pinnedPoints } from './reader-pins.ts';
 
 /** Oldest first; those that ended properly are not among them. */
 export async function describeSessions(core: RepositoryCore): Promise<SessionInfo[]> {
-  const states = await core.sessions.list();
+  // By two listings: a checkpoint is given up where nobody at work is in here.
+  const states = await core.sessions.list({ twice: true });
   const found: SessionInfo[] = [];
   for (const state of states) {
     const { document, alive, expired, objects } = state;

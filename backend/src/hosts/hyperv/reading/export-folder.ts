@@ -91,8 +91,8 @@ async function removeBoth(folder: string, record: string): Promise<string | null
 }
 
 /**
- * Removes what processes that are proven dead left below `root`, and what is too old for a backup. Others may be at
- * work.
+ * Removes what processes that are proven dead left below `root`, and what this machine left a week ago. Others may
+ * be at work.
  * @returns sentences for the result
  */
 export async function removeLeftovers(root: string, server: string | undefined): Promise<string[]> {

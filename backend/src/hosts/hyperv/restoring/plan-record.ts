@@ -46,7 +46,7 @@ export interface Leftover {
   remove(): Promise<void>;
 }
 
-/** Plans of processes that are proven dead, or too old for a restore. All others may be at work, and are left alone. */
+/** Plans of processes that are proven dead, or were of this machine a week ago. All others may be at work. */
 export async function leftovers(root: string, server: string | undefined): Promise<Leftover[]> {
   const { join } = pathsOf(root);
   const found: Leftover[] = [];
