@@ -45,8 +45,8 @@ export async function bundleBackend(): Promise<string> {
   return BUNDLE;
 }
 
-/** Names of the npm packages that are in the bundle: their licences go with it. */
-export async function bundledPackages(): Promise<string[]> {
+/** Files that are in the bundle, from the project's folder on, with slashes. */
+export async function bundledFiles(): Promise<string[]> {
   const { metafile } = await build({
     ...COMMON,
     entryPoints: [join(root, 'backend', 'src', 'main.ts')],
@@ -54,7 +54,14 @@ export async function bundledPackages(): Promise<string[]> {
     metafile: true,
     write: false,
   });
-  const names = Object.keys(metafile.inputs).flatMap((file) => {
+  // What was looked at and left out is none of it.
+  const inside = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
+  return inside.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
+}
+
+/** Names of the npm packages that are in the bundle: their licences go with it. */
+export async function bundledPackages(): Promise<string[]> {
+  const names = (await bundledFiles()).flatMap((file) => {
     const inside = /node_modules\/(?!.*node_modules\/)((?:@[^/]+\/)?[^/]+)\//.exec(file);
     return inside ? [inside[1]!] : [];
   });

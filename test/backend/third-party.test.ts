@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bundledPackages } from '../../build/lib/bundle.ts';
+import { bundledFiles, bundledPackages } from '../../build/lib/bundle.ts';
 import { billOfMaterials, noticesText, thirdParty } from '../../build/lib/third-party.ts';
 import { root } from '../../build/runtime.mjs';
 
@@ -34,4 +34,10 @@ it('every bundled package has a licence text and an entry in the bill of materia
 
 it('a package that is not what is pinned, or is not there, is refused', () => {
   expect(() => thirdParty(['no-such-package'])).toThrow();
+});
+
+it('the bundle holds no translations: every command would have to load them', async () => {
+  const locales = (await bundledFiles()).filter((file) => file.includes('/zod/') && file.includes('/locales/'));
+  const names = locales.map((file) => file.split('/').at(-1)).filter((name) => name !== 'index.js');
+  expect(names).toEqual(['en.js']);
 });

@@ -1,5 +1,5 @@
 /** Who is at work in a repository. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { OfRepository, Timestamp } from './common.ts';
 
 export const RepositorySession = z
