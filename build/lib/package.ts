@@ -40,7 +40,7 @@ export async function makePackage({ to, node }: PackageOptions): Promise<Package
     });
   }
   place(await bundleBackend(), join(folder, 'backend', 'hvbackup.cjs'));
-  const { compiler, problems } = compileVirtDisk(join(folder, 'module', 'Helper', 'VirtDisk.dll'));
+  const { compiler, problems } = compileVirtDisk(join(folder, 'module', 'Helper', 'virtdisk', 'VirtDisk.dll'));
   if (compiler === null) {
     const tried = problems.join('; ');
     notes.push(`VirtDisk.dll was left out, Add-Type compiles it on the machine (${tried}).`);

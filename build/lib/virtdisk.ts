@@ -1,7 +1,7 @@
 /**
- * VirtDisk.dll, from module/Helper/*.cs: for .NET Framework 4.5, so that Windows PowerShell 5.1 and PowerShell 7 both
- * load it. With the .NET SDK the same sources give the same bytes on any machine; the older compilers put a time into
- * it.
+ * VirtDisk.dll, from the C# in the rooms of module/Helper: for .NET Framework 4.5, so that Windows PowerShell 5.1 and
+ * PowerShell 7 both load it. With the .NET SDK the same sources give the same bytes on any machine; the older compilers
+ * put a time into it.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -38,7 +38,7 @@ export function compileVirtDisk(target: string): Compiled {
 }
 
 const sources = (): string[] =>
-  readdirSync(SOURCES)
+  readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.cs'))
     .sort()
     .map((name) => join(SOURCES, name));

@@ -13,7 +13,14 @@ $ProgressPreference = 'SilentlyContinue'
 $WarningPreference = 'SilentlyContinue'
 $InformationPreference = 'SilentlyContinue'
 
-foreach ($part in 'Protocol', 'Cim', 'Embedded', 'Job', 'Session', 'System', 'Disk', 'VhdSet', 'VirtDisk', 'Snapshot', 'ReferencePoint', 'Change', 'Export', 'AttachedDisk', 'Plan', 'Prerequisite') {
+# By what is spoken to: the backend, WMI, virtdisk.dll.
+$parts = @(
+    'session/Protocol', 'session/Session'
+    'wmi/Cim', 'wmi/Embedded', 'wmi/Job', 'wmi/System', 'wmi/Disk', 'wmi/VhdSet', 'wmi/Snapshot', 'wmi/ReferencePoint', 'wmi/Change'
+    'wmi/Export', 'wmi/Plan', 'wmi/Prerequisite'
+    'virtdisk/VirtDisk', 'virtdisk/AttachedDisk'
+)
+foreach ($part in $parts) {
     . (Join-Path -Path $PSScriptRoot -ChildPath "$part.ps1")
 }
 

@@ -14,7 +14,7 @@ describe.skipIf(!usable)('the package (skipped without pwsh on linux-x64)', () =
   let scratch: string;
   let folder: string;
   let notes: string[];
-  const assembly = () => join(folder, 'module', 'Helper', 'VirtDisk.dll');
+  const assembly = () => join(folder, 'module', 'Helper', 'virtdisk', 'VirtDisk.dll');
   const script = (text: string) =>
     tool('pwsh', '-NoProfile', '-NonInteractive', '-Command', `$ErrorActionPreference = 'Stop'; ${text}`).trim();
   beforeAll(async () => {

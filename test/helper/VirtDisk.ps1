@@ -1,4 +1,4 @@
-# Stands in for module/Helper/VirtDisk.ps1 in tests: the same functions, answered by the double instead of virtdisk.dll.
+# Stands in for module/Helper/virtdisk/VirtDisk.ps1 in tests: the same functions, answered by the double instead of virtdisk.dll.
 
 $script:ChangeAnswer = $null
 $script:ChangePageSize = if ($env:WMI_DOUBLE_PAGE) { [int] $env:WMI_DOUBLE_PAGE } else { 65536 }

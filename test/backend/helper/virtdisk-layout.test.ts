@@ -49,7 +49,7 @@ describe.skipIf(!hasTool(MINGW))(`the structures of virtdisk.h (skipped without 
   });
 });
 
-describe.skipIf(!hasTool('pwsh'))('module/Helper/*.cs (skipped without pwsh)', () => {
+describe.skipIf(!hasTool('pwsh'))('the C# of module/Helper (skipped without pwsh)', () => {
   let shell: PowerShell;
   beforeAll(async () => {
     shell = startPowerShell({});

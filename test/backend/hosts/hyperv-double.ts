@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { type HyperVHost, type HyperVOptions, openHyperVHost } from '../../../backend/src/hosts/hyperv/index.ts';
 import { madeOnce } from '../support/made-once.ts';
@@ -20,7 +20,7 @@ export const pwsh = findTool('pwsh');
 export interface DoubleFolder {
   /** A PowerShell that sees the doubles. */
   executable: string;
-  /** The helper script, with the double's VirtDisk.ps1 beside it. */
+  /** The helper script, with the double's VirtDisk.ps1 in the place of its own. */
   helper: string;
 }
 
@@ -56,10 +56,10 @@ export async function makeDouble(
 ): Promise<DoubleFolder> {
   const { native = false } = options;
   const helper = join(folder, 'double', 'Helper');
-  await mkdir(helper, { recursive: true });
-  for (const name of await readdir(HELPER)) {
-    if (!name.endsWith('.ps1')) continue;
-    await symlink(name === 'VirtDisk.ps1' && !native ? join(DOUBLE, name) : join(HELPER, name), join(helper, name));
+  for (const name of await helperFiles('.ps1')) {
+    const replaced = basename(name) === 'VirtDisk.ps1' && !native;
+    await mkdir(dirname(join(helper, name)), { recursive: true });
+    await symlink(replaced ? join(DOUBLE, 'VirtDisk.ps1') : join(HELPER, name), join(helper, name));
   }
   await symlink(join(ROOT, 'module', 'Private'), join(folder, 'double', 'Private'));
   let settings = options.settings ?? {};
@@ -70,11 +70,13 @@ export async function makeDouble(
       async (made) => void (await buildVirtDiskDouble(made)),
     );
     settings = { ...settings, LD_LIBRARY_PATH: library, WMI_DOUBLE_NATIVE: '1' };
-    await symlink(await assembly(), join(helper, 'VirtDisk.dll'));
+    const file = join(helper, 'virtdisk', 'VirtDisk.dll');
+    await symlink(await assembly(), file);
     const sha256 = createHash('sha256')
-      .update(await readFile(join(helper, 'VirtDisk.dll')))
+      .update(await readFile(file))
       .digest('hex');
-    await writeFile(join(folder, 'files.json'), JSON.stringify({ files: { 'module/Helper/VirtDisk.dll': sha256 } }));
+    const files = { 'module/Helper/virtdisk/VirtDisk.dll': sha256 };
+    await writeFile(join(folder, 'files.json'), JSON.stringify({ files }));
   }
   const server = await madeOnce('wmi-double', [join(ROOT, 'backend', 'src'), join(DOUBLE, 'double')], bundleServer);
   const variables = {
@@ -134,9 +136,13 @@ async function bundleServer(folder: string): Promise<void> {
   });
 }
 
+/** Relative to the helper's folder. */
+const helperFiles = async (extension: string): Promise<string[]> =>
+  (await readdir(HELPER, { recursive: true })).filter((name) => name.endsWith(extension));
+
 /** What the package ships beside the sources. */
 async function assembly(): Promise<string> {
-  const sources = (await readdir(HELPER)).filter((name) => name.endsWith('.cs')).map((name) => join(HELPER, name));
+  const sources = (await helperFiles('.cs')).map((name) => join(HELPER, name));
   const made = await madeOnce('assembly', [...sources, pwsh!], (folder) =>
     compileAssembly(sources, join(folder, 'VirtDisk.dll')),
   );

@@ -58,7 +58,7 @@ export async function buildWindowsDouble(folder: string): Promise<string> {
 
 /** Script that compiles the helper's library with the language of Windows PowerShell 5.1. */
 export const COMPILE_HELPER = `
-  Add-Type -Path (Get-ChildItem -LiteralPath $data -Filter *.cs).FullName -CompilerOptions '-langversion:5', '-warnaserror+'
+  Add-Type -Path (Get-ChildItem -LiteralPath $data -Filter *.cs -Recurse).FullName -CompilerOptions '-langversion:5', '-warnaserror+'
 `;
 
 export type Lines = Record<string, string | number | bigint>;

@@ -8,8 +8,9 @@ $script:HelperRequestId = 0
 # Whether the cancellation of the present request was acted on: what is done about it is not cancelled in turn.
 $script:CancelSeen = $false
 
-. (Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath 'Private/ConvertFrom-JsonElement.ps1')
-. (Join-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -ChildPath 'Private/ConvertFrom-BackendJson.ps1')
+foreach ($shared in 'ConvertFrom-JsonElement', 'ConvertFrom-BackendJson') {
+    . (Join-Path -Path (Split-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -Parent) -ChildPath "Private/$shared.ps1")
+}
 
 function Write-HelperLine {
     <#

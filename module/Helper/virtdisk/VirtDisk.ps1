@@ -12,8 +12,8 @@ $script:ChangePageSize = 65536
 function Import-VirtDisk {
     <#
     .SYNOPSIS
-        Loads the class: the prebuilt assembly beside this file, which can be signed; compiled from source where that is missing, or is
-        not the file that the package's list of files (files.json) names by its hash.
+        Loads the class: the prebuilt assembly beside this file, which can be signed; compiled from the helper's sources where that is missing,
+        or is not the file that the package's list of files (files.json) names by its hash.
     #>
     [CmdletBinding()]
     param()
@@ -22,7 +22,8 @@ function Import-VirtDisk {
     try {
         $script:VirtDiskSource = Import-VirtDiskAssembly
         if ($script:VirtDiskSource -ne 'assembly') {
-            Add-Type -LiteralPath @(Get-ChildItem -LiteralPath $PSScriptRoot -Filter '*.cs' | ForEach-Object -Process { $_.FullName })
+            $helper = Split-Path -Path $PSScriptRoot -Parent
+            Add-Type -LiteralPath @(Get-ChildItem -LiteralPath $helper -Filter '*.cs' -Recurse | ForEach-Object -Process { $_.FullName })
         }
         $script:VirtDiskProblem = ''
     } catch {
@@ -37,11 +38,12 @@ function Import-VirtDiskAssembly {
     param()
 
     $path = Join-Path -Path $PSScriptRoot -ChildPath 'VirtDisk.dll'
-    $list = Join-Path -Path (Split-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -Parent) -ChildPath 'files.json'
+    $module = Split-Path -Path (Split-Path -Path $PSScriptRoot -Parent) -Parent
+    $list = Join-Path -Path (Split-Path -Path $module -Parent) -ChildPath 'files.json'
     if (-not (Test-Path -LiteralPath $path)) { return 'compiled: there is no VirtDisk.dll' }
     if (-not (Test-Path -LiteralPath $list)) { return 'compiled: there is no files.json that names VirtDisk.dll' }
     $files = (ConvertFrom-BackendJson -Json ([System.IO.File]::ReadAllText($list))).files
-    $entry = $files.PSObject.Properties['module/Helper/VirtDisk.dll']
+    $entry = $files.PSObject.Properties['module/Helper/virtdisk/VirtDisk.dll']
     # Held open, so that what is loaded is what was hashed: nobody can write to it meanwhile.
     $held = [System.IO.File]::Open($path, 'Open', 'Read', 'Read')
     try {
