@@ -10,13 +10,10 @@ export interface Extent {
   kind: 'data' | 'zero';
 }
 
-export interface BlockDevice {
-  /** Virtual size in bytes; at most 2^53-1. A multiple of logicalSectorSize except for odd raw images. */
+/** What a device is without its sectors: bytes that can be read in any place. */
+export interface ByteSource {
+  /** Virtual size in bytes; at most 2^53-1. */
   readonly size: number;
-  /** Bytes: 512 or 4096. */
-  readonly logicalSectorSize: number;
-  /** Bytes: 512 or 4096. */
-  readonly physicalSectorSize: number;
   /**
    * Fills `target` completely with the content at `offset`. Any alignment.
    * @throws HvError DISK_OUT_OF_RANGE when the range leaves the device, DISK_CORRUPT or IO_ERROR with the file offset.
@@ -28,6 +25,14 @@ export interface BlockDevice {
    */
   extents(offset?: number, length?: number): AsyncIterable<Extent>;
   close(): Promise<void>;
+}
+
+/** `size` is a multiple of logicalSectorSize except for odd raw images. */
+export interface BlockDevice extends ByteSource {
+  /** Bytes: 512 or 4096. */
+  readonly logicalSectorSize: number;
+  /** Bytes: 512 or 4096. */
+  readonly physicalSectorSize: number;
 }
 
 export interface WritableBlockDevice extends BlockDevice {

@@ -1,5 +1,5 @@
 /** Reads what changed on a frozen disk and hands it to the repository: whole blocks, or only the changed parts. */
-import type { BlockDevice } from '../../disk/device.ts';
+import type { ByteSource } from '../../disk/device.ts';
 import type { ContentWriter } from '../../repository/port/writing.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { ChangeStep } from './change-steps.ts';
@@ -9,7 +9,7 @@ import { type ReadingOptions, readRuns } from './disk-reading.ts';
  * @returns a function that tells the bytes read from the device so far; all that will be, once the writer has finished
  */
 export async function readChanges(
-  device: BlockDevice,
+  device: ByteSource,
   steps: Iterable<ChangeStep>,
   writer: ContentWriter,
   options: ReadingOptions,

@@ -1,5 +1,5 @@
 /** Reads the parts of a frozen disk that a backup needs and hands them to the repository, block by block. */
-import type { BlockDevice } from '../../disk/device.ts';
+import type { ByteSource } from '../../disk/device.ts';
 import type { ContentWriter } from '../../repository/port/writing.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { BlockRun } from './block-runs.ts';
@@ -21,7 +21,7 @@ export interface ReadingOptions {
 
 /** The runs of a device that may hold data, in blocks; everything else is certain to be zero. */
 export async function allocatedRuns(
-  device: BlockDevice,
+  device: ByteSource,
   blockSize: number,
 ): Promise<{ runs: BlockRun[]; bytes: number }> {
   const runs: BlockRun[] = [];
@@ -43,7 +43,7 @@ export async function allocatedRuns(
  * @returns bytes read from the device
  */
 export async function readRuns(
-  device: BlockDevice,
+  device: ByteSource,
   runs: readonly BlockRun[],
   writer: ContentWriter,
   options: ReadingOptions,
@@ -59,13 +59,13 @@ export async function readRuns(
 
 class RunReader {
   bytesRead = 0;
-  readonly #device: BlockDevice;
+  readonly #device: ByteSource;
   readonly #writer: ContentWriter;
   readonly #options: ReadingOptions;
   /** Blocks gathered for the next write: scattered ones share a buffer, or small changes would waste it. */
   #batch: number[] = [];
 
-  constructor(device: BlockDevice, writer: ContentWriter, options: ReadingOptions) {
+  constructor(device: ByteSource, writer: ContentWriter, options: ReadingOptions) {
     this.#device = device;
     this.#writer = writer;
     this.#options = options;

@@ -2,13 +2,13 @@
  * A disk of which the host gave only what changed (a differential export). Blocks that changed in part may be asked for
  * whole: the rest of them is as the base has it.
  */
-import type { BlockDevice, Extent } from '../../disk/device.ts';
+import type { BlockDevice, ByteSource, Extent } from '../../disk/device.ts';
 import { covers, nextRange } from '../../disk/index.ts';
 import type { HostDisk } from '../../hosts/port.ts';
 import { isHvError } from '../../support/errors.ts';
 
 /** @param base content of the same size that the changes are over; closed by the caller */
-export function overBase(disk: HostDisk, base: BlockDevice): BlockDevice {
+export function overBase(disk: HostDisk, base: ByteSource): BlockDevice {
   const present = disk.present;
   if (!present) return disk;
   const fromBase = async (offset: number, target: Uint8Array): Promise<void> => {

@@ -1,8 +1,7 @@
 /** Streams a disk of a restore point into a new disk image. */
 import type { ImageWriter } from '../../disk/device.ts';
-import type { ContentRef } from '../../repository/port/contents.ts';
+import type { ContentReader } from '../../repository/port/contents.ts';
 import type { Damage } from '../../repository/port/damage.ts';
-import type { Repository } from '../../repository/port/repository.ts';
 import { allDone } from '../../support/all-done.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext, ProgressEvent } from '../../support/progress.ts';
@@ -12,12 +11,12 @@ const AT_ONCE = 3;
 
 /**
  * Writes the content and completes the image. When anything fails nothing is left under the image's name.
+ * @param source stays open
  * @param onHole told of what cannot be read, and stays zeros; without it that is an error
  * @returns bytes written; the rest of the disk is zeros
  */
 export async function writeDisk(
-  repository: Repository,
-  content: ContentRef,
+  source: ContentReader,
   writer: ImageWriter,
   context: OperationContext,
   about: Pick<ProgressEvent, 'phase' | 'vmName' | 'disk'>,
@@ -27,21 +26,16 @@ export async function writeDisk(
   const writes = new Writes(writer.overlapping ? AT_ONCE : 1);
   const onDamage = onHole && ((_damage: Damage, offset: number, length: number) => onHole(offset, length));
   try {
-    const reader = await repository.openContent(content);
-    try {
-      const { signal } = context;
-      for await (const { offset, data } of reader.stream({ signal, onDamage, keep: AT_ONCE - 1 })) {
-        if (signal?.aborted) await writes.end();
-        throwIfCancelled(signal);
-        await writes.add(writer.write(offset, data));
-        writtenBytes += data.length;
-        // Zeros are not written, so the position is the better measure of what is left to do.
-        context.progress?.({ ...about, doneBytes: offset + data.length, totalBytes: content.size });
-      }
-      await writes.end();
-    } finally {
-      await reader.close();
+    const { signal } = context;
+    for await (const { offset, data } of source.stream({ signal, onDamage, keep: AT_ONCE - 1 })) {
+      if (signal?.aborted) await writes.end();
+      throwIfCancelled(signal);
+      await writes.add(writer.write(offset, data));
+      writtenBytes += data.length;
+      // Zeros are not written, so the position is the better measure of what is left to do.
+      context.progress?.({ ...about, doneBytes: offset + data.length, totalBytes: source.size });
     }
+    await writes.end();
     throwIfCancelled(context.signal);
     await writer.finish();
   } catch (error) {

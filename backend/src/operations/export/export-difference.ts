@@ -64,20 +64,20 @@ export async function findImage(directory: string, content: ContentRef, pointId:
   });
 }
 
-/** Writes the blocks that differ. @returns bytes written */
+/** Writes the blocks that differ. @param source stays open @returns bytes written */
 export async function writeDifference(
   repository: Repository,
   base: ContentRef,
-  content: ContentRef,
+  source: ContentReader,
   target: { path: string; parent: string },
   context: OperationContext,
   about: Pick<ProgressEvent, 'phase' | 'vmName' | 'disk'>,
   onHole?: (offset: number, length: number) => void,
 ): Promise<number> {
-  const options = { dataWriteGuid: imageIdentity(content) };
+  const options = { dataWriteGuid: imageIdentity(source.ref) };
   const writer = await createDifferencingVhdxWriter(target.path, target.parent, options);
   try {
-    const writtenBytes = await copyDifference(repository, base, content, writer, context, about, onHole);
+    const writtenBytes = await copyDifference(repository, base, source, writer, context, about, onHole);
     await writer.finish();
     return writtenBytes;
   } catch (error) {
@@ -89,30 +89,25 @@ export async function writeDifference(
 async function copyDifference(
   repository: Repository,
   base: ContentRef,
-  content: ContentRef,
+  source: ContentReader,
   writer: ImageWriter,
   context: OperationContext,
   about: Pick<ProgressEvent, 'phase' | 'vmName' | 'disk'>,
   onHole?: (offset: number, length: number) => void,
 ): Promise<number> {
-  const reader = await repository.openContent(content);
-  try {
-    const buffer = Buffer.alloc(CHUNK);
-    let writtenBytes = 0;
-    for await (const { offset, length } of repository.differences(base, content)) {
-      for (let at = 0; at < length; at += CHUNK) {
-        throwIfCancelled(context.signal);
-        const part = buffer.subarray(0, Math.min(CHUNK, length - at));
-        await readOver(reader, repository.blockSize, offset + at, part, onHole);
-        await writer.write(offset + at, part);
-        writtenBytes += part.length;
-        context.progress?.({ ...about, doneBytes: offset + at + part.length, totalBytes: content.size });
-      }
+  const buffer = Buffer.alloc(CHUNK);
+  let writtenBytes = 0;
+  for await (const { offset, length } of repository.differences(base, source.ref)) {
+    for (let at = 0; at < length; at += CHUNK) {
+      throwIfCancelled(context.signal);
+      const part = buffer.subarray(0, Math.min(CHUNK, length - at));
+      await readOver(source, repository.blockSize, offset + at, part, onHole);
+      await writer.write(offset + at, part);
+      writtenBytes += part.length;
+      context.progress?.({ ...about, doneBytes: offset + at + part.length, totalBytes: source.size });
     }
-    return writtenBytes;
-  } finally {
-    await reader.close();
   }
+  return writtenBytes;
 }
 
 /**

@@ -3,8 +3,10 @@ import type { ImageWriter } from '../../disk/device.ts';
 import { createQcow2Writer, createRawWriter, createVhdWriter, createVhdxWriter } from '../../disk/index.ts';
 import type { ExportPointParams } from '../../schema/export.ts';
 import type { ManifestDisk } from '../../schema/manifest.ts';
+import type { VmDisk } from '../../schema/vm.ts';
 import { HvError } from '../../support/errors.ts';
 import type { Point } from '../points/point.ts';
+import { hardwareOf } from '../points/point-disk.ts';
 import { imageIdentity } from './export-difference.ts';
 
 const MIB = 1024 * 1024;
@@ -85,13 +87,8 @@ export async function openWriter(path: string, wanted: Wanted, point: Point, dis
   }
 }
 
-type Hardware = Point['body']['vm']['disks'][number] | undefined;
-
-const hardwareOf = ({ body }: Point, disk: ManifestDisk): Hardware =>
-  body.vm.disks.find((entry) => entry.index === disk.index);
-
 /** A VHD has sectors of 512 bytes only: the guest would find its partitions at other addresses. */
-function requireSmallSectors(disk: ManifestDisk, hardware: Hardware): void {
+function requireSmallSectors(disk: ManifestDisk, hardware: VmDisk | undefined): void {
   if (hardware === undefined || hardware.logicalSectorSize === 512) return;
   throw new HvError(
     'NOT_SUPPORTED',

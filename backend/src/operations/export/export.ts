@@ -16,6 +16,7 @@ import { type Image, requireRoom } from '../data/target-room.ts';
 import { writeDisk } from '../data/write-disk.ts';
 import { HoleReport, namingDamage } from '../points/holes.ts';
 import type { Point } from '../points/point.ts';
+import { openPointDisk } from '../points/point-disk.ts';
 import { readPoint } from '../points/points.ts';
 import { whileReading } from '../points/reading.ts';
 import { selectDisks } from '../restore/restore.ts';
@@ -125,12 +126,17 @@ async function exportDisk(
   const about = { phase: 'export', vmName: body.vm.name, disk: disk.index };
   let writtenBytes: number;
   try {
-    if (base) {
-      const target = { path, parent: base.image };
-      writtenBytes = await writeDifference(repository, base.content, disk.content!, target, context, about, onHole);
-    } else {
-      const writer = await openWriter(path, params, point, disk);
-      writtenBytes = await writeDisk(repository, disk.content!, writer, context, about, onHole);
+    const source = await openPointDisk(repository, point, disk);
+    try {
+      if (base) {
+        const target = { path, parent: base.image };
+        writtenBytes = await writeDifference(repository, base.content, source, target, context, about, onHole);
+      } else {
+        const writer = await openWriter(path, params, point, disk);
+        writtenBytes = await writeDisk(source, writer, context, about, onHole);
+      }
+    } finally {
+      await source.close();
     }
   } catch (error) {
     throw namingDamage(error, point, disk.index);

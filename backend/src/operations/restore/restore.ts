@@ -15,6 +15,7 @@ import { type Image, requireRoom } from '../data/target-room.ts';
 import { writeDisk } from '../data/write-disk.ts';
 import { HoleReport, namingDamage } from '../points/holes.ts';
 import type { Point } from '../points/point.ts';
+import { hardwareOf, openPointDisk } from '../points/point-disk.ts';
 import { readPoint } from '../points/points.ts';
 import { whileReading } from '../points/reading.ts';
 import { withContent, withHost } from '../with.ts';
@@ -165,17 +166,21 @@ async function restoreDisk(
   context: OperationContext,
   onHole: ((offset: number, length: number) => void) | undefined,
 ): Promise<number> {
-  const { body } = point;
-  const hardware = body.vm.disks.find((entry) => entry.index === disk.index);
-  const writer = await createVhdxWriter(planned.diskPath(disk.index), {
-    size: disk.size,
-    blockSize: hardware?.blockSize,
-    logicalSectorSize: hardware?.logicalSectorSize,
-    physicalSectorSize: hardware?.physicalSectorSize,
-  });
+  const hardware = hardwareOf(point, disk);
   const about = { phase: 'restore', vmName: planned.name, disk: disk.index };
   try {
-    return await writeDisk(repository, disk.content!, writer, context, about, onHole);
+    const source = await openPointDisk(repository, point, disk);
+    try {
+      const writer = await createVhdxWriter(planned.diskPath(disk.index), {
+        size: disk.size,
+        blockSize: hardware?.blockSize,
+        logicalSectorSize: hardware?.logicalSectorSize,
+        physicalSectorSize: hardware?.physicalSectorSize,
+      });
+      return await writeDisk(source, writer, context, about, onHole);
+    } finally {
+      await source.close();
+    }
   } catch (error) {
     throw namingDamage(error, point, disk.index);
   }

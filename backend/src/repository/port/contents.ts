@@ -1,5 +1,5 @@
-/** Contents: addressed by blocks of the repository's block size, read as a device or in a stream. */
-import type { BlockDevice } from '../../disk/device.ts';
+/** Contents: addressed by blocks of the repository's block size, read in any place or in a stream. */
+import type { ByteSource } from '../../disk/device.ts';
 import type { Damage } from './damage.ts';
 
 /** Names one stored content (a disk, a configuration file): the root of its hash tree. */
@@ -12,8 +12,11 @@ export interface ContentRef {
   root: string | null;
 }
 
-/** Content of a restore point as a device, plus the fast sequential way through it. */
-export interface ContentReader extends BlockDevice {
+/**
+ * The bytes of a content, plus the fast sequential way through them. It may be a disk's or a file's and knows no
+ * sectors: `operations/points/point-disk.ts` makes a restore point's disk a block device.
+ */
+export interface ContentReader extends ByteSource {
   readonly ref: ContentRef;
   /**
    * All non-zero block runs in ascending order, decoded and hash-checked ahead of the consumer by worker threads.

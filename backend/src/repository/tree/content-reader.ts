@@ -1,4 +1,4 @@
-/** The content of a restore point as a block device. */
+/** The bytes of a content, read in any place or in a stream. */
 import type { Extent } from '../../disk/device.ts';
 import { HvError, hex, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -14,8 +14,6 @@ const CACHE_BYTES = 16 * 1024 * 1024;
 export class RepositoryContentReader implements ContentReader {
   readonly ref: ContentRef;
   readonly size: number;
-  readonly logicalSectorSize = 512;
-  readonly physicalSectorSize = 4096;
   readonly #core: RepositoryCore;
   readonly #cache = new Map<string, Buffer>();
 
