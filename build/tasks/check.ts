@@ -1,16 +1,21 @@
-/** `npm run check`: rooms, comments, types, style and what is unused, in the order of what is cheapest to mend. */
+/**
+ * `npm run check`: rooms, comments, object names, types, style and what is unused, in the order of what is cheapest to
+ * mend.
+ */
 import { commentProblems } from '../lib/comments.ts';
 import { layerViolations } from '../lib/layers.ts';
+import { objectNameProblems } from '../lib/object-names.ts';
 import { runModule } from '../lib/run.ts';
 import { unused } from '../lib/unused.ts';
 
-const CHECKS = 'layers, comments, types, style, unused';
+const CHECKS = 'layers, comments, object names, types, style, unused';
 
 /** @returns the number of checks that failed */
 export async function runChecks(): Promise<number> {
   const failed = [
     report('layer', layerViolations()),
     report('comment', commentProblems()),
+    report('object name', objectNameProblems()),
     runModule('typescript/bin/tsc', ['-p', '.']) !== 0,
     runModule('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']) !== 0,
     report('unused', await unused()),

@@ -6,8 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { openRepository } from '../../backend/src/operations/open-repository.ts';
 import { RecordKind } from '../../backend/src/repository/format/constants.ts';
-import { indexName } from '../../backend/src/repository/format/ids.ts';
 import { parseIndex } from '../../backend/src/repository/format/index-format.ts';
+import { indexName } from '../../backend/src/repository/format/names.ts';
 import type { StoredRepository } from '../../backend/src/repository/repository.ts';
 
 const [job, location, count] = process.argv.slice(2);

@@ -10,8 +10,9 @@ import { dirname, join } from 'node:path';
 import { nodeId } from '../../backend/src/repository/format/block-scheme.ts';
 import { PackClass, RECORD_HEADER_LENGTH, RecordKind } from '../../backend/src/repository/format/constants.ts';
 import { renderDocument } from '../../backend/src/repository/format/document.ts';
-import { indexName, packName, randomId } from '../../backend/src/repository/format/ids.ts';
+import { randomId } from '../../backend/src/repository/format/ids.ts';
 import { type IndexedPack, renderIndex } from '../../backend/src/repository/format/index-format.ts';
+import { indexName, packName } from '../../backend/src/repository/format/names.ts';
 import { emptyNode, heightFor, renderNode, setChild, type TreeNode } from '../../backend/src/repository/format/node.ts';
 import {
   type RecordEntry,

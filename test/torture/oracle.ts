@@ -3,7 +3,8 @@
  * that a listed restore point needs is gone.
  */
 import { PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, RecordKind } from '../../backend/src/repository/format/constants.ts';
-import { keyOf, packName } from '../../backend/src/repository/format/ids.ts';
+import { keyOf } from '../../backend/src/repository/format/ids.ts';
+import { packName } from '../../backend/src/repository/format/names.ts';
 import { childId } from '../../backend/src/repository/format/node.ts';
 import { parseToc, parseTrailer } from '../../backend/src/repository/format/pack-format.ts';
 import type { ContentRef } from '../../backend/src/repository/port/contents.ts';

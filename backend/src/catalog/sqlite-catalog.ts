@@ -7,6 +7,7 @@
 import { RecordKind } from '../repository/format/constants.ts';
 import { type IndexObject, recordsOf } from '../repository/format/index-format.ts';
 import type { IndexRecords } from '../repository/format/index-view.ts';
+import { folderOf } from '../repository/format/names.ts';
 import type {
   Catalog,
   CatalogDigest,
@@ -281,7 +282,7 @@ export class SqliteCatalog implements Catalog {
 
   #removeDigests(path: string): void {
     this.#file.sql.removeDigests.run(path);
-    this.#file.sql.removeDigestedFolder.run(path.slice(0, path.lastIndexOf('/') + 1));
+    this.#file.sql.removeDigestedFolder.run(folderOf(path));
   }
 
   /** @returns undefined for a delta whose base is not known: an entry of a pack that was forgotten */

@@ -1,7 +1,7 @@
 /** A repository's folder as operations use it: what fails for the moment is repeated (docs/storage.md). */
 import { join, resolve } from 'node:path';
 import { CONFIG_NAME } from '../repository/format/constants.ts';
-import { spareOf } from '../repository/format/ids.ts';
+import { spareOf } from '../repository/format/names.ts';
 import { type Files, systemFiles } from '../repository/storage/folder/files.ts';
 import { FolderStorage } from '../repository/storage/folder/folder.ts';
 import { Patience } from '../repository/storage/retrying/patience.ts';

@@ -1,4 +1,5 @@
 /** Restore points that are not as this machine last saw them (docs/format.md §9), put into words. */
+import { manifestName } from '../repository/format/names.ts';
 import type { Doubt } from '../repository/port/doubt.ts';
 import type { ReturnedPoint, StrayPoint } from '../repository/port/points.ts';
 import type { Repository } from '../repository/port/repository.ts';
@@ -92,7 +93,7 @@ export async function doubtDamage(repository: Repository): Promise<DamageReport[
 export const strayDamage = (repository: Repository): DamageReport[] =>
   repository.strayPoints().map((point) => ({
     object: 'removed',
-    path: `manifests/${point.folder}/${point.id}`,
+    path: manifestName(point.folder, point.id),
     message:
       point.state === 'back'
         ? `restore point ${nameOf(point)} was removed, and is there again without its tombstone`

@@ -1,4 +1,5 @@
 /** Creates and opens repositories over any storage. */
+
 import { hostname } from 'node:os';
 import { HvError, isHvError } from '../support/errors.ts';
 import { newGuid } from '../support/guid.ts';
@@ -19,6 +20,7 @@ import {
 } from './format/config.ts';
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
 import { digestOf, type KdfCost } from './format/key-object.ts';
+import { Folder, parseFeatureName } from './format/names.ts';
 import {
   KeyStore,
   newKeys,
@@ -231,7 +233,7 @@ async function readConfig(
 
 /** This version knows no additions to the format (docs/format.md §8). */
 async function requireNoFeatures(storage: Storage): Promise<void> {
-  const unknown = (await storage.list('features/')).map(({ name }) => name.slice('features/'.length));
+  const unknown = (await storage.list(Folder.features)).flatMap(({ name }) => parseFeatureName(name) ?? []);
   if (unknown.length === 0) return;
   throw new HvError('REPOSITORY_VERSION', `The repository ${storage.location} uses ${unknown.join(', ')}`, {
     advice: 'Use a newer version of HyperVBackup.',

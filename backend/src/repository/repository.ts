@@ -11,12 +11,12 @@ import { acceptRemoved } from './doubt/accept.ts';
 import { Certainty } from './doubt/certainty.ts';
 import { asDoubt } from './doubt/doubt.ts';
 import { CONFIG_NAME, PackClass } from './format/constants.ts';
+import { Folder, parsePackName, pointIdOf } from './format/names.ts';
 import { checkRepository } from './integrity/check.ts';
 import { findLosses, structuralLoss } from './integrity/losses.ts';
 import { repairRepository } from './integrity/repair.ts';
 import { verifyContents } from './integrity/verify.ts';
 import type { KeyStore } from './keys/key-store.ts';
-import { pointIdOf } from './points/manifests.ts';
 import { byOrder, PLACE } from './points/point-order.ts';
 import type { ContentReader, ContentRef } from './port/contents.ts';
 import type { Damage, OnLoss } from './port/damage.ts';
@@ -49,6 +49,8 @@ import { RepositoryWriteSession } from './writing/write-session.ts';
 
 /** What this machine remembers of its clock may be so old. Milliseconds. */
 const CLOCK_NOTED_MS = 10 * 60_000;
+/** Records that another repository of the same id can stand in for. */
+const TAKEN = [Folder.chains, Folder.jobs, Folder.holds, Folder.removed];
 
 export class StoredRepository implements Repository {
   readonly records: RecordStore;
@@ -237,7 +239,7 @@ export class StoredRepository implements Repository {
   async takeRecords(from: Repository, paths: readonly string[]): Promise<string[]> {
     const taken: string[] = [];
     if (!(from instanceof StoredRepository) || from.id !== this.id) return taken;
-    for (const path of paths.filter((one) => /^(chains|jobs|holds|removed)\//.test(one))) {
+    for (const path of paths.filter((one) => TAKEN.some((folder) => one.startsWith(folder)))) {
       const value = await from.core.documents.find(path).catch((error) => {
         if (isHvError(error, 'REPOSITORY_DAMAGED')) return null;
         throw error;
@@ -265,11 +267,11 @@ export class StoredRepository implements Repository {
     await core.refresh();
     const bytes = async (prefix: string) =>
       (await core.storage.list(prefix, { sizes: true })).reduce((sum, object) => sum + (object.size ?? 0), 0);
-    const packs = await core.storage.list('packs/', { sizes: true });
+    const packs = await core.storage.list(Folder.packs, { sizes: true });
     const classes = new Map(core.catalog.packs().map(({ id, packClass }) => [id, packClass]));
     const inClass = (packClass: PackClass | undefined) =>
       packs
-        .filter(({ name }) => classes.get(name.slice(name.lastIndexOf('/') + 1)) === packClass)
+        .filter(({ name }) => classes.get(parsePackName(name) ?? '') === packClass)
         .reduce((sum, object) => sum + (object.size ?? 0), 0);
     return {
       points: (await core.manifests.names()).length,
@@ -278,8 +280,8 @@ export class StoredRepository implements Repository {
       blockPackBytes: inClass(PackClass.blocks),
       nodePackBytes: inClass(PackClass.nodes),
       unindexedPackBytes: inClass(undefined),
-      indexBytes: await bytes('indexes/'),
-      manifestBytes: await bytes('manifests/'),
+      indexBytes: await bytes(Folder.indexes),
+      manifestBytes: await bytes(Folder.manifests),
       ...core.catalog.totals(),
     };
   }

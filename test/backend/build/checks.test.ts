@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commentProblems, deadMentions, tooLong, WIDTH } from '../../../build/lib/comments.ts';
 import { importsBelow, layerViolations } from '../../../build/lib/layers.ts';
+import { objectNameProblems, objectNames } from '../../../build/lib/object-names.ts';
 import { unused } from '../../../build/lib/unused.ts';
 import { root } from '../../../build/runtime.mjs';
 
@@ -64,6 +65,26 @@ it('a comment that names a file which is not there is found', () => {
     [2, 'tree/gone.ts'],
   ]);
   expect(commentProblems()).toEqual([]);
+});
+
+it('a name of an object that is built or taken apart outside of names.ts is found', () => {
+  const text = [
+    "const FOLDER = 'marks/';",
+    '// `marks/` in a comment, or a folder that only begins like one',
+    "const other = 'marksman/';",
+    `const name = \`packs/\${id.slice(0, 2)}/\${id}\`;`,
+    `const path = \`\${folder}packs/\`, message = 'below packs/';`,
+    String.raw`const parsed = /^sessions\/[^/]+$/.exec(name);`,
+    String.raw`const isRecord = /^(chains|jobs)\//.test(name);`,
+    "import './keys/key-store.ts';",
+  ];
+  expect(objectNames(text.join('\n'))).toEqual([
+    [1, "'marks/'"],
+    [4, `\`packs/\${`],
+    [6, String.raw`/^sessions\/[^/]+$/`],
+    [7, String.raw`/^(chains|jobs)\//`],
+  ]);
+  expect(objectNameProblems()).toEqual([]);
 });
 
 it('an export that nothing uses is found, and a file', async () => {

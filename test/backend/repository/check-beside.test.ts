@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
-import { indexName } from '../../../backend/src/repository/format/ids.ts';
+import { indexName } from '../../../backend/src/repository/format/names.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { type FaultPlan, Killed, MemoryStorage } from './support/memory-storage.ts';
 import { BLOCK, backup, openMemory, sampleBytes, verifyAll } from './support/model.ts';

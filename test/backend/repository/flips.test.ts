@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { heldPoints, setHold } from '../../../backend/src/operations/points/holds.ts';
 import { prune, unpublish } from '../../../backend/src/operations/points/removal.ts';
-import { packName } from '../../../backend/src/repository/format/ids.ts';
+import { packName } from '../../../backend/src/repository/format/names.ts';
 import { initRepository } from '../../../backend/src/repository/open.ts';
 import type { Damage } from '../../../backend/src/repository/port/damage.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';

@@ -11,8 +11,9 @@ import { SqliteCatalog } from '../../../backend/src/catalog/sqlite-catalog.ts';
 import { PackClass, RecordKind } from '../../../backend/src/repository/format/constants.ts';
 import { randomId } from '../../../backend/src/repository/format/ids.ts';
 import type { IndexedPack } from '../../../backend/src/repository/format/index-format.ts';
+import { damageKey } from '../../../backend/src/repository/format/names.ts';
 import type { RecordEntry } from '../../../backend/src/repository/format/pack-format.ts';
-import { damageKey, RecordIndex } from '../../../backend/src/repository/records/record-index.ts';
+import { RecordIndex } from '../../../backend/src/repository/records/record-index.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'hvb-lookups-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { RecordKind } from '../../../backend/src/repository/format/constants.ts';
-import { packName } from '../../../backend/src/repository/format/ids.ts';
+import { packName } from '../../../backend/src/repository/format/names.ts';
 import { childId } from '../../../backend/src/repository/format/node.ts';
 import type { StoredRepository } from '../../../backend/src/repository/repository.ts';
 import { NodeReadAhead } from '../../../backend/src/repository/tree/node-ahead.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createSlotMemory, META_FIELDS, Meta, viewSlot } from '../../../backend/src/repository/engine/slot.ts';
 import { recordRoom } from '../../../backend/src/repository/format/block-scheme.ts';
 import { Encoding, RECORD_HEADER_LENGTH, RecordKind } from '../../../backend/src/repository/format/constants.ts';
-import { packName } from '../../../backend/src/repository/format/ids.ts';
+import { packName } from '../../../backend/src/repository/format/names.ts';
 import type { RecordLocation } from '../../../backend/src/repository/records/record-index.ts';
 import { type BlockSource, planGets } from '../../../backend/src/repository/tree/read-plan.ts';
 import { randomSource, sampleBytes } from './support/model.ts';

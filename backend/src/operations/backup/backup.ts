@@ -2,7 +2,9 @@
  * Backing up one VM, in the order of docs/backup.md. Everything before the manifest is published can be thrown away at
  * any moment; everything after it is finished, by this run or by the next.
  */
+
 import type { Host, RecoveryCheckpoint } from '../../hosts/port.ts';
+import { pointIdOf } from '../../repository/format/names.ts';
 import { nextSequence } from '../../repository/points/point-order.ts';
 import type { Damage } from '../../repository/port/damage.ts';
 import type { PointPlace } from '../../repository/port/points.ts';
@@ -206,7 +208,7 @@ class Backup {
     // Also the time to notice that another process took restore points away.
     const order = await this.#repository.listOrder(this.#vm.id, { onDamage });
     // One that cannot be read still has its id.
-    const lost = unreadable.map(({ path }) => ({ id: path.slice(path.lastIndexOf('/') + 1) }));
+    const lost = unreadable.map(({ path }) => ({ id: pointIdOf(path) }));
     const sequence = nextSequence([...order, ...lost], pointId);
     this.#seen = order;
     this.#warnings.push(...clockWarnings(this.#repository, order, 'write'));

@@ -3,6 +3,7 @@
  * may be lost without harm: the next backup is then a full.
  */
 import type { Host, ReferencePoint } from '../../hosts/port.ts';
+import { chainFolder, chainName, parseChainName } from '../../repository/format/names.ts';
 import type { OrderedPoint } from '../../repository/points/point-order.ts';
 import type { RecordStore } from '../../repository/port/records.ts';
 import type { Repository } from '../../repository/port/repository.ts';
@@ -14,11 +15,9 @@ import type { ReferenceNotes } from './reference-notes.ts';
 /** Older records than this many are not looked at: one a backup is enough, the rest is what clean-up left. */
 const RECORDS_READ = 64;
 
-const folder = (vmId: string): string => `chains/${vmId}/`;
-
 /** The newest records of a VM, newest first; of those that cannot be read `problems` tells. */
 export async function readChain(records: RecordStore, vmId: string, problems?: Problems): Promise<ChainRecord[]> {
-  const paths = (await listRecords(records, folder(vmId), problems)).slice(-RECORDS_READ).reverse();
+  const paths = (await listRecords(records, chainFolder(vmId), problems)).slice(-RECORDS_READ).reverse();
   const chain: ChainRecord[] = [];
   for (const path of paths) {
     const record = ChainRecord.safeParse(await readRecord(records, path, problems));
@@ -29,11 +28,11 @@ export async function readChain(records: RecordStore, vmId: string, problems?: P
 
 /** Writes the next record of the VM. Another writer may take the number first; then the next one is tried. */
 export async function appendChain(records: RecordStore, record: ChainRecord): Promise<void> {
-  const newest = (await records.list(folder(record.vmId))).at(-1);
-  let number = newest ? Number.parseInt(newest.slice(newest.lastIndexOf('/') + 1), 10) + 1 : 1;
+  const newest = (await records.list(chainFolder(record.vmId))).at(-1);
+  let number = (parseChainName(newest ?? '')?.number ?? 0) + 1;
   for (;;) {
     try {
-      await records.put(`${folder(record.vmId)}${String(number).padStart(8, '0')}`, record);
+      await records.put(chainName(record.vmId, number), record);
       return;
     } catch (error) {
       if (!isHvError(error, 'FILE_EXISTS')) throw error;
@@ -85,7 +84,7 @@ export async function retireReferencePoints(
   };
   const unproven: string[] = [];
   let allRead = true;
-  for (const path of await records.list(folder(vmId))) {
+  for (const path of await records.list(chainFolder(vmId))) {
     const record = ChainRecord.safeParse(await readRecord(records, path));
     allRead &&= record.success;
     if (!record.success || record.data.referencePointId === keep) continue;

@@ -3,6 +3,7 @@
  * it does it, so that the next run can finish or undo it. Three records a job, each written once: started, checkpoint,
  * ended.
  */
+import { type JobKey, type JobStep, jobFolder, jobIdOf, jobName, jobsFolder } from '../../repository/format/names.ts';
 import type { RecordStore } from '../../repository/port/records.ts';
 import { JobCheckpoint, JobStarted } from '../../schema/manifest.ts';
 import { isHvError } from '../../support/errors.ts';
@@ -14,24 +15,22 @@ export interface OpenJob {
   checkpointId: string | null;
 }
 
-const folder = (job: { vmId: string; jobId: string }): string => `jobs/${job.vmId}/${job.jobId}`;
-
 export async function recordStart(records: RecordStore, job: JobStarted): Promise<void> {
-  await records.put(`${folder(job)}/1-started`, job);
+  await records.put(jobName(job, '1-started'), job);
 }
 
 export async function recordCheckpoint(records: RecordStore, job: JobStarted, checkpointId: string): Promise<void> {
-  await records.put(`${folder(job)}/2-checkpoint`, { schema: 1, checkpointId } satisfies JobCheckpoint);
+  await records.put(jobName(job, '2-checkpoint'), { schema: 1, checkpointId } satisfies JobCheckpoint);
 }
 
 /**
  * Ends a job: from now on nobody cleans up after it. The records are then removed where the storage lets us; on
  * append-only storage they stay, and the `ended` record speaks for them.
  */
-export async function recordEnd(records: RecordStore, job: { vmId: string; jobId: string }): Promise<void> {
-  const ended = `${folder(job)}/9-ended`;
+export async function recordEnd(records: RecordStore, job: JobKey): Promise<void> {
+  const ended = jobName(job, '9-ended');
   // That it is there is all it says: it need not be readable.
-  const there = await records.list(`${folder(job)}/`);
+  const there = await records.list(jobFolder(job));
   if (!there.includes(ended)) await records.put(ended, { schema: 1 });
   const others = there.filter((path) => path !== ended);
   let gone = true;
@@ -45,11 +44,12 @@ export async function recordEnd(records: RecordStore, job: { vmId: string; jobId
  * nothing is done about them, and `problems` tells.
  */
 export async function openJobs(records: RecordStore, vmId: string, problems?: Problems): Promise<OpenJob[]> {
-  const paths = await listRecords(records, `jobs/${vmId}/`, problems);
-  const byJob = Map.groupBy(paths, (path) => path.split('/')[2]!);
+  const paths = await listRecords(records, jobsFolder(vmId), problems);
+  const byJob = Map.groupBy(paths, jobIdOf);
   const jobs: OpenJob[] = [];
   for (const [jobId, names] of byJob) {
-    const at = (step: string) => names.find((path) => path.endsWith(`/${step}`));
+    if (jobId === null) continue;
+    const at = (step: JobStep) => names.find((path) => path === jobName({ vmId, jobId }, step));
     const startPath = at('1-started');
     if (at('9-ended') || startPath === undefined) {
       // A kill between the removals of recordEnd: finish them, now or another time.

@@ -2,6 +2,7 @@
  * `copy`: restore points from one repository to another, so that there is a second one, elsewhere. Oldest first, each
  * over the one before it; what is there already is skipped, so a copy that was cut short goes on where it stopped.
  */
+import { pointIdOf } from '../../repository/format/names.ts';
 import { byOrder } from '../../repository/points/point-order.ts';
 import type { Damage } from '../../repository/port/damage.ts';
 import type { Tombstone } from '../../repository/port/points.ts';
@@ -89,7 +90,7 @@ async function selectPoints(
 }
 
 function failedUnread({ path, message }: Damage): CopiedPointResult {
-  const id = path.slice(path.lastIndexOf('/') + 1);
+  const id = pointIdOf(path);
   const error = new HvError('REPOSITORY_DAMAGED', message, { data: { object: 'manifest', path } }).toJSON();
   const createdAt = isoDate(new Date(ulidTime(id)).toISOString());
   return { id, vmName: '', createdAt, action: 'failed', error, readBytes: 0, newBytes: 0 };
@@ -221,8 +222,7 @@ class SharedPoints {
 
   async #load(group: string): Promise<CopiedPoint[]> {
     const { from, to } = this.#copier;
-    const onDamage = (damage: Damage): void =>
-      void this.#unreadable.set(damage.path.slice(damage.path.lastIndexOf('/') + 1), damage);
+    const onDamage = (damage: Damage): void => void this.#unreadable.set(pointIdOf(damage.path), damage);
     const here = new Map((await to.listManifests(group, { onDamage })).map((manifest) => [manifest.id, manifest]));
     // Those of the source have been named.
     const known = await from.listManifests(group, { onDamage: () => undefined });

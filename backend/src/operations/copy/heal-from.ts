@@ -3,9 +3,11 @@
  * compared by what they hold, so the other may have other block sizes and keys; it may as well be a copy of the folder
  * itself.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pointIdOf } from '../../repository/format/names.ts';
 import type { Repository } from '../../repository/port/repository.ts';
 import { HvError, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
@@ -101,7 +103,7 @@ const readable = (repository: Repository, { warn }: OperationContext): Promise<P
 async function lostPoints(repository: Repository): Promise<Set<string>> {
   const lost = new Set<string>();
   await repository.listManifests(undefined, {
-    onDamage: ({ path }) => void lost.add(path.slice(path.lastIndexOf('/') + 1)),
+    onDamage: ({ path }) => void lost.add(pointIdOf(path)),
   });
   for (const { id, state } of repository.strayPoints()) if (state === 'gone') lost.add(id);
   return lost;

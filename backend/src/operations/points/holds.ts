@@ -4,23 +4,22 @@
  */
 
 import { hostname } from 'node:os';
+import { Folder, holdFolder, holdName, parseHoldName } from '../../repository/format/names.ts';
 import type { RecordStore } from '../../repository/port/records.ts';
 import type { Repository } from '../../repository/port/repository.ts';
 import { HoldRecord } from '../../schema/manifest.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 import { quoted } from '../../support/shell-quote.ts';
 
-const folder = (pointId: string): string => `holds/${pointId}/`;
-
 /** Durable when it resolves. @returns whether anything was changed */
 export async function setHold(records: RecordStore, pointId: string, held: boolean): Promise<boolean> {
   for (;;) {
-    const newest = (await records.list(folder(pointId))).at(-1);
+    const newest = (await records.list(holdFolder(pointId))).at(-1);
     if ((newest !== undefined && (await saysHeld(records, newest))) === held) {
       if (newest !== undefined) await records.settle(newest);
       return false;
     }
-    const number = newest === undefined ? 1 : Number.parseInt(newest.slice(folder(pointId).length), 10) + 1;
+    const number = (parseHoldName(newest ?? '')?.number ?? 0) + 1;
     const record: HoldRecord = {
       schema: 1,
       point: pointId,
@@ -29,7 +28,7 @@ export async function setHold(records: RecordStore, pointId: string, held: boole
       by: hostname(),
     };
     try {
-      await records.put(`${folder(pointId)}${String(number).padStart(8, '0')}`, record);
+      await records.put(holdName(pointId, number), record);
       return true;
     } catch (error) {
       // Somebody else was quicker: what counts now may be what was wanted.
@@ -40,10 +39,10 @@ export async function setHold(records: RecordStore, pointId: string, held: boole
 
 /** Not by a listing alone, which may be short: numbers follow each other, so the next one is asked for. */
 export async function isHeld(records: RecordStore, pointId: string): Promise<boolean> {
-  let newest = (await records.list(folder(pointId))).at(-1);
+  let newest = (await records.list(holdFolder(pointId))).at(-1);
   for (;;) {
-    const number = newest === undefined ? 1 : Number.parseInt(newest.slice(folder(pointId).length), 10) + 1;
-    const next = `${folder(pointId)}${String(number).padStart(8, '0')}`;
+    const number = (parseHoldName(newest ?? '')?.number ?? 0) + 1;
+    const next = holdName(pointId, number);
     if (!(await isThere(records, next))) return newest !== undefined && saysHeld(records, newest);
     newest = next;
   }
@@ -60,7 +59,11 @@ async function isThere(records: RecordStore, path: string): Promise<boolean> {
 
 /** Ids of all held restore points: one listing, and one small read for each that ever was held. */
 export async function heldPoints(records: RecordStore): Promise<Set<string>> {
-  const newest = new Map((await records.list('holds/')).map((path) => [path.split('/')[1]!, path]));
+  const newest = new Map<string, string>();
+  for (const path of await records.list(Folder.holds)) {
+    const hold = parseHoldName(path);
+    if (hold !== null) newest.set(hold.of, path);
+  }
   const held = new Set<string>();
   for (const [pointId, path] of newest) if (await saysHeld(records, path)) held.add(pointId);
   return held;
@@ -77,7 +80,7 @@ export async function requireNotHeld(repository: Repository, pointId: string): P
 
 /** Removes the hold records of a restore point that is gone, or never came to be. Best effort. */
 export async function forgetHolds(records: RecordStore, pointId: string): Promise<void> {
-  for (const path of await records.list(folder(pointId))) await records.delete(path);
+  for (const path of await records.list(holdFolder(pointId))) await records.delete(path);
 }
 
 /** A record that cannot be understood holds: removing is what cannot be taken back. */

@@ -1,5 +1,6 @@
 /** The passphrases of an encrypted repository, and what this machine remembers of any. */
 import { hostname } from 'node:os';
+import { keyObjectName } from '../../repository/format/names.ts';
 import type { Repository } from '../../repository/port/repository.ts';
 import type {
   AcceptRemovedParams,
@@ -38,7 +39,7 @@ export async function keyDamage(repository: Repository): Promise<DamageReport[]>
   if (!repository.encrypted) return [];
   const keys = await repository.listKeys();
   return keys.flatMap(({ id, problem }) =>
-    problem === undefined ? [] : [{ object: 'key', path: `keys/${id}`, message: problem }],
+    problem === undefined ? [] : [{ object: 'key', path: keyObjectName(id), message: problem }],
   );
 }
 

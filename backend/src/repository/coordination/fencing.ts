@@ -5,7 +5,7 @@
  */
 import type { RepositoryCore } from '../core.ts';
 import type { Certainty } from '../doubt/certainty.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { pointIdOf } from '../format/names.ts';
 import type { AnnouncedPoint } from '../sessions/session-document.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
 import type { SessionState } from '../sessions/session-registry.ts';

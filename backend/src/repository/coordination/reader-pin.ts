@@ -4,9 +4,9 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
+import { readPinName } from '../format/names.ts';
 import type { PinnablePoint, PinOptions, ReaderPin } from '../port/pins.ts';
 import type { Tombstone } from '../port/points.ts';
-import { renewal } from '../sessions/session-document.ts';
 import { renewing, type SessionHandle } from '../sessions/session-handle.ts';
 
 /** Restore points that one object names: it stays far below the size a document may have. */
@@ -72,7 +72,7 @@ export class RepositoryReaderPin implements ReaderPin {
       this.#handle = await this.#core.sessions.register('read', this.#options.owner);
       for (let at = 0; at < this.#points.length; at += BATCH) {
         const points = this.#points.slice(at, at + BATCH).map(({ id, contents }) => ({ point: id, contents }));
-        await this.#handle.put(`read-${renewal(at / BATCH)}`, { points });
+        await this.#handle.put(readPinName(this.#handle.id, at / BATCH), { points });
       }
     } catch (error) {
       if (!isHvError(error, ...UNWRITABLE)) throw error;

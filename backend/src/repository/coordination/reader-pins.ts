@@ -5,10 +5,9 @@
 import { isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
 import type { RepositoryCore } from '../core.ts';
+import { isReadPin } from '../format/names.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
-
-const PIN = /\/read-\d{8}$/;
 
 export interface PinnedPoint {
   /** Id of the restore point. */
@@ -31,7 +30,7 @@ export async function pinnedPoints(
     if (!alive) continue;
     const reader = `${document.owner} on ${machineLabel(document.machine)} since ${document.createdAt}`;
     for (const name of objects) {
-      if (!PIN.test(name)) continue;
+      if (!isReadPin(name)) continue;
       const points = await readPin(core, name);
       if (points === null) return null;
       for (const { point, contents } of points) found.push({ point, contents, reader });

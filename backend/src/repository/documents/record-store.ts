@@ -1,14 +1,13 @@
 /** Small JSON records of the operations: chain records and the crash journal, one document each. */
 import { HvError, isHvError } from '../../support/errors.ts';
 import { hiddenName, type RepositoryKeys } from '../format/keys.ts';
+import { Folder, folderOf, parseVmRecord } from '../format/names.ts';
 import type { RecordStore } from '../port/records.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { DocumentStore } from './document-store.ts';
 
 /** Where operations may keep records; everything else belongs to the repository itself. */
-const PREFIXES = /^(chains|jobs|holds)\//;
-/** The folder below these is a VM's id. */
-const OF_A_VM = /^(chains|jobs)\/([^/]*)(\/.*)?$/s;
+const FOLDERS = [Folder.chains, Folder.jobs, Folder.holds];
 
 export class DocumentRecordStore implements RecordStore {
   readonly #storage: Storage;
@@ -33,7 +32,7 @@ export class DocumentRecordStore implements RecordStore {
 
   async list(prefix: string): Promise<string[]> {
     // The storage lists folders; a prefix may end inside a name.
-    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+    const folder = folderOf(prefix);
     const stored = this.#nameOf(folder);
     return (await this.#storage.list(stored))
       .map(({ name }) => folder + name.slice(stored.length))
@@ -56,12 +55,13 @@ export class DocumentRecordStore implements RecordStore {
 
   /** The object's name: that of the record, but in an encrypted repository without the VM's id (docs/format.md §7). */
   #nameOf(path: string): string {
-    if (!PREFIXES.test(path))
+    if (!FOLDERS.some((folder) => path.startsWith(folder)))
       throw new HvError('INTERNAL', `Records lie below chains/, jobs/ or holds/, not at ${path}`);
-    const [, folder, vm, rest] = OF_A_VM.exec(path) ?? [];
-    if (this.#keys === null || folder === undefined || vm === undefined) return path;
+    const ofVm = parseVmRecord(path);
+    if (this.#keys === null || ofVm === null) return path;
+    const { folder, vm, rest } = ofVm;
     // Hidden names cannot be turned back: who asks for all VMs at once would get nothing he can use.
     if (vm === '' || rest === undefined) throw new HvError('INTERNAL', `Records are listed for one VM, not at ${path}`);
-    return `${folder}/${hiddenName(this.#keys, vm)}${rest}`;
+    return folder + hiddenName(this.#keys, vm) + rest;
   }
 }

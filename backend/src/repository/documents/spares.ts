@@ -6,12 +6,11 @@
 import { isHvError, toHvError } from '../../support/errors.ts';
 import { parseConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
-import { isRandomId, SPARES, spareOf } from '../format/ids.ts';
-import { keyObjectName, MAX_KEY_OBJECT_LENGTH, parseKeyObject } from '../format/key-object.ts';
+import { MAX_KEY_OBJECT_LENGTH, parseKeyObject } from '../format/key-object.ts';
+import { Folder, keyObjectName, originalOf, parseKeyName, spareOf } from '../format/names.ts';
 import type { Damage } from '../port/damage.ts';
 import type { Storage } from '../storage/storage.ts';
 
-const KEYS = `${SPARES}keys/`;
 export const MAX_CONFIG_LENGTH = 64 * 1024;
 
 /** What reading an object that may have a copy is refused with, when the copy is worth a look. */
@@ -29,7 +28,8 @@ export const readSpareConfig = (storage: Storage): Promise<Buffer | null> =>
 /** Ids of the keys of which there is a copy. */
 export async function spareKeyIds(storage: Storage): Promise<string[]> {
   try {
-    return (await storage.list(KEYS)).map(({ name }) => name.slice(KEYS.length)).filter(isRandomId);
+    const spares = await storage.list(spareOf(Folder.keys));
+    return spares.flatMap(({ name }) => parseKeyName(originalOf(name) ?? '') ?? []);
   } catch (error) {
     if (isHvError(error, 'IO_ERROR')) return [];
     throw error;
@@ -54,7 +54,7 @@ function requireIntact(storage: Storage, name: string, bytes: Buffer): void {
 }
 
 export const originals = async (storage: Storage): Promise<string[]> => {
-  const keys = (await storage.list('keys/')).map(({ name }) => name).filter((name) => isRandomId(name.slice(5)));
+  const keys = (await storage.list(Folder.keys)).map(({ name }) => name).filter(isKeyName);
   return [CONFIG_NAME, ...keys];
 };
 
@@ -64,7 +64,7 @@ export const originals = async (storage: Storage): Promise<string[]> => {
  */
 export async function keepSpares(storage: Storage, names?: readonly string[]): Promise<void> {
   try {
-    const there = new Set((await storage.list(SPARES)).map(({ name }) => name));
+    const there = new Set((await storage.list(Folder.spares)).map(({ name }) => name));
     for (const name of names ?? (await originals(storage)))
       if (!there.has(spareOf(name))) await keepSpare(storage, name);
   } catch (error) {
@@ -77,16 +77,16 @@ async function keepSpare(storage: Storage, name: string): Promise<void> {
   if (bytes === null || !(await storage.put(spareOf(name), bytes))) return;
   if (name === CONFIG_NAME) return;
   // A key that was removed meanwhile must not live on in its copy.
-  const still = (await storage.list('keys/')).some((object) => object.name === name);
+  const still = (await storage.list(Folder.keys)).some((object) => object.name === name);
   if (!still) await storage.delete(spareOf(name));
 }
 
 /** What is wrong with the copies, and with originals that only a copy stands for. */
 export async function spareDamage(storage: Storage): Promise<Damage[]> {
   const found: Damage[] = [];
-  for (const { name: path } of await storage.list(SPARES)) {
-    const name = path.slice(SPARES.length);
-    if (name !== CONFIG_NAME && !isKeyName(name)) continue;
+  for (const { name: path } of await storage.list(Folder.spares)) {
+    const name = originalOf(path);
+    if (name === null || (name !== CONFIG_NAME && !isKeyName(name))) continue;
     const copy = await readIntact(storage, name, path);
     const original = await readIntact(storage, name, name);
     if (copy === null || (original !== null && !original.equals(copy)))
@@ -104,10 +104,10 @@ export async function spareDamage(storage: Storage): Promise<Damage[]> {
   return found;
 }
 
-const isKeyName = (name: string): boolean => name.startsWith('keys/') && isRandomId(name.slice('keys/'.length));
+const isKeyName = (name: string): boolean => parseKeyName(name) !== null;
 
 export async function isThere(storage: Storage, name: string): Promise<boolean> {
-  return (await storage.list('keys/')).some((object) => object.name === name);
+  return (await storage.list(Folder.keys)).some((object) => object.name === name);
 }
 
 /** What opening by a copy comes to, for listings. @param error what the original was refused with */

@@ -1,7 +1,7 @@
 /** A person says that what is gone was removed: from then on the repository itself says so, to everybody. */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { pointFolderOf, pointIdOf } from '../format/names.ts';
 import type { StrayPoint } from '../port/points.ts';
 import { Certainty } from './certainty.ts';
 
@@ -15,7 +15,7 @@ export async function acceptRemoved(core: RepositoryCore): Promise<StrayPoint[]>
   for (const { kind, path, pointId, vmName, createdAt } of certainty.doubts) {
     if (kind !== 'point' || pointId === undefined) continue;
     const forged = await bury(core, path);
-    const point = { id: pointId, folder: path.split('/')[1]!, vmName: vmName ?? null, createdAt: createdAt ?? '' };
+    const point = { id: pointId, folder: pointFolderOf(path), vmName: vmName ?? null, createdAt: createdAt ?? '' };
     accepted.set(pointId, { ...point, state: 'gone', forged });
   }
   core.watch.accept();
@@ -25,7 +25,7 @@ export async function acceptRemoved(core: RepositoryCore): Promise<StrayPoint[]>
 /** @returns whether there was a tombstone that could not be read */
 async function bury(core: RepositoryCore, name: string): Promise<boolean> {
   const id = pointIdOf(name);
-  const group = (await core.ledger.get(name).catch(() => null))?.group ?? name.split('/')[1]!;
+  const group = (await core.ledger.get(name).catch(() => null))?.group ?? pointFolderOf(name);
   const reason = 'it was gone, and a person has accepted that';
   if (await core.tombstones.put({ id, group }, reason)) return false;
   await core.tombstones.withdraw(id).catch((error) => {

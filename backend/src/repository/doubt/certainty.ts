@@ -2,11 +2,13 @@
  * Deleting needs certainty (docs/format.md §6): every listing that decides over it is held against something that does
  * not come from that listing, and what does not fit stops everything before anything is gone.
  */
+
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { readSpareConfig, UNUSABLE } from '../documents/spares.ts';
 import { parseConfig, type RepositoryConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
+import { markFolder, sessionFolder, withoutSlash } from '../format/names.ts';
 import type { Doubt } from '../port/doubt.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
@@ -66,14 +68,14 @@ export class Certainty {
     if (states.some(({ document }) => document.id === self.id)) return;
     await self.requireThere();
     const message = 'the listing of sessions/ lacks the session of this process, so there may be others as well';
-    this.#note([{ kind: 'listing', path: `sessions/${self.id}`, message }]);
+    this.#note([{ kind: 'listing', path: withoutSlash(sessionFolder(self.id)), message }]);
   }
 
   /** @throws REPOSITORY_DOUBTFUL when a mark that was just made is not listed */
   requireMark(listed: readonly { id: string }[], mark: string): void {
     if (listed.some(({ id }) => id === mark)) return;
     const message = 'the listing of marks/ lacks the mark that was just made';
-    this.#note([{ kind: 'listing', path: `marks/${mark}`, message }]);
+    this.#note([{ kind: 'listing', path: withoutSlash(markFolder(mark)), message }]);
   }
 
   /**

@@ -1,8 +1,8 @@
 /** Manifests that are not what was published, by the ledger. */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
+import { pointIdOf } from '../format/names.ts';
 import { manifestDigest } from '../points/ledger.ts';
-import { pointIdOf } from '../points/manifests.ts';
 import type { CatalogDigest } from '../port/catalog.ts';
 import type { Doubt } from '../port/doubt.ts';
 

@@ -2,6 +2,7 @@
  * Names that resemble an object which is not there under its own: renamed, encrypted by somebody, cut, in another case.
  */
 import type { RepositoryCore } from '../core.ts';
+import { Folder, lastPart } from '../format/names.ts';
 import type { Doubt } from '../port/doubt.ts';
 import { foreignNames } from '../storage/foreign-names.ts';
 
@@ -9,7 +10,16 @@ import { foreignNames } from '../storage/foreign-names.ts';
  * What lies in these decides over deletion. Packs and indexes come and go, and one that is missing makes nothing else
  * garbage.
  */
-const DECIDING = ['', 'manifests/', 'ledger/', 'removed/', 'holds/', 'sessions/', 'marks/', 'keys/'];
+const DECIDING = [
+  '',
+  Folder.manifests,
+  Folder.ledger,
+  Folder.removed,
+  Folder.holds,
+  Folder.sessions,
+  Folder.marks,
+  Folder.keys,
+];
 const POINT = /[0-7][0-9A-HJKMNP-TV-Z]{25}/i;
 
 export async function doubtfulNames(core: RepositoryCore): Promise<Doubt[]> {
@@ -19,7 +29,7 @@ export async function doubtfulNames(core: RepositoryCore): Promise<Doubt[]> {
     for (const { path, reason, verdict } of await foreignNames(core.storage, folder)) {
       if (verdict !== 'doubtful') continue;
       // What was made of a restore point that has been removed since is nobody's loss.
-      const point = POINT.exec(path.slice(path.lastIndexOf('/') + 1))?.[0].toUpperCase();
+      const point = POINT.exec(lastPart(path))?.[0].toUpperCase();
       removed ??= await core.tombstones.ids();
       if (point !== undefined && removed.has(point)) continue;
       found.push({ kind: 'name', path, message: `${JSON.stringify(path)}: ${reason}` });

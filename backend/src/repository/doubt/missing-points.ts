@@ -5,7 +5,7 @@
 import { isHvError } from '../../support/errors.ts';
 import { isUlid, ulidTime } from '../../support/ulid.ts';
 import type { RepositoryCore } from '../core.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { Folder, manifestName, parseChainName, pointFolderOf, pointIdOf } from '../format/names.ts';
 import { TOMBSTONE_LIFETIME } from '../points/tombstones.ts';
 import type { Doubt } from '../port/doubt.ts';
 
@@ -26,7 +26,7 @@ export async function expectedPoints(core: RepositoryCore): Promise<Map<string, 
   for (const name of await namedByChains(core))
     if (!expected.has(name)) expected.set(name, { vmName: null, createdAt: madeAt(pointIdOf(name)), by: 'chain' });
   for (const { folder, id, vmName, createdAt, gone } of core.memory?.points() ?? []) {
-    const name = `manifests/${folder}/${id}`;
+    const name = manifestName(folder, id);
     if (gone && expected.get(name)?.by !== 'ledger') expected.delete(name);
     else if (!gone) expected.set(name, { vmName, createdAt, by: 'memory' });
   }
@@ -64,7 +64,7 @@ async function isRemoved(core: RepositoryCore, name: string, createdAt: string):
     if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED', 'IO_ERROR')) return false;
     throw error;
   }
-  core.memory?.remember([{ id, folder: name.split('/')[1]!, vmName: null, createdAt, gone: true }]);
+  core.memory?.remember([{ id, folder: pointFolderOf(name), vmName: null, createdAt, gone: true }]);
   return true;
 }
 
@@ -82,14 +82,16 @@ async function describe(core: RepositoryCore, doubts: Doubt[]): Promise<Doubt[]>
 /** A record may outlive what it speaks of and the tombstone of that; such old ones say nothing. */
 async function namedByChains(core: RepositoryCore): Promise<string[]> {
   const newest = new Map<string, string>();
-  for (const { name } of await core.storage.list('chains/')) newest.set(name.slice(0, name.lastIndexOf('/')), name);
+  for (const { name } of await core.storage.list(Folder.chains)) {
+    const chain = parseChainName(name);
+    if (chain !== null) newest.set(chain.of, name);
+  }
   const limit = core.environment.now() - TOMBSTONE_LIFETIME;
   const names: string[] = [];
   for (const [folder, name] of newest) {
     const record = (await core.documents.find(name).catch(unreadable)) as { pointId?: unknown } | null;
     const id = record?.pointId;
-    if (typeof id === 'string' && isUlid(id) && ulidTime(id) > limit)
-      names.push(`manifests/${folder.slice('chains/'.length)}/${id}`);
+    if (typeof id === 'string' && isUlid(id) && ulidTime(id) > limit) names.push(manifestName(folder, id));
   }
   return names;
 }

@@ -1,5 +1,6 @@
 /** Packs where there is no restore point at all, and nothing says that there ever was one. */
 import type { RepositoryCore } from '../core.ts';
+import { Folder } from '../format/names.ts';
 import type { Doubt } from '../port/doubt.ts';
 
 /**
@@ -7,7 +8,7 @@ import type { Doubt } from '../port/doubt.ts';
  * Anything else was part of a restore point once: it is unknown what became of that.
  */
 export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
-  if ((await core.storage.list('packs/')).length === 0) return [];
+  if ((await core.storage.list(Folder.packs)).length === 0) return [];
   await core.refresh();
   await core.findLoose();
   // By two listings: while one lasts a writer may take over what a dead one left, its claim not seen yet, the dead

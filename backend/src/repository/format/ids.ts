@@ -19,11 +19,3 @@ export function repositoryIdBytes(id: string): Buffer {
   if (bytes.length !== 16) throw new HvError('INTERNAL', `Not a repository id: ${id}`);
   return bytes;
 }
-
-/** Below it lie second copies (§2.5). */
-export const SPARES = 'spare/';
-/** Name of the copy of `hvbackup-repository.json` or `keys/<id>`. */
-export const spareOf = (name: string): string => SPARES + name;
-
-export const packName = (id: string): string => `packs/${id.slice(0, 2)}/${id}`;
-export const indexName = (hash: string): string => `indexes/${hash}`;

@@ -1,6 +1,7 @@
 /**
  * Key objects: the repository's keys, wrapped by a passphrase (docs/format.md §7). Parse/render and wrap/unwrap pairs.
  */
+
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { HvError } from '../../support/errors.ts';
@@ -18,6 +19,7 @@ import {
   seal,
   TAG_LENGTH,
 } from './keys.ts';
+import { keyObjectName } from './names.ts';
 
 /** Cost of scrypt: 128 × n × r bytes of memory, p times one after the other. */
 export interface KdfCost {
@@ -54,8 +56,6 @@ export interface WrappedKeys {
   /** SHA-256 of hvbackup-repository.json as it was written. */
   configDigest: Buffer;
 }
-
-export const keyObjectName = (id: string): string => `keys/${id}`;
 
 export function renderKeyObject({ id, createdAt, kdf, proof, wrapped, label }: KeyObject): Buffer {
   const { name, n, r, p, salt } = kdf;

@@ -5,8 +5,8 @@
  */
 import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { packName } from '../format/ids.ts';
 import { type IndexedPack, type IndexObject, parseIndex } from '../format/index-format.ts';
+import { Folder, packFolder, packName, parseIndexName } from '../format/names.ts';
 import { PackIds } from '../records/pack-ids.ts';
 import type { PackSizes } from '../records/pack-sizes.ts';
 import { readPackTail } from '../records/pack-tail.ts';
@@ -20,7 +20,7 @@ export type Attempt = (name: string, action: () => Promise<void>) => Promise<voi
 /** @param sizes of the packs there are; those that are seen to have come since are added */
 export async function checkPacks(core: RepositoryCore, sizes: PackSizes, attempt: Attempt): Promise<void> {
   const check = new PackCheck(core, sizes, attempt);
-  for (const { name } of await core.storage.list('indexes/')) await check.index(name);
+  for (const { name } of await core.storage.list(Folder.indexes)) await check.index(name);
 }
 
 class PackCheck {
@@ -37,9 +37,14 @@ class PackCheck {
     this.#superseded = new Set([...core.catalog.indexes().values()].flat());
   }
 
+  #isSuperseded(name: string): boolean {
+    const hash = parseIndexName(name);
+    return hash !== null && this.#superseded.has(hash);
+  }
+
   async index(name: string): Promise<void> {
     // Of no use any more, and whatever it superseded the one that counts supersedes as well.
-    if (this.#superseded.has(name.slice('indexes/'.length))) return;
+    if (this.#isSuperseded(name)) return;
     let index: IndexObject | undefined;
     await this.#attempt(name, async () => {
       const { storage, config, keys } = this.#core;
@@ -49,7 +54,7 @@ class PackCheck {
     for (const old of index.supersedes) this.#superseded.add(old);
     // One that is superseded by an index not seen yet is asked like any other: what is not there is looked for in the
     // catalog then.
-    if (this.#superseded.has(name.slice('indexes/'.length))) return;
+    if (this.#isSuperseded(name)) return;
     const unseen = index.packs.filter(({ id }) => !this.#seen.has(id));
     for (let from = 0; from < unseen.length; from += AT_ONCE) {
       // Read side by side, judged one after the other: a pack takes four questions to a disk, and there may be hundreds
@@ -98,7 +103,7 @@ class PackCheck {
    */
   async #sizeNow(id: string): Promise<number | null | undefined> {
     const name = packName(id);
-    const listed = await this.#core.storage.list(name.slice(0, name.lastIndexOf('/') + 1), { sizes: true });
+    const listed = await this.#core.storage.list(packFolder(id), { sizes: true });
     const size = listed.find((object) => object.name === name)?.size;
     if (size !== undefined) {
       this.#sizes.set(id, size);

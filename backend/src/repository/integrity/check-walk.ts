@@ -7,7 +7,7 @@ import { throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
+import { packName } from '../format/names.ts';
 import { childId, parseNode, type TreeNode } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { Damage } from '../port/damage.ts';

@@ -6,7 +6,7 @@ import { MAX_CONFIG_LENGTH, spareDamage } from '../documents/spares.ts';
 import { damaged } from '../errors.ts';
 import { parseConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
+import { Folder, packName } from '../format/names.ts';
 import type { Damage } from '../port/damage.ts';
 import { noteMissing } from '../prune/survey.ts';
 import { findNameless, NamelessPacks } from '../reach/nameless.ts';
@@ -20,7 +20,16 @@ import { CheckWalk } from './check-walk.ts';
 const MAX_DAMAGES = 1000;
 /** Times that what looks damaged is looked at, on new listings, while others are at work. */
 const MAX_LOOKS = 3;
-const DOCUMENT_FOLDERS = ['ledger/', 'chains/', 'jobs/', 'holds/', 'removed/', 'sessions/', 'marks/', 'damaged/'];
+const DOCUMENT_FOLDERS = [
+  Folder.ledger,
+  Folder.chains,
+  Folder.jobs,
+  Folder.holds,
+  Folder.removed,
+  Folder.sessions,
+  Folder.marks,
+  Folder.damaged,
+];
 
 /** @returns what is damaged, and how many objects, nodes and block references were looked at */
 export async function checkRepository(
@@ -173,7 +182,7 @@ class Check {
     } catch (error) {
       const problem = toHvError(error, name);
       // Deleted since the listing: nothing refers to it any more.
-      if (problem.code === 'FILE_NOT_FOUND' && !name.startsWith('packs/')) return;
+      if (problem.code === 'FILE_NOT_FOUND' && !name.startsWith(Folder.packs)) return;
       if (!isHvError(problem, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'NOT_SUPPORTED', 'FILE_NOT_FOUND')) throw problem;
       const found = toDamage(problem);
       const damage = { ...found, path: found.path === '' ? name : found.path, message: withPoint(problem, name) };
@@ -191,4 +200,6 @@ class Check {
 
 /** Damage found on the way from a restore point names it. */
 const withPoint = (problem: HvError, name: string): string =>
-  name.startsWith('manifests/') && !problem.message.includes(name) ? `${name}: ${problem.message}` : problem.message;
+  name.startsWith(Folder.manifests) && !problem.message.includes(name)
+    ? `${name}: ${problem.message}`
+    : problem.message;

@@ -5,12 +5,13 @@
 import { isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
+import { damageKey } from '../format/names.ts';
 import { childId } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { OnLoss } from '../port/damage.ts';
 import { LiveSet } from '../records/live-set.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
-import { damageKey, type RecordLocation } from '../records/record-index.ts';
+import type { RecordLocation } from '../records/record-index.ts';
 import { toDamage } from '../tree/content-stream.ts';
 import { requireRef } from '../tree/tree-walk.ts';
 

@@ -4,10 +4,7 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { SESSION_LIFETIME_MS } from '../format/constants.ts';
-import { isRandomId } from '../format/ids.ts';
-import { manifestOfEntry } from '../points/ledger.ts';
-import { UNKNOWN_MACHINE } from '../sessions/session-judge.ts';
+import { Folder, isRenewal, manifestOfEntry, sessionOf } from '../format/names.ts';
 import { keepAside } from '../storage/keep-aside.ts';
 
 export class Quarantine {
@@ -38,40 +35,29 @@ export class Quarantine {
   }
 
   /**
-   * An unreadable session counts as alive: nobody knows when it ends. It gets a renewal that does: later than whatever
-   * its writer, should it live, may have been promised and may promise itself before it renews.
+   * An unreadable session counts as alive: nobody knows when it ends. It gets a renewal that does.
    */
   async sessions(): Promise<void> {
-    const { storage, documents, environment } = this.#core;
+    const { storage, sessions } = this.#core;
     const newest = new Map<string, string>();
-    for (const { name } of await storage.list('sessions/')) {
-      const [, id, part] = name.split('/');
-      if (id !== undefined && isRandomId(id) && /^\d{8}$/.test(part ?? '')) newest.set(id, name);
+    for (const { name } of await storage.list(Folder.sessions)) {
+      const id = sessionOf(name);
+      if (id !== null && isRenewal(name)) newest.set(id, name);
     }
-    for (const [id, name] of newest) {
+    for (const name of newest.values()) {
       this.objects += 1;
       if (!(await this.#isUnreadable(name))) continue;
       if (!(await this.keep(name))) continue;
       this.dropped.push(name);
       if (this.#dryRun) continue;
-      const now = environment.now();
-      const number = Number(name.slice(-8)) + 1;
-      await documents.put(`sessions/${id}/${String(number).padStart(8, '0')}`, {
-        id,
-        kind: 'backup',
-        owner: 'unknown: its session could not be read',
-        machine: UNKNOWN_MACHINE,
-        process: { pid: 0, start: '' },
-        createdAt: new Date(now).toISOString(),
-        expiresAt: new Date(now + 2 * SESSION_LIFETIME_MS).toISOString(),
-      });
+      await sessions.replaceUnreadable(name);
       await storage.delete(name).catch(() => undefined);
     }
   }
 
   /** Without its mark a pack is garbage like any other: the next prune marks it again. */
   async marks(): Promise<void> {
-    for (const { name } of await this.#core.storage.list('marks/')) {
+    for (const { name } of await this.#core.storage.list(Folder.marks)) {
       this.objects += 1;
       if ((await this.#isUnreadable(name)) && (await this.keep(name))) await this.drop(name);
     }
@@ -80,7 +66,7 @@ export class Quarantine {
   /** An entry that cannot be read is written again from the manifest that it is about. */
   async ledger(): Promise<void> {
     const { storage, manifests, ledger } = this.#core;
-    for (const { name } of await storage.list('ledger/')) {
+    for (const { name } of await storage.list(Folder.ledger)) {
       this.objects += 1;
       if (!(await this.#isUnreadable(name)) || !(await this.keep(name))) continue;
       await this.drop(name);

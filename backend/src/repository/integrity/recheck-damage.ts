@@ -3,9 +3,16 @@ import { isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
+import {
+  damagedPack,
+  damageKey,
+  Folder,
+  packFolder,
+  packName,
+  parseDamageKey,
+  parseDamageName,
+} from '../format/names.ts';
 import { readPackTail } from '../records/pack-tail.ts';
-import { damageKey } from '../records/record-index.ts';
 import { LOSS_NOTE } from './repair/losses-noted.ts';
 
 /** @returns damage records looked at, and how many were dropped because their record reads fine, or is gone */
@@ -13,15 +20,15 @@ export async function recheckDamage(
   core: RepositoryCore,
   options: OperationContext & { dryRun?: boolean },
 ): Promise<{ records: number; healed: number }> {
-  const packs = new Set((await core.storage.list('packs/')).map(({ name }) => name));
-  const names = (await core.storage.list('damaged/')).map(({ name }) => name);
+  const packs = new Set((await core.storage.list(Folder.packs)).map(({ name }) => name));
+  const names = (await core.storage.list(Folder.damaged)).map(({ name }) => name);
   let healed = 0;
   for (const [done, name] of names.entries()) {
     throwIfCancelled(options.signal);
     options.progress?.({ phase: 'repair', message: `damage record ${done + 1} of ${names.length}` });
-    const key = /^damaged\/([0-9a-f]{32}-[0-9a-f]{8})$/.exec(name)?.[1];
-    if (key === undefined || name === LOSS_NOTE) continue;
-    const gone = !packs.has(packName(key.slice(0, 32)));
+    const key = parseDamageName(name);
+    if (key === null || name === LOSS_NOTE) continue;
+    const gone = !packs.has(packName(damagedPack(key)));
     if (!gone && !(await isSound(core, key, name))) continue;
     if (!gone) healed += 1;
     if (options.dryRun) continue;
@@ -54,13 +61,14 @@ async function isSound(core: RepositoryCore, key: string, name: string): Promise
  * Which record a damage record is about that cannot be read itself: its name says where, the pack says what is there.
  */
 async function idInPack(core: RepositoryCore, key: string): Promise<Buffer | null> {
-  const packId = key.slice(0, 32);
-  const name = packName(packId);
+  const about = parseDamageKey(key);
+  if (about === null) return null;
+  const { packId } = about;
   try {
-    const listed = await core.storage.list(name.slice(0, name.lastIndexOf('/') + 1), { sizes: true });
-    const size = listed.find((object) => object.name === name)?.size ?? 0;
+    const listed = await core.storage.list(packFolder(packId), { sizes: true });
+    const size = listed.find(({ name }) => name === packName(packId))?.size ?? 0;
     const { records } = await readPackTail(core.storage, core.config.id, packId, size);
-    return records.find(({ offset }) => offset === Number.parseInt(key.slice(33), 16))?.id ?? null;
+    return records.find(({ offset }) => offset === about.offset)?.id ?? null;
   } catch (error) {
     if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) return null;
     throw error;

@@ -5,8 +5,8 @@
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
-import { indexName, packName } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import { Folder, indexName, packName, parsePackName } from '../format/names.ts';
 import type { RepairResult } from '../port/maintenance.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 import { replaceIndexes } from '../prune/reindex.ts';
@@ -147,10 +147,11 @@ class Repair {
   async #indexPacks(superseded: readonly string[]): Promise<void> {
     const { storage, config, catalog, index } = this.#core;
     const indexed = new Set(catalog.packs().map((pack) => pack.id));
-    const loose = (await storage.list('packs/', { sizes: true })).filter(({ name, size }) => {
-      const id = name.slice(name.lastIndexOf('/') + 1);
+    const loose = (await storage.list(Folder.packs, { sizes: true })).flatMap(({ name, size }) => {
+      const id = parsePackName(name);
       // What is marked for deletion has left the indexes on purpose.
-      return size !== undefined && !indexed.has(id) && !index.doomed.has(id);
+      const isLoose = id !== null && size !== undefined && !indexed.has(id) && !index.doomed.has(id);
+      return isLoose ? [{ id, size }] : [];
     });
     this.#result.objects += indexed.size + loose.length;
     let batch: IndexedPack[] = [];
@@ -161,12 +162,11 @@ class Repair {
       batch = [];
       pending = [];
     };
-    for (const [done, { name, size }] of loose.entries()) {
+    for (const [done, { id, size }] of loose.entries()) {
       throwIfCancelled(this.#options.signal);
       this.#options.progress?.({ phase: 'repair', message: `pack ${done + 1} of ${loose.length}` });
       try {
-        const id = name.slice(name.lastIndexOf('/') + 1);
-        const pack = await readPackTail(storage, config.id, id, size!);
+        const pack = await readPackTail(storage, config.id, id, size);
         if (pack.records.length > 0) batch.push(pack);
       } catch (error) {
         // What it holds is stored anew.

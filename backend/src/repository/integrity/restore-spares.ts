@@ -2,8 +2,7 @@
 import { isHvError } from '../../support/errors.ts';
 import { isThere, originals, readIntact, spareKeyIds, UNUSABLE } from '../documents/spares.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
-import { spareOf } from '../format/ids.ts';
-import { keyObjectName } from '../format/key-object.ts';
+import { keyObjectName, spareOf } from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Quarantine } from './quarantine.ts';
 

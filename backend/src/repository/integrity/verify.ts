@@ -5,14 +5,14 @@
 import { hex, isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
+import { damageKey, packName } from '../format/names.ts';
 import type { RecordEntry } from '../format/pack-format.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { Damage } from '../port/damage.ts';
 import type { VerifyOptions } from '../port/maintenance.ts';
 import { LiveSet, type PackState } from '../records/live-set.ts';
 import { readPackTail } from '../records/pack-tail.ts';
-import { damageKey, type RecordLocation } from '../records/record-index.ts';
+import type { RecordLocation } from '../records/record-index.ts';
 import { toDamage } from '../tree/content-stream.ts';
 import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
 import { findLosses } from './losses.ts';

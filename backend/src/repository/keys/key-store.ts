@@ -2,6 +2,7 @@
  * The passphrases of an encrypted repository: opening it with one, and listing, adding and removing them
  * (docs/format.md §7).
  */
+
 import { randomBytes } from 'node:crypto';
 import { HvError, isHvError, toHvError } from '../../support/errors.ts';
 import { passphraseBytes } from '../../support/passphrase.ts';
@@ -10,14 +11,13 @@ import { keepSpares, readSpareKey, spareKeyIds, spareUsed } from '../documents/s
 import { damaged } from '../errors.ts';
 import type { RepositoryConfig } from '../format/config.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
-import { isRandomId, randomId, spareOf } from '../format/ids.ts';
+import { randomId } from '../format/ids.ts';
 import {
   costOf,
   DEFAULT_COST,
   digestOf,
   type KdfCost,
   type KeyObject,
-  keyObjectName,
   MAX_KEY_OBJECT_LENGTH,
   openLabel,
   parseKeyObject,
@@ -27,11 +27,11 @@ import {
   wrapKeys,
 } from '../format/key-object.ts';
 import { KEY_LENGTH, type RepositoryKeys } from '../format/keys.ts';
+import { Folder, keyObjectName, parseKeyName, quarantineName, spareOf } from '../format/names.ts';
 import type { Damage } from '../port/damage.ts';
 import type { KeyInfo } from '../port/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 
-const PREFIX = 'keys/';
 /** Tried at most, and added at most: half a second each. */
 const MAX_KEYS = 64;
 /** What trying them may cost together, in bytes of memory one after the other: as much as so many of ours. */
@@ -78,7 +78,7 @@ export const strayKeys = (storage: Storage): Promise<string[]> => keyNames(stora
 export async function putStrayKeysAside(storage: Storage, names: readonly string[]): Promise<void> {
   for (const name of names) {
     try {
-      await storage.put(`quarantine/${name}`, await storage.get(name, MAX_KEY_OBJECT_LENGTH));
+      await storage.put(quarantineName(name), await storage.get(name, MAX_KEY_OBJECT_LENGTH));
       await storage.delete(name);
     } catch (error) {
       // Taken away meanwhile, by whoever had put it; or it cannot be read or removed: then it stays, and "key list"
@@ -228,11 +228,11 @@ function noneOpens(location: string, count: number, problems: readonly HvError[]
   if (count === 0)
     return new HvError(
       'REPOSITORY_DAMAGED',
-      `${location} is encrypted, and none of its key objects is there (${PREFIX})`,
+      `${location} is encrypted, and none of its key objects is there (${Folder.keys})`,
       {
         advice:
           'Bring the folder keys back from a copy of the repository. Nothing opens it without: not the passphrase, not check, not repair.',
-        data: { object: 'key', path: PREFIX },
+        data: { object: 'key', path: Folder.keys },
       },
     );
   const [problem] = problems;
@@ -253,7 +253,7 @@ function noneOpens(location: string, count: number, problems: readonly HvError[]
 }
 
 const keyNames = async (storage: Storage): Promise<string[]> =>
-  (await storage.list(PREFIX)).map(({ name }) => name).filter((name) => isRandomId(name.slice(PREFIX.length)));
+  (await storage.list(Folder.keys)).map(({ name }) => name).filter((name) => parseKeyName(name) !== null);
 
 /** Also those of which only the second copy is left. */
 async function namesWithSpares(storage: Storage): Promise<string[]> {
@@ -283,7 +283,7 @@ export class KeyStore {
     const { storage, config } = this.#core;
     const infos: KeyInfo[] = [];
     for (const name of await namesWithSpares(storage)) {
-      const id = name.slice(PREFIX.length);
+      const id = parseKeyName(name)!;
       const current = id === this.#unlocked.keyId;
       try {
         const object = parseKeyObject(await storage.get(name, MAX_KEY_OBJECT_LENGTH), name);
@@ -376,13 +376,13 @@ export class KeyStore {
     } finally {
       await session.end().catch(() => undefined);
     }
-    return name.slice(PREFIX.length);
+    return parseKeyName(name)!;
   }
 
   async #find(id: string): Promise<string> {
     const wanted = id.toLowerCase();
     const names = wanted.length < 4 ? [] : await namesWithSpares(this.#core.storage);
-    const found = names.filter((name) => name.startsWith(PREFIX + wanted));
+    const found = names.filter((name) => name.startsWith(keyObjectName(wanted)));
     if (found.length === 1) return found[0]!;
     throw new HvError(
       'KEY_NOT_FOUND',

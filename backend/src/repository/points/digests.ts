@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import { isHvError, toHvError } from '../../support/errors.ts';
 import type { RowProof } from '../documents/row-proof.ts';
+import { folderOf, manifestFolder, pointFolderOf, pointIdOf } from '../format/names.ts';
 import type { Catalog, CatalogDigest } from '../port/catalog.ts';
 import type { Memory } from '../port/memory.ts';
 import type { DigestOptions, ManifestDigest } from '../port/points.ts';
@@ -15,9 +16,6 @@ import type { PointWatch } from './point-watch.ts';
 const MANY_DIGESTS = 1000;
 /** From so many folders on it is quicker to list all there is. */
 const MANY_FOLDERS = 100;
-
-const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
-const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/') + 1);
 
 export class DigestStore {
   readonly #manifests: ManifestStore;
@@ -52,7 +50,7 @@ export class DigestStore {
     listed: readonly string[],
     { key, after, limit, onDamage }: DigestOptions,
   ): Promise<{ values: T[]; gone: string[] }> {
-    const names = after === undefined ? listed : listed.filter((name) => idOf(name) > after);
+    const names = after === undefined ? listed : listed.filter((name) => pointIdOf(name) > after);
     const many = Math.min(names.length, limit ?? names.length) > MANY_DIGESTS;
     const known = many ? this.#catalog.digests(digest.kind) : null;
     const added = new Map<string, CatalogDigest>();
@@ -123,7 +121,7 @@ export class DigestStore {
     // Half a listing says nothing about the rest.
     if (options.after === undefined && options.limit === undefined) {
       const whole = wholeFolders({ there, present, listed: new Set(listed), gone: new Set(gone) });
-      for (const { folder } of this.#watch.stray()) whole.delete(`manifests/${folder}/`);
+      for (const { folder } of this.#watch.stray()) whole.delete(manifestFolder(folder));
       this.#note(kind, folders, whole, before);
     }
     return values;
@@ -168,12 +166,12 @@ export class DigestStore {
   /** Restore points that are to be there, by folder. */
   #remembered(): Map<string, number> {
     const found = new Map<string, number>();
-    for (const [folder, points] of this.#memory?.folders() ?? []) found.set(`manifests/${folder}/`, points);
+    for (const [folder, points] of this.#memory?.folders() ?? []) found.set(manifestFolder(folder), points);
     return found;
   }
 
   #rememberedIn(folder: string): number {
-    const points = this.#memory?.points(folder.split('/')[1]!) ?? [];
+    const points = this.#memory?.points(pointFolderOf(folder)) ?? [];
     return points.filter(({ gone }) => !gone).length;
   }
 }
@@ -198,4 +196,4 @@ function wholeFolders(found: {
   return whole;
 }
 
-const byId = (a: string, b: string): number => (idOf(a) < idOf(b) ? -1 : 1);
+const byId = (a: string, b: string): number => (pointIdOf(a) < pointIdOf(b) ? -1 : 1);

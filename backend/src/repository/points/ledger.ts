@@ -5,17 +5,12 @@
  */
 import { hash } from 'node:crypto';
 import { isHvError } from '../../support/errors.ts';
-import { isUlid } from '../../support/ulid.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { damaged } from '../errors.ts';
+import { Folder, ledgerName, manifestOfEntry, pointIdOf } from '../format/names.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 import type { Storage } from '../storage/storage.ts';
-
-const PREFIX = 'ledger/';
-const MANIFESTS = 'manifests/';
-/** A point that was published again under its id, as a copy after a removal is, has `<id>.2`, `<id>.3`, … as well. */
-const ENTRY = /^ledger\/([^/]+)\/([0-9A-Z]{26})(?:\.([2-9]|[1-9]\d{1,5}))?$/;
 
 export interface LedgerEntry {
   /** Id of the restore point. */
@@ -54,11 +49,11 @@ export class LedgerStore {
     const publishedAt = new Date(this.#environment.now()).toISOString();
     const entry: LedgerEntry = { point: manifest.id, group: manifest.group, publishedAt, manifest, sha256 };
     for (let number = 1; ; number++) {
-      const bytes = await this.#documents.put(entryName(name, number), entry);
+      const bytes = await this.#documents.put(ledgerName(name, number), entry);
       if (bytes > 0) return bytes;
       // Of an earlier publication, or our own, of a put that failed and was done.
       if (again || (await this.#read(name, number).catch(undecodable))?.sha256 !== sha256) continue;
-      await this.#storage.settle(entryName(name, number));
+      await this.#storage.settle(ledgerName(name, number));
       return 0;
     }
   }
@@ -111,7 +106,7 @@ export class LedgerStore {
   /** Names of the manifests that were published, by one listing. */
   async names(): Promise<Set<string>> {
     const names = new Set<string>();
-    for (const { name } of await this.#storage.list(PREFIX)) {
+    for (const { name } of await this.#storage.list(Folder.ledger)) {
       const manifest = manifestOfEntry(name);
       if (manifest !== null) names.add(manifest);
     }
@@ -121,18 +116,18 @@ export class LedgerStore {
   /** Deletes the entries of a restore point whose tombstone is about to go. The first last: a kill leaves no gap. */
   async drop(name: string): Promise<void> {
     let last = 1;
-    while ((await this.#documents.find(entryName(name, last + 1)).catch(() => true)) !== null) last += 1;
-    for (let number = last; number > 0; number--) await this.#storage.delete(entryName(name, number));
+    while ((await this.#documents.find(ledgerName(name, last + 1)).catch(() => true)) !== null) last += 1;
+    for (let number = last; number > 0; number--) await this.#storage.delete(ledgerName(name, number));
   }
 
   /** @returns null when there is no entry of this number */
   async #read(name: string, number: number): Promise<LedgerEntry | null> {
-    const path = entryName(name, number);
+    const path = ledgerName(name, number);
     const entry = (await this.#documents.find(path)) as Partial<LedgerEntry> | null;
     if (entry === null) return null;
     const { point, manifest, sha256 } = entry;
     const fine =
-      point === path.slice(path.lastIndexOf('/') + 1).split('.')[0] &&
+      point === pointIdOf(name) &&
       typeof manifest === 'object' &&
       manifest !== null &&
       manifest.id === point &&
@@ -141,15 +136,6 @@ export class LedgerStore {
     if (!fine) throw damaged('ledger', path, 'it does not describe the publication of the restore point of its name');
     return entry as LedgerEntry;
   }
-}
-
-const entryName = (manifest: string, number: number): string =>
-  `${PREFIX}${manifest.slice(MANIFESTS.length)}${number === 1 ? '' : `.${number}`}`;
-
-/** The name of the manifest that an object below `ledger/` is about; null when that is no entry's name. */
-export function manifestOfEntry(name: string): string | null {
-  const [, folder, id] = ENTRY.exec(name) ?? [];
-  return id !== undefined && isUlid(id) ? `${MANIFESTS}${folder}/${id}` : null;
 }
 
 /** An entry that cannot be read proves nothing. */

@@ -5,6 +5,17 @@ import type { DocumentStore } from '../documents/document-store.ts';
 import type { RowProof } from '../documents/row-proof.ts';
 import { damaged } from '../errors.ts';
 import { hiddenName, type RepositoryKeys } from '../format/keys.ts';
+import {
+  Folder,
+  folderOf,
+  isManifestName,
+  manifestFolder,
+  manifestName,
+  pointFolderOf,
+  pointIdOf,
+  tombstoneName,
+  withoutSlash,
+} from '../format/names.ts';
 import type { Catalog } from '../port/catalog.ts';
 import type { Damage } from '../port/damage.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
@@ -14,12 +25,6 @@ import { foldersBelow, requireObjectName, type Storage } from '../storage/storag
 import type { LedgerStore } from './ledger.ts';
 import type { PointWatch } from './point-watch.ts';
 import type { TombstoneStore } from './tombstones.ts';
-
-/** The restore point's id in the name of its manifest; null when that is no manifest's name. */
-function pointOf(name: string): string | null {
-  const id = /^manifests\/[^/]+\/([^/]+)$/.exec(name)?.[1];
-  return id !== undefined && isUlid(id) ? id : null;
-}
 
 /** So many are asked for their tombstones one by one: there may be far more of these. */
 const FEW = 64;
@@ -32,7 +37,7 @@ export class ManifestStore {
   readonly #watch: PointWatch;
   readonly #ledger: LedgerStore;
   readonly #keys: RepositoryKeys | null;
-  /** By group; asked for each manifest of a listing. */
+  /** What the folder of a group is called; asked for each manifest of a listing. */
   readonly #folders = new Map<string, string>();
   readonly #proof: RowProof;
   /** Where the catalog was found to differ from the repository, by path. */
@@ -63,13 +68,14 @@ export class ManifestStore {
 
   /** Name of a manifest. In an encrypted repository it does not tell the group (docs/format.md §7). @throws USAGE */
   nameOf(group: string, id: string): string {
-    return requireObjectName(`${this.#folderOf(group)}/${id}`);
+    return requireObjectName(manifestName(this.#folderOf(group), id));
   }
 
   #folderOf(group: string): string {
     let folder = this.#folders.get(group);
     if (folder === undefined) {
-      folder = requireObjectName(`manifests/${this.#keys === null ? group : hiddenName(this.#keys, group)}`);
+      folder = this.#keys === null ? group : hiddenName(this.#keys, group);
+      requireObjectName(withoutSlash(manifestFolder(folder)));
       this.#folders.set(group, folder);
     }
     return folder;
@@ -96,7 +102,7 @@ export class ManifestStore {
   async #lookForEach(names: readonly string[]): Promise<Set<string> | null> {
     const hidden = new Set<string>();
     const look = async (name: string): Promise<void> => {
-      if ((await this.#tombstones.get(idOf(name)).catch(undecodable)) !== null) hidden.add(name);
+      if ((await this.#tombstones.get(pointIdOf(name)).catch(undecodable)) !== null) hidden.add(name);
     };
     try {
       await Promise.all(names.map(look));
@@ -111,24 +117,24 @@ export class ManifestStore {
     const removed = names.length > 0 ? await this.#removedIds() : new Set();
     const hidden = new Set<string>();
     // Not by its name alone: whoever can write to the storage could take a restore point off the list with it.
-    for (const name of names) if (removed.has(idOf(name)) && (await this.#isRemoved(name))) hidden.add(name);
+    for (const name of names) if (removed.has(pointIdOf(name)) && (await this.#isRemoved(name))) hidden.add(name);
     return hidden;
   }
 
   /** Like names(), with those whose removal was begun and is not finished. */
   async present(group?: string): Promise<string[]> {
-    return this.#presentIn(group === undefined ? 'manifests/' : `${this.#folderOf(group)}/`);
+    return this.#presentIn(group === undefined ? Folder.manifests : manifestFolder(this.#folderOf(group)));
   }
 
   async #presentIn(prefix: string): Promise<string[]> {
-    const expected = this.#watch.expect(prefix.split('/')[1] || undefined);
+    const expected = this.#watch.expect(pointFolderOf(prefix) || undefined);
     const names: string[] = [];
-    for (const { name } of await this.#storage.list(prefix)) if (pointOf(name) !== null) names.push(name);
+    for (const { name } of await this.#storage.list(prefix)) if (isManifestName(name)) names.push(name);
     await this.#watch.listed(names, expected);
     // Sorted as text, id first: comparing by a function would take most of the time of listing many. Names go by their
     // positions: as a part of such a text each would keep all of it.
     return names
-      .map((name, i) => idOf(name) + String(i).padStart(10, '0'))
+      .map((name, i) => pointIdOf(name) + String(i).padStart(10, '0'))
       .sort()
       .map((text) => names[Number(text.slice(-10))]!);
   }
@@ -139,7 +145,7 @@ export class ManifestStore {
    */
   async listed(names: readonly string[], options: { unfinished?: boolean } = {}): Promise<string[]> {
     const found: string[] = [];
-    for (const folder of new Set(names.map((name) => name.slice(0, name.lastIndexOf('/') + 1)))) {
+    for (const folder of new Set(names.map(folderOf))) {
       const there = new Set(await this.#presentIn(folder));
       found.push(...names.filter((name) => there.has(name)));
     }
@@ -182,7 +188,7 @@ export class ManifestStore {
    * whether a folder has changed.
    */
   folders(): Promise<Map<string, string>> {
-    return foldersBelow(this.#storage, 'manifests/');
+    return foldersBelow(this.#storage, Folder.manifests);
   }
 
   /** Names in a folder: what is listed there, and all that is present. */
@@ -215,7 +221,7 @@ export class ManifestStore {
    * What the catalog said of a manifest was not what lies in the repository; it has been replaced, or is about to be.
    */
   differs(name: string): void {
-    const message = `this machine's catalog held something else for restore point ${idOf(name)} than the repository does; it was replaced`;
+    const message = `this machine's catalog held something else for restore point ${pointIdOf(name)} than the repository does; it was replaced`;
     this.differences.set(name, { object: 'catalog', path: name, message });
   }
 
@@ -232,14 +238,14 @@ export class ManifestStore {
       if (known !== undefined) return known;
     }
     const listed = wanted.length < 4 ? [] : await (options.unfinished ? this.present() : this.names());
-    const names = listed.filter((name) => idOf(name).startsWith(wanted));
+    const names = listed.filter((name) => pointIdOf(name).startsWith(wanted));
     if (names.length === 1) return names[0]!;
     if (names.length === 0)
       throw new HvError('POINT_NOT_FOUND', `There is no restore point ${prefix} in ${this.#storage.location}`, {
         advice: 'Run "hvbackup list" to see the restore points; give at least four characters of the id.',
         data: { id: prefix },
       });
-    const ids = names.map(idOf);
+    const ids = names.map(pointIdOf);
     throw new HvError(
       'POINT_AMBIGUOUS',
       `${ids.length} restore points begin with ${prefix}: ${ids.slice(0, 5).join(', ')}`,
@@ -303,7 +309,7 @@ export class ManifestStore {
   async unfinished(): Promise<{ name: string; id: string }[]> {
     const names = await this.present();
     const removed = await this.#tombstones.ids();
-    return names.map((name) => ({ name, id: idOf(name) })).filter(({ id }) => removed.has(id));
+    return names.map((name) => ({ name, id: pointIdOf(name) })).filter(({ id }) => removed.has(id));
   }
 
   /**
@@ -311,7 +317,7 @@ export class ManifestStore {
    * @param confirm called between the two; when it throws, the restore point stays
    */
   async remove(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
-    const id = idOf(name);
+    const id = pointIdOf(name);
     // Whoever removes it goes by the others that are listed: a power cut must not take one of them as well.
     await this.#storage.settle(name);
     const first = await this.#tombstones.put({ id, group: await this.#groupOf(name) }, reason);
@@ -329,7 +335,7 @@ export class ManifestStore {
    * is kept in memory only; killed in between, the caller's own note makes the next prune put the tombstone.
    */
   async removeFirst(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
-    const id = idOf(name);
+    const id = pointIdOf(name);
     const group = await this.#groupOf(name);
     const bytes = await this.#storage.get(name);
     await confirm?.();
@@ -364,7 +370,7 @@ export class ManifestStore {
   }
 
   async #isRemoved(name: string): Promise<boolean> {
-    const id = idOf(name);
+    const id = pointIdOf(name);
     try {
       return (await this.#tombstones.get(id)) !== null;
     } catch (error) {
@@ -373,7 +379,7 @@ export class ManifestStore {
         if (!isHvError(error, 'IO_ERROR')) throw error;
       }
       // Somebody removed it, or it never counted: it may lack what it needs.
-      this.#problems.set(`removed/${id}`, `restore point ${id} is not listed: ${error.message}`);
+      this.#problems.set(tombstoneName(id), `restore point ${id} is not listed: ${error.message}`);
       return true;
     }
   }
@@ -384,7 +390,7 @@ export class ManifestStore {
       return (await this.get(name)).group;
     } catch (error) {
       if (!isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'FILE_NOT_FOUND')) throw error;
-      return name.split('/')[1]!;
+      return pointFolderOf(name);
     }
   }
 
@@ -410,8 +416,6 @@ export class ManifestStore {
   }
 }
 
-const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
-
 /** @returns null when it is no JSON */
 function parsed(json: string): ManifestEnvelope | null {
   try {
@@ -426,6 +430,3 @@ function undecodable(error: unknown): null {
   if (isHvError(error, 'REPOSITORY_DAMAGED') && !isUnreadable(error)) return null;
   throw error;
 }
-
-/** Id of the restore point in the name of its manifest. */
-export const pointIdOf = idOf;

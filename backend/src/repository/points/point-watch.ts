@@ -3,6 +3,7 @@
  * not removed by us, one that is back after its removal neither (docs/format.md §9).
  */
 import { isHvError } from '../../support/errors.ts';
+import { manifestName, pointFolderOf, pointIdOf, tombstoneName } from '../format/names.ts';
 import type { Memory, RememberedPoint } from '../port/memory.ts';
 import type { ManifestEnvelope, StrayPoint } from '../port/points.ts';
 import { isUnreadable } from '../storage/judging.ts';
@@ -61,7 +62,7 @@ export class PointWatch {
     if (this.#memory === null) return;
     const present = new Map<string, string>();
     for (const name of names) {
-      const [, where, id] = name.split('/') as [string, string, string];
+      const [where, id] = [pointFolderOf(name), pointIdOf(name)];
       present.set(id, where);
       const known = this.#folder(where).get(id);
       // One that nobody has read yet may be anything: it is remembered when its manifest is read.
@@ -82,7 +83,7 @@ export class PointWatch {
   /** This process has published it. */
   published(name: string, manifest: ManifestEnvelope): void {
     if (this.#memory === null) return;
-    const [, folder, id] = name.split('/') as [string, string, string];
+    const [folder, id] = [pointFolderOf(name), pointIdOf(name)];
     this.#load(folder);
     const vmName = this.#memory.vmNameOf(manifest);
     this.#settle({ id, folder, vmName, createdAt: manifest.createdAt, gone: false });
@@ -92,7 +93,7 @@ export class PointWatch {
   /** Whether its manifest has to be read for it to be remembered. */
   isNew(name: string): boolean {
     if (this.#memory === null) return false;
-    const [, folder, id] = name.split('/') as [string, string, string];
+    const [folder, id] = [pointFolderOf(name), pointIdOf(name)];
     this.#load(folder);
     return !this.#folder(folder).has(id);
   }
@@ -100,7 +101,7 @@ export class PointWatch {
   /** A manifest was read. Written by the next flush(). */
   read(name: string, manifest: ManifestEnvelope): void {
     if (this.#memory === null) return;
-    const [, folder, id] = name.split('/') as [string, string, string];
+    const [folder, id] = [pointFolderOf(name), pointIdOf(name)];
     this.#load(folder);
     const known = this.#folder(folder).get(id);
     if (known !== undefined) return;
@@ -110,7 +111,7 @@ export class PointWatch {
 
   /** This process has removed it. */
   async removed(name: string): Promise<void> {
-    const [, folder, id] = name.split('/') as [string, string, string];
+    const [folder, id] = [pointFolderOf(name), pointIdOf(name)];
     if (this.#memory === null) return;
     this.#load(folder);
     const known = this.#folder(folder).get(id);
@@ -171,7 +172,10 @@ export class PointWatch {
     } catch (error) {
       if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED') && !isUnreadable(error)) return 'unsound';
       if (isHvError(error, 'IO_ERROR') || isUnreadable(error)) {
-        this.problems.set(`removed/${id}`, `whether restore point ${id} was removed cannot be told: ${error.message}`);
+        this.problems.set(
+          tombstoneName(id),
+          `whether restore point ${id} was removed cannot be told: ${error.message}`,
+        );
         return 'unknown';
       }
       throw error;
@@ -214,7 +218,7 @@ export class PointWatch {
   }
 }
 
-const nameOf = ({ folder, id }: RememberedPoint): string => `manifests/${folder}/${id}`;
+const nameOf = ({ folder, id }: RememberedPoint): string => manifestName(folder, id);
 
 const strayOf = ({ id, folder, vmName, createdAt }: RememberedPoint): Omit<StrayPoint, 'state' | 'forged'> => ({
   id,

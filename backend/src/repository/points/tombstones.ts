@@ -3,15 +3,14 @@
  * before the manifest is deleted, so whoever misses a restore point can tell a removal from a loss or a theft.
  */
 import { isHvError } from '../../support/errors.ts';
-import { isUlid, ulidTime } from '../../support/ulid.ts';
+import { ulidTime } from '../../support/ulid.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { damaged } from '../errors.ts';
 import { CLOCK_TOLERANCE_MS } from '../format/constants.ts';
+import { Folder, parseTombstoneName, tombstoneName } from '../format/names.ts';
 import type { Tombstone } from '../port/points.ts';
 import type { Storage } from '../storage/storage.ts';
-
-const PREFIX = 'removed/';
 
 /** Two years: a machine that has not looked for so long is not warned of a loss anyway. Milliseconds. */
 export const TOMBSTONE_LIFETIME = 2 * 366 * 24 * 3600 * 1000;
@@ -41,21 +40,25 @@ export class TombstoneStore {
       reason,
       ...(late === undefined ? {} : { late }),
     };
-    return (await this.#documents.put(PREFIX + point.id, tombstone)) > 0;
+    return (await this.#documents.put(tombstoneName(point.id), tombstone)) > 0;
   }
 
   /** Ids of the removed restore points: one listing, nothing read. */
   async ids(): Promise<Set<string>> {
-    const names = await this.#storage.list(PREFIX);
-    return new Set(names.map(({ name }) => name.slice(PREFIX.length)).filter(isUlid));
+    const names = await this.#storage.list(Folder.removed);
+    return new Set(names.flatMap(({ name }) => parseTombstoneName(name) ?? []));
   }
 
   /** @returns null when the point was not removed. @throws REPOSITORY_DAMAGED */
   async get(id: string): Promise<Tombstone | null> {
-    const found = (await this.#documents.find(PREFIX + id)) as Partial<Tombstone> | null;
+    const found = (await this.#documents.find(tombstoneName(id))) as Partial<Tombstone> | null;
     if (found === null) return null;
     if (typeof found !== 'object' || found.point !== id || typeof found.removedAt !== 'string')
-      throw damaged('tombstone', PREFIX + id, 'it does not describe the removal of the restore point of its name');
+      throw damaged(
+        'tombstone',
+        tombstoneName(id),
+        'it does not describe the removal of the restore point of its name',
+      );
     return found as Tombstone;
   }
 
@@ -74,7 +77,7 @@ export class TombstoneStore {
 
   /** Takes a removal back that has not deleted anything yet. */
   async withdraw(id: string): Promise<void> {
-    await this.#storage.delete(PREFIX + id);
+    await this.#storage.delete(tombstoneName(id));
   }
 
   /**
@@ -94,7 +97,7 @@ export class TombstoneStore {
       const removedAt = Date.parse((await this.get(id).catch(() => null))?.removedAt ?? '');
       if (!(removedAt < limit) || !(await this.#isOldThere(id))) continue;
       await before(id);
-      await this.#storage.delete(PREFIX + id);
+      await this.#storage.delete(tombstoneName(id));
     }
   }
 
@@ -102,7 +105,9 @@ export class TombstoneStore {
   async #isOldThere(id: string): Promise<boolean> {
     const now = await this.#storage.clock?.().catch(() => undefined);
     if (now === undefined) return true;
-    const listed = (await this.#storage.list(PREFIX, { sizes: true })).find(({ name }) => name === PREFIX + id);
+    const listed = (await this.#storage.list(Folder.removed, { sizes: true })).find(
+      ({ name }) => name === tombstoneName(id),
+    );
     return listed?.modifiedAt === undefined || now - listed.modifiedAt > TOMBSTONE_LIFETIME;
   }
 }

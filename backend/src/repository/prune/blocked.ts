@@ -1,7 +1,7 @@
 /** Restore points that keep a prune from giving space back: what they need is not known, so it could be anything. */
 import type { HvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { pointFolderOf, pointIdOf } from '../format/names.ts';
 import type { BlockedPoint } from '../port/maintenance.ts';
 
 /** @param unknown why, by the name of the manifest; '' for what a writer builds on */
@@ -17,6 +17,5 @@ export function blockedBy(core: RepositoryCore, unknown: ReadonlyMap<string, HvE
 function vmNameOf({ manifests, memory }: RepositoryCore, path: string): string | null {
   const known = manifests.known(path);
   if (known !== null && memory !== null) return memory.vmNameOf(known);
-  const [, folder, id] = path.split('/');
-  return memory?.points(folder).find((point) => point.id === id)?.vmName ?? null;
+  return memory?.points(pointFolderOf(path)).find(({ id }) => id === pointIdOf(path))?.vmName ?? null;
 }

@@ -4,7 +4,7 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { pointIdOf } from '../format/names.ts';
 
 /**
  * Adds what is missing. Best effort: nothing depends on it today, and where there is no room or no permission it must

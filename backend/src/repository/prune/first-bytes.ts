@@ -10,7 +10,7 @@
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { Certainty } from '../doubt/certainty.ts';
-import { indexName, packName } from '../format/ids.ts';
+import { indexName, packName } from '../format/names.ts';
 import type { SessionState } from '../sessions/session-registry.ts';
 import { survey } from './survey.ts';
 

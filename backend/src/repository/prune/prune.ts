@@ -8,7 +8,7 @@ import type { RepositoryCore } from '../core.ts';
 import { keepSpares } from '../documents/spares.ts';
 import { Certainty } from '../doubt/certainty.ts';
 import { asDoubt, sentences } from '../doubt/doubt.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { pointIdOf } from '../format/names.ts';
 import type { PruneResult } from '../port/maintenance.ts';
 import type { Tombstone } from '../port/points.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';

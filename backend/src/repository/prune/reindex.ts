@@ -3,8 +3,8 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { indexName, packName } from '../format/ids.ts';
 import { type IndexedPack, parseIndex } from '../format/index-format.ts';
+import { indexName, packName } from '../format/names.ts';
 import { publishIndex } from '../records/pack-sink.ts';
 import { readPackContents } from '../records/pack-tail.ts';
 

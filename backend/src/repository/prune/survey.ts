@@ -12,7 +12,7 @@ import {
   TOC_ENTRY_LENGTH,
 } from '../format/constants.ts';
 import type { IndexedPack } from '../format/index-format.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { pointIdOf } from '../format/names.ts';
 import { LiveMarker } from '../reach/mark-live.ts';
 import { LiveSet, type PackState } from '../records/live-set.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
@@ -68,7 +68,7 @@ export async function survey(
   const candidates = live.size;
   const sessions = self === null ? await core.sessions.list() : await listFencedForSure(core, self, certainty);
   const present = await certainty.present();
-  const names = present.filter((name) => !without.has(name.slice(name.lastIndexOf('/') + 1)));
+  const names = present.filter((name) => !without.has(pointIdOf(name)));
 
   const marker = new LiveMarker(core, live, options);
   await marker.markAll(names);

@@ -4,8 +4,7 @@ import { isWaitedFor, listFencedForSure } from '../coordination/fencing.ts';
 import { pinnedPoints } from '../coordination/reader-pins.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { Certainty } from '../doubt/certainty.ts';
-import { indexName, packName } from '../format/ids.ts';
-import { pointIdOf } from '../points/manifests.ts';
+import { damagedPack, damageName, Folder, indexName, packName, parseIndexName, pointIdOf } from '../format/names.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { Mark } from '../records/marks.ts';
 import type { SessionHandle } from '../sessions/session-handle.ts';
@@ -112,8 +111,8 @@ async function keepNeeded(
 
 async function removeDamageRecords(core: RepositoryCore, packs: ReadonlySet<string>): Promise<void> {
   for (const key of core.index.damaged) {
-    if (!packs.has(key.slice(0, 32))) continue;
-    await core.storage.delete(`damaged/${key}`);
+    if (!packs.has(damagedPack(key))) continue;
+    await core.storage.delete(damageName(key));
     core.index.damaged.delete(key);
   }
 }
@@ -122,8 +121,8 @@ async function removeDamageRecords(core: RepositoryCore, packs: ReadonlySet<stri
 async function removeIndexes(core: RepositoryCore): Promise<number> {
   const superseded = new Set([...core.catalog.indexes().values()].flat());
   let freed = 0;
-  for (const { name, size } of await core.storage.list('indexes/', { sizes: true })) {
-    if (!superseded.has(name.slice('indexes/'.length))) continue;
+  for (const { name, size } of await core.storage.list(Folder.indexes, { sizes: true })) {
+    if (!superseded.has(parseIndexName(name) ?? '')) continue;
     await core.storage.delete(name);
     freed += size ?? 0;
   }
@@ -140,6 +139,6 @@ async function removeIndexes(core: RepositoryCore): Promise<number> {
 async function supersedesListed(core: RepositoryCore, name: string): Promise<boolean> {
   const old = new Set(core.catalog.indexes().get(name) ?? []);
   const look = async (): Promise<boolean> =>
-    (await core.storage.list('indexes/')).some((object) => old.has(object.name.slice('indexes/'.length)));
+    (await core.storage.list(Folder.indexes)).some(({ name }) => old.has(parseIndexName(name) ?? ''));
   return old.size > 0 && ((await look()) || (await look()));
 }

@@ -2,10 +2,12 @@
  * Marks the records of very many blocks in one pass through the catalog: of each the sound whole record, else its only
  * sound delta with the base. What is not as simple as that is left open.
  */
+
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { RecordKind } from '../format/constants.ts';
+import { damagedPack } from '../format/names.ts';
 import type { CatalogEntry, IdBatch } from '../port/catalog.ts';
 import type { LiveSet } from '../records/live-set.ts';
 
@@ -154,7 +156,7 @@ export class BlockJoin {
     this.#avoided = new Set([...index.doomed, ...index.missing].map((id) => this.#live.rowOf(id)));
     const damaged = new Map<number, Set<number>>();
     for (const key of index.damaged) {
-      const row = this.#live.rowOf(key.slice(0, 32));
+      const row = this.#live.rowOf(damagedPack(key));
       const offsets = damaged.get(row) ?? new Set();
       damaged.set(row, offsets.add(Number.parseInt(key.slice(33), 16)));
     }

@@ -5,8 +5,8 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { packName } from '../format/ids.ts';
 import { parseIndex } from '../format/index-format.ts';
+import { Folder, packFolder, packName, parseIndexName } from '../format/names.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 
 /** What is needed and in no pack that an index names: for each such thing the packs that hold it. */
@@ -55,7 +55,7 @@ export async function findNameless(core: RepositoryCore, needed: NamelessPacks):
   if (without.length === 0) return [];
   const lost = await named(core, await notSuperseded(core, without));
   const there = new Set<string>();
-  for (const folder of new Set(lost.map((id) => packName(id).slice(0, -id.length))))
+  for (const folder of new Set(lost.map(packFolder)))
     for (const { name } of await core.storage.list(folder)) there.add(name);
   return needed.lost(new Set(lost), there);
 }
@@ -72,8 +72,8 @@ async function notSuperseded(core: RepositoryCore, packs: readonly string[]): Pr
   const { storage, config, keys, catalog } = core;
   const left = new Set(packs);
   const known = catalog.indexes();
-  for (const { name } of await storage.list('indexes/')) {
-    if (known.has(name.slice('indexes/'.length))) continue;
+  for (const { name } of await storage.list(Folder.indexes)) {
+    if (known.has(parseIndexName(name) ?? '')) continue;
     try {
       for (const { id } of parseIndex(await storage.get(name), name, config.id, keys).packs) left.delete(id);
     } catch (error) {

@@ -1,7 +1,8 @@
 /** What is known to be damaged in the packs: told to the repository, so that no writer relies on it again. */
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
-import { damageKey, type RecordIndex, type RecordLocation } from './record-index.ts';
+import { damageKey, damageName } from '../format/names.ts';
+import type { RecordIndex, RecordLocation } from './record-index.ts';
 
 export class DamageLog {
   readonly #documents: DocumentStore;
@@ -21,6 +22,6 @@ export class DamageLog {
     this.#index.damaged.add(key);
     const at = new Date(this.#environment.now()).toISOString();
     const body = { pack: location.packId, offset: location.offset, id: id.toString('hex'), message, at };
-    await this.#documents.put(`damaged/${key}`, body).catch(() => undefined);
+    await this.#documents.put(damageName(key), body).catch(() => undefined);
   }
 }

@@ -3,10 +3,18 @@ import { isHvError } from '../../support/errors.ts';
 import { ulid } from '../../support/ulid.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
+import {
+  Folder,
+  isMarkBase,
+  isMarkPacks,
+  markBaseName,
+  markFolder,
+  markOf,
+  markPacksName,
+  markWaitingName,
+} from '../format/names.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { Storage } from '../storage/storage.ts';
-
-const PIN = /\/base-[0-9A-Z]+$/;
 
 export interface Mark {
   id: string;
@@ -31,12 +39,12 @@ export class MarkStore {
   }
 
   async list(): Promise<Mark[]> {
-    const names = (await this.#storage.list('marks/')).map(({ name }) => name);
+    const names = (await this.#storage.list(Folder.marks)).map(({ name }) => name);
     const marks: Mark[] = [];
     for (const name of names) {
-      const id = /^marks\/([0-9A-Z]+)\/packs$/.exec(name)?.[1];
-      if (id === undefined) continue;
-      const mark = await this.#read(id, names.includes(`marks/${id}/waiting`));
+      const id = isMarkPacks(name) ? markOf(name) : null;
+      if (id === null) continue;
+      const mark = await this.#read(id, names.includes(markWaitingName(id)));
       if (mark !== null) marks.push(mark);
     }
     return marks;
@@ -45,20 +53,20 @@ export class MarkStore {
   async create(packs: readonly string[]): Promise<Mark> {
     const now = this.#environment.now();
     const mark: Mark = { id: ulid(now), createdAt: new Date(now).toISOString(), packs: [...packs], waiting: null };
-    await this.#documents.put(`marks/${mark.id}/packs`, { id: mark.id, createdAt: mark.createdAt, packs });
+    await this.#documents.put(markPacksName(mark.id), { id: mark.id, createdAt: mark.createdAt, packs });
     return mark;
   }
 
   /** To be called with the sessions listed after the mark was durable. */
   async recordWaiting(mark: Mark, sessions: readonly string[]): Promise<void> {
-    await this.#documents.put(`marks/${mark.id}/waiting`, { sessions });
+    await this.#documents.put(markWaitingName(mark.id), { sessions });
     mark.waiting = [...sessions];
   }
 
   /** `packs` last: without it the rest means nothing. */
   async remove(mark: Mark): Promise<void> {
-    const packs = `marks/${mark.id}/packs`;
-    for (const { name } of await this.#storage.list(`marks/${mark.id}/`))
+    const packs = markPacksName(mark.id);
+    for (const { name } of await this.#storage.list(markFolder(mark.id)))
       if (name !== packs) await this.#storage.delete(name);
     await this.#storage.delete(packs);
     this.#seen.delete(mark.id);
@@ -69,18 +77,18 @@ export class MarkStore {
    * when it resolves.
    */
   async pin(mark: Mark, point: string, contents: readonly ContentRef[]): Promise<void> {
-    await this.#documents.put(`marks/${mark.id}/base-${point}`, { point, contents });
+    await this.#documents.put(markBaseName(mark.id, point), { point, contents });
   }
 
   /** Contents that writers have pinned; null when that cannot be told: nothing of the mark must be deleted then. */
   async pinned(mark: Mark): Promise<ContentRef[] | null> {
     const contents: ContentRef[] = [];
     // Twice: a pin that only one listing lacks is there. One that lacks the mark itself tells nothing.
-    const look = async () => (await this.#storage.list(`marks/${mark.id}/`)).map(({ name }) => name);
+    const look = async () => (await this.#storage.list(markFolder(mark.id))).map(({ name }) => name);
     const looks = [await look(), await look()];
-    if (looks.some((names) => !names.includes(`marks/${mark.id}/packs`))) return null;
+    if (looks.some((names) => !names.includes(markPacksName(mark.id)))) return null;
     for (const name of new Set(looks.flat())) {
-      if (!PIN.test(name)) continue;
+      if (!isMarkBase(name)) continue;
       try {
         const found = (await this.#documents.find(name)) as { contents?: unknown } | null;
         if (found !== null && !Array.isArray(found.contents)) return null;
@@ -95,9 +103,11 @@ export class MarkStore {
 
   /** What came when its mark was gone: a writer's pin, or the second part, of a prune that slept. */
   async dropStray(): Promise<void> {
-    const names = new Set((await this.#storage.list('marks/')).map(({ name }) => name));
+    const names = new Set((await this.#storage.list(Folder.marks)).map(({ name }) => name));
     for (const name of names) {
-      const packs = name.replace(/[^/]*$/, 'packs');
+      const mark = markOf(name);
+      if (mark === null) continue;
+      const packs = markPacksName(mark);
       // Not by the listing alone: a mark needs the rest of it.
       if (!names.has(packs) && (await this.#isAbsent(packs))) await this.#storage.delete(name);
     }
@@ -115,11 +125,9 @@ export class MarkStore {
   async #read(id: string, hasWaiting: boolean): Promise<Mark | null> {
     const seen = this.#seen.get(id);
     if (seen && (seen.waiting !== null || !hasWaiting)) return seen;
-    const body = (await this.#readable(`marks/${id}/packs`)) as Omit<Mark, 'waiting'> | null;
+    const body = (await this.#readable(markPacksName(id))) as Omit<Mark, 'waiting'> | null;
     if (body === null) return null;
-    const waiting = hasWaiting
-      ? ((await this.#readable(`marks/${id}/waiting`)) as { sessions: string[] } | null)
-      : null;
+    const waiting = hasWaiting ? ((await this.#readable(markWaitingName(id))) as { sessions: string[] } | null) : null;
     const mark: Mark = { id, createdAt: body.createdAt, packs: body.packs, waiting: waiting?.sessions ?? null };
     this.#seen.set(id, mark);
     return mark;

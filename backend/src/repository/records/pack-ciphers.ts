@@ -2,8 +2,9 @@
 import type { RecordCipher } from '../engine/record-cipher.ts';
 import { damaged } from '../errors.ts';
 import { PACK_HEADER_LENGTH } from '../format/constants.ts';
-import { packName, repositoryIdBytes } from '../format/ids.ts';
+import { repositoryIdBytes } from '../format/ids.ts';
 import { deriveKey, type RepositoryKeys } from '../format/keys.ts';
+import { packName } from '../format/names.ts';
 import { parsePackHeader } from '../format/pack-format.ts';
 import type { Storage } from '../storage/storage.ts';
 

@@ -4,9 +4,10 @@
  */
 import { HvError } from '../../support/errors.ts';
 import { PackClass } from '../format/constants.ts';
-import { indexName, randomId } from '../format/ids.ts';
+import { randomId } from '../format/ids.ts';
 import { type IndexedPack, type IndexObject, parseIndex, renderIndex } from '../format/index-format.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
+import { Folder, indexName } from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type PackOwner, PackWriter, sameEntry } from './pack-writer.ts';
 
@@ -162,7 +163,7 @@ export async function publishIndex(
 
 /** Where others have put a file in the place of a folder of packs: the ids that would go there are not taken. */
 async function blockedFolders(storage: Storage): Promise<ReadonlySet<string>> {
-  const entries = (await storage.entries?.('packs/')) ?? [];
+  const entries = (await storage.entries?.(Folder.packs)) ?? [];
   return new Set(entries.filter(({ kind }) => kind !== 'folder').map(({ name }) => name.toLowerCase()));
 }
 

@@ -1,5 +1,5 @@
 /** Packs that lie in the storage, with their sizes. */
-import { isRandomId, packName } from '../format/ids.ts';
+import { Folder, packFolder, parsePackName } from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
 import { PackIds } from './pack-ids.ts';
 
@@ -17,11 +17,13 @@ export async function eachListedPack(
   visit: (id: string, size: number | undefined) => void,
 ): Promise<void> {
   const folders =
-    expected < MANY ? ['packs/'] : Array.from({ length: 256 }, (_, i) => `packs/${i.toString(16).padStart(2, '0')}/`);
+    expected < MANY
+      ? [Folder.packs]
+      : Array.from({ length: 256 }, (_, i) => packFolder(i.toString(16).padStart(2, '0')));
   for (const folder of folders)
     for (const { name, size } of await storage.list(folder, options)) {
-      const id = name.slice(name.lastIndexOf('/') + 1);
-      if (isRandomId(id) && name === packName(id)) visit(id, size);
+      const id = parsePackName(name);
+      if (id !== null) visit(id, size);
     }
 }
 
@@ -45,13 +47,13 @@ export class PackSizes {
     for (let row = 0; row < this.#ids.count; row++) {
       const id = this.#ids.id(row);
       const size = known(id);
-      if (size === undefined) folders.add(`packs/${id.slice(0, 2)}/`);
+      if (size === undefined) folders.add(packFolder(id));
       else if (this.has(id)) this.#sizes[row] = size;
     }
     for (const folder of folders)
       for (const { name, size } of await storage.list(folder, { sizes: true })) {
-        const id = name.slice(folder.length);
-        if (this.has(id)) this.set(id, size ?? 0);
+        const id = parsePackName(name);
+        if (id !== null && this.has(id)) this.set(id, size ?? 0);
       }
   }
 

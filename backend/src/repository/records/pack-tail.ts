@@ -2,8 +2,8 @@
 import { isHvError } from '../../support/errors.ts';
 import { damaged } from '../errors.ts';
 import { PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, RECORD_HEADER_LENGTH } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import { packName } from '../format/names.ts';
 import {
   parsePackHeader,
   parseRecordHeader,

@@ -10,9 +10,9 @@ import {
   type PackClass,
   type RecordKind,
 } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
+import { packName } from '../format/names.ts';
 import {
   type PackHeader,
   parsePackHeader,

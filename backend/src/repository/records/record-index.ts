@@ -6,6 +6,7 @@
 import { type Encoding, RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import type { IndexedPack } from '../format/index-format.ts';
+import { damageKey } from '../format/names.ts';
 import type { Catalog, CatalogPack, CatalogRecord, IdKind } from '../port/catalog.ts';
 
 export interface RecordLocation {
@@ -192,6 +193,3 @@ export class RecordIndex {
 
 /** What an id of a record of this kind is looked up as. */
 export const classOf = (kind: RecordKind): IdClass => (kind === RecordKind.delta ? RecordKind.block : kind);
-
-export const damageKey = (at: { packId: string; offset: number }): string =>
-  `${at.packId}-${at.offset.toString(16).padStart(8, '0')}`;

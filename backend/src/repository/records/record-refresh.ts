@@ -1,8 +1,8 @@
 /** Brings the record index up to what the storage lists: indexes, deletion marks, damage records. */
 import { isHvError, toHvError } from '../../support/errors.ts';
-import { indexName, isHash, packName } from '../format/ids.ts';
 import { IndexView } from '../format/index-view.ts';
 import type { RepositoryKeys } from '../format/keys.ts';
+import { Folder, indexName, packFolder, parseDamageName, parseIndexName, parsePackName } from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Mark, MarkStore } from './marks.ts';
 import { PackIds } from './pack-ids.ts';
@@ -19,9 +19,6 @@ export interface RefreshResult {
 }
 
 const MAX_ATTEMPTS = 5;
-const INDEXES = 'indexes/';
-
-const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
 export class RecordRefresh {
   readonly #storage: Storage;
@@ -64,13 +61,10 @@ export class RecordRefresh {
     const before = catalog.indexes();
     const listed = new Set<string>();
     const unknown: string[] = [];
-    // Thousands, nearly all of them known: these are asked as little as can be.
-    for (const { name } of await this.#storage.list(INDEXES)) {
-      const hash = name.slice(INDEXES.length);
-      if (!before.has(hash)) {
-        if (!isHash(hash)) continue;
-        unknown.push(hash);
-      }
+    for (const { name } of await this.#storage.list(Folder.indexes)) {
+      const hash = parseIndexName(name);
+      if (hash === null) continue;
+      if (!before.has(hash)) unknown.push(hash);
       listed.add(hash);
     }
     const superseded = new Set<string>();
@@ -103,7 +97,10 @@ export class RecordRefresh {
     this.#index.invalidate();
     const marks = await this.#marks.list();
     this.#index.doomed = new Set(marks.flatMap((mark) => mark.packs));
-    for (const { name } of await this.#storage.list('damaged/')) this.#index.damaged.add(name.slice('damaged/'.length));
+    for (const { name } of await this.#storage.list(Folder.damaged)) {
+      const key = parseDamageName(name);
+      if (key !== null) this.#index.damaged.add(key);
+    }
     return { marks, listed, unreadable, stale };
   }
 
@@ -122,7 +119,7 @@ export class RecordRefresh {
     const gone = new Set(this.#index.loosePacks.keys());
     await eachListedPack(this.#storage, indexed.count, {}, (id) => {
       gone.delete(id);
-      if (isUnknown(id)) folders.add(`packs/${id.slice(0, 2)}/`);
+      if (isUnknown(id)) folders.add(packFolder(id));
     });
     for (const id of gone) this.#index.removeLoose(id);
     const found: string[] = [];
@@ -132,8 +129,8 @@ export class RecordRefresh {
 
   async #readLoose(folder: string, isUnknown: (id: string) => boolean, found: string[]): Promise<void> {
     for (const { name, size } of await this.#storage.list(folder, { sizes: true })) {
-      const id = idOf(name);
-      if (size === undefined || name !== packName(id) || !isUnknown(id)) continue;
+      const id = parsePackName(name);
+      if (size === undefined || id === null || !isUnknown(id)) continue;
       try {
         this.#index.addLoose(await readPackContents(this.#storage, this.#repositoryId, id, size));
         found.push(id);

@@ -1,4 +1,4 @@
-/** What a session says of itself, and the names of its objects (docs/format.md §6). */
+/** What a session says of itself (docs/format.md §6). */
 
 export interface SessionDocument {
   id: string;
@@ -23,7 +23,3 @@ export interface AnnouncedPoint {
   id: string;
   group: string;
 }
-
-export const nameOf = (id: string, part: string): string => `sessions/${id}/${part}`;
-export const renewal = (number: number): string => String(number).padStart(8, '0');
-export const isRenewal = (name: string): boolean => /\/\d{8}$/.test(name);

@@ -4,8 +4,17 @@ import { machineLabel } from '../../support/machine-label.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { SESSION_LIFETIME_MS } from '../format/constants.ts';
+import {
+  announcementName,
+  claimName,
+  isRenewal,
+  parseRenewalName,
+  renewalName,
+  sessionEndName,
+  sessionFolder,
+} from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
-import { type AnnouncedPoint, isRenewal, nameOf, renewal, type SessionDocument } from './session-document.ts';
+import type { AnnouncedPoint, SessionDocument } from './session-document.ts';
 
 /** How often a session that lives long looks whether it is to be renewed; milliseconds. */
 const RENEWAL_INTERVAL_MS = SESSION_LIFETIME_MS / 24;
@@ -113,13 +122,12 @@ export class SessionHandle {
    */
   async announce(point: AnnouncedPoint): Promise<void> {
     this.requireAlive();
-    await this.put(`point-${point.id}`, { point: point.id, group: point.group });
+    await this.put(announcementName(this.id, point.id), { point: point.id, group: point.group });
     await this.#extend();
   }
 
   /** Publishes an object of the session. A name that is taken is our own, of a put that failed and was done. */
-  async put(part: string, value: unknown): Promise<void> {
-    const name = nameOf(this.id, part);
+  async put(name: string, value: unknown): Promise<void> {
     if (!this.#names.includes(name)) this.#names.push(name);
     await this.#documents.put(name, value);
   }
@@ -140,7 +148,7 @@ export class SessionHandle {
 
   /** A fence that was forgotten leaves its number free; then none of the earlier renewals is there any more. */
   async #requireRemembered(): Promise<void> {
-    const there = new Set((await this.#storage.list(nameOf(this.id, ''))).map((object) => object.name));
+    const there = new Set((await this.#storage.list(sessionFolder(this.id))).map((object) => object.name));
     const renewals = this.#names.filter(isRenewal).slice(0, -1);
     if (!renewals.some((own) => there.has(own))) this.#giveUp();
   }
@@ -151,7 +159,7 @@ export class SessionHandle {
    */
   async #write(document: SessionDocument): Promise<void> {
     for (;;) {
-      const name = nameOf(this.id, renewal(this.#number));
+      const name = renewalName(this.id, this.#number);
       if (!this.#names.includes(name)) this.#names.push(name);
       const isOurs = (await this.#documents.put(name, document)) > 0;
       if (!isOurs) {
@@ -178,19 +186,18 @@ export class SessionHandle {
    */
   async requireThere(): Promise<void> {
     this.requireAlive();
-    if ((await this.#documents.find(nameOf(this.id, renewal(this.#number - 1)))) === null) this.#giveUp();
+    if ((await this.#documents.find(renewalName(this.id, this.#number - 1))) === null) this.#giveUp();
   }
 
   /** Whether it has expired or others have taken it for over, whatever its own clock says. */
   async isOver(): Promise<boolean> {
     if (this.isExpired()) return true;
-    const folder = nameOf(this.id, '');
-    const there = (await this.#storage.list(folder)).map(({ name }) => name.slice(folder.length));
-    const numbers = there.filter((part) => /^\d{8}$/.test(part)).map(Number);
+    const there = await this.#storage.list(sessionFolder(this.id));
+    const numbers = there.flatMap(({ name }) => parseRenewalName(name) ?? []);
     if (numbers.every((number) => number >= this.#number)) return true;
     const last = numbers.at(-1)!;
     if (last < this.#number) return false;
-    const found = (await this.#documents.find(folder + renewal(last))) as SessionDocument | null;
+    const found = (await this.#documents.find(renewalName(this.id, last))) as SessionDocument | null;
     if (found?.fencedBy !== undefined) {
       this.#isFenced = true;
       this.#fence = found;
@@ -199,7 +206,7 @@ export class SessionHandle {
   }
 
   async claim(deadSession: string): Promise<void> {
-    await this.put(`claim-${deadSession}`, { session: deadSession });
+    await this.put(claimName(this.id, deadSession), { session: deadSession });
   }
 
   /**
@@ -209,7 +216,7 @@ export class SessionHandle {
    */
   async end(leavesPacks = false): Promise<void> {
     if (leavesPacks) {
-      const ended = await this.#documents.put(nameOf(this.id, 'end'), { id: this.id }).catch(() => 0);
+      const ended = await this.#documents.put(sessionEndName(this.id), { id: this.id }).catch(() => 0);
       if (ended > 0) return;
     }
     try {
@@ -217,7 +224,7 @@ export class SessionHandle {
       for (const name of this.#names) if (!isRenewal(name)) await this.#storage.delete(name);
       for (const name of this.#names) if (isRenewal(name)) await this.#storage.delete(name);
     } catch {
-      await this.#documents.put(nameOf(this.id, 'end'), { id: this.id }).catch(() => undefined);
+      await this.#documents.put(sessionEndName(this.id), { id: this.id }).catch(() => undefined);
     }
   }
 }

@@ -8,9 +8,9 @@ import { machineLabel } from '../../support/machine-label.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { CLOCK_TOLERANCE_MS, SESSION_LIFETIME_MS } from '../format/constants.ts';
+import { parseRenewalName, sessionFolder, sightingName } from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { SessionDocument } from './session-document.ts';
-import { nameOf } from './session-document.ts';
 
 export interface Verdict {
   over: 'death' | 'time' | null;
@@ -89,7 +89,7 @@ export class SessionJudge {
     const sighting = sightingOf(session, newest);
     const [now, objects] = await Promise.all([
       this.storageTime(),
-      this.#storage.list(nameOf(session, ''), { sizes: true }),
+      this.#storage.list(sessionFolder(session), { sizes: true }),
     ]);
     if (!objects.some(({ name }) => name === newest)) return null;
     const age = (name: string): number | undefined => {
@@ -129,5 +129,5 @@ export class SessionJudge {
   }
 }
 
-const sightingOf = (session: string, newest: string): string => nameOf(session, `seen-${newest.slice(-8)}`);
+const sightingOf = (session: string, newest: string): string => sightingName(session, parseRenewalName(newest)!);
 const hours = (ms: number): number => Math.max(0, Math.ceil(ms / 3_600_000));

@@ -5,12 +5,22 @@ import { HvError, isHvError } from '../../support/errors.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { SESSION_LIFETIME_MS } from '../format/constants.ts';
-import { isRandomId, randomId } from '../format/ids.ts';
+import { randomId } from '../format/ids.ts';
+import {
+  Folder,
+  isRenewal,
+  parseAnnouncementName,
+  parseClaimName,
+  parseRenewalName,
+  renewalName,
+  sessionEndName,
+  sessionFolder,
+  sessionOf,
+} from '../format/names.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AnnouncedPoint, SessionDocument } from './session-document.ts';
-import { isRenewal, nameOf, renewal } from './session-document.ts';
 import { SessionHandle } from './session-handle.ts';
-import { SessionJudge } from './session-judge.ts';
+import { SessionJudge, UNKNOWN_MACHINE } from './session-judge.ts';
 
 export interface SessionState {
   document: SessionDocument;
@@ -66,7 +76,7 @@ export class SessionRegistry {
     };
     const handle = new SessionHandle(this.#storage, this.#documents, this.#environment, document);
     await handle.register();
-    await this.#compareClocks(nameOf(document.id, ''), now);
+    await this.#compareClocks(sessionFolder(document.id), now);
     return handle;
   }
 
@@ -90,8 +100,8 @@ export class SessionRegistry {
   async list(options: { twice?: boolean } = {}): Promise<SessionState[]> {
     const objects = new Map<string, string[]>();
     for (const name of await this.#names(options.twice ?? false)) {
-      const [, id, part] = name.split('/');
-      if (id === undefined || part === undefined || !isRandomId(id)) continue;
+      const id = sessionOf(name);
+      if (id === null) continue;
       objects.set(id, [...(objects.get(id) ?? []), name]);
     }
     const states: SessionState[] = [];
@@ -103,7 +113,7 @@ export class SessionRegistry {
   }
 
   async #names(twice: boolean): Promise<string[]> {
-    const look = async () => (await this.#storage.list('sessions/')).map(({ name }) => name);
+    const look = async () => (await this.#storage.list(Folder.sessions)).map(({ name }) => name);
     const names = await look();
     return twice ? [...new Set([...names, ...(await look())])].sort() : names;
   }
@@ -129,7 +139,7 @@ export class SessionRegistry {
    * @returns the restore points it has announced, or null when it was quicker and lives
    */
   async fence(state: SessionState, byHand = false): Promise<AnnouncedPoint[] | null> {
-    const folder = nameOf(state.document.id, '');
+    const folder = sessionFolder(state.document.id);
     for (let attempt = 1; ; attempt++) {
       // Its newest renewal is there, and is not listed.
       if (attempt > MAX_FENCE_ATTEMPTS) throw new HvError('IO_ERROR', `The listing of ${folder} stays short`);
@@ -148,7 +158,7 @@ export class SessionRegistry {
           ...(storageTime === undefined ? {} : { fencedStorageTime: new Date(storageTime).toISOString() }),
           ...(byHand ? { fencedByHand: true } : {}),
         };
-        await this.#documents.put(nameOf(document.id, renewal(Number(last.slice(-8)) + 1)), fence);
+        await this.#documents.put(renewalName(document.id, parseRenewalName(last)! + 1), fence);
         continue;
       }
       // Listed after the fence is there: what was announced before the last renewal is in it.
@@ -161,8 +171,8 @@ export class SessionRegistry {
   async #announced(names: readonly string[]): Promise<AnnouncedPoint[]> {
     const points: AnnouncedPoint[] = [];
     for (const name of names) {
-      const id = /\/point-([0-9A-Z]{26})$/.exec(name)?.[1];
-      if (id === undefined) continue;
+      const id = parseAnnouncementName(name);
+      if (id === null) continue;
       // Its name says what matters.
       const found = (await this.#documents.find(name).catch((error) => {
         if (isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR')) return null;
@@ -174,9 +184,9 @@ export class SessionRegistry {
   }
 
   async #judge(id: string, names: string[]): Promise<SessionState | null> {
-    const claims = names.flatMap((name) => /\/claim-([0-9a-f]{32})$/.exec(name)?.[1] ?? []);
+    const claims = names.flatMap((name) => parseClaimName(name) ?? []);
     const last = names.filter(isRenewal).at(-1);
-    const ended = names.includes(nameOf(id, 'end'));
+    const ended = names.includes(sessionEndName(id));
     let document: SessionDocument | null = null;
     if (last !== undefined) {
       try {
@@ -195,6 +205,26 @@ export class SessionRegistry {
     if (ended) return { document, alive: false, expired: false, claims, objects: names };
     const { over, ...clocks } = await this.#judgement.verdict(document, last!);
     return { document, alive: over === null, expired: over === 'time', claims, objects: names, ...clocks };
+  }
+
+  /**
+   * Puts a renewal after one that cannot be read: later than whatever its writer, should it live, may have been
+   * promised and may promise itself before it renews.
+   * @param unreadable name of the newest renewal of its session
+   */
+  async replaceUnreadable(unreadable: string): Promise<void> {
+    const [id, number] = [sessionOf(unreadable), parseRenewalName(unreadable)];
+    if (id === null || number === null) throw new HvError('INTERNAL', `Not a renewal of a session: ${unreadable}`);
+    const now = this.#environment.now();
+    await this.#documents.put(renewalName(id, number + 1), {
+      id,
+      kind: 'backup',
+      owner: 'unknown: its session could not be read',
+      machine: UNKNOWN_MACHINE,
+      process: { pid: 0, start: '' },
+      createdAt: new Date(now).toISOString(),
+      expiresAt: new Date(now + 2 * SESSION_LIFETIME_MS).toISOString(),
+    } satisfies SessionDocument);
   }
 
   /** Notes of a session whose end cannot be told that it is there now. Its end counts from this. */

@@ -1,4 +1,6 @@
 /** What the names in each folder of a repository look like (docs/format.md §2). */
+import { Folder, withoutSlash } from '../format/names.ts';
+
 /** One form that names of a folder take. */
 interface NameForm {
   kind: 'file' | 'folder';
@@ -94,24 +96,7 @@ function packsOf(folder: string): FolderNames {
   return { forms: [{ ...form, isName: (name) => form.isName(name) && name.startsWith(folder) }], matters: true };
 }
 
-const TOP = [
-  'spare',
-  'features',
-  'keys',
-  'packs',
-  'indexes',
-  'manifests',
-  'ledger',
-  'removed',
-  'holds',
-  'chains',
-  'jobs',
-  'sessions',
-  'marks',
-  'damaged',
-  'quarantine',
-  'tmp',
-];
+const TOP = [...Object.values(Folder).map(withoutSlash), 'tmp'];
 
 /** By path of the folder; `*` stands for any one name. */
 const FOLDERS: ReadonlyMap<string, FolderNames> = new Map([
@@ -126,30 +111,36 @@ const FOLDERS: ReadonlyMap<string, FolderNames> = new Map([
       matters: true,
     },
   ],
-  ['features/', { forms: [wordForm('file', '[a-z0-9][a-z0-9-]{0,63}')], matters: false }],
-  ['keys/', { forms: [idForm('file', ID, HEX)], matters: true }],
+  [Folder.features, { forms: [wordForm('file', '[a-z0-9][a-z0-9-]{0,63}')], matters: false }],
+  [Folder.keys, { forms: [idForm('file', ID, HEX)], matters: true }],
   // A second copy that is lost is made again.
-  ['spare/', { forms: [wordForm('file', 'hvbackup-repository\\.json'), wordForm('folder', 'keys')], matters: false }],
-  ['spare/*/', { forms: [idForm('file', ID, HEX)], matters: false }],
-  // A folder of packs that is a file holds none: what is missed is missed as packs.
-  ['packs/', { forms: [wordForm('folder', '[0-9a-f]{2}')], matters: false }],
-  ['indexes/', { forms: [idForm('file', HASH, HEX)], matters: true }],
-  ['manifests/', { forms: vm, matters: true }],
-  ['manifests/*/', { forms: [point('file')], matters: true }],
-  ['ledger/', { forms: vm, matters: true }],
-  ['ledger/*/', { forms: [point('file'), againForm], matters: true }],
-  ['removed/', { forms: [point('file')], matters: true }],
-  ['holds/', { forms: [point('folder')], matters: true }],
-  ['holds/*/', { forms: [number], matters: true }],
-  // Lost without harm: the next backup is a full, or cleans up less.
-  ['chains/', { forms: vm, matters: false }],
-  ['chains/*/', { forms: [number], matters: false }],
-  ['jobs/', { forms: vm, matters: false }],
-  ['jobs/*/', { forms: [point('folder')], matters: false }],
-  ['jobs/*/*/', { forms: [wordForm('file', '\\d-[a-z]+')], matters: false }],
-  ['sessions/', { forms: [idForm('folder', ID, HEX)], matters: true }],
   [
-    'sessions/*/',
+    Folder.spares,
+    {
+      forms: [wordForm('file', 'hvbackup-repository\\.json'), wordForm('folder', withoutSlash(Folder.keys))],
+      matters: false,
+    },
+  ],
+  [`${Folder.spares}*/`, { forms: [idForm('file', ID, HEX)], matters: false }],
+  // A folder of packs that is a file holds none: what is missed is missed as packs.
+  [Folder.packs, { forms: [wordForm('folder', '[0-9a-f]{2}')], matters: false }],
+  [Folder.indexes, { forms: [idForm('file', HASH, HEX)], matters: true }],
+  [Folder.manifests, { forms: vm, matters: true }],
+  [`${Folder.manifests}*/`, { forms: [point('file')], matters: true }],
+  [Folder.ledger, { forms: vm, matters: true }],
+  [`${Folder.ledger}*/`, { forms: [point('file'), againForm], matters: true }],
+  [Folder.removed, { forms: [point('file')], matters: true }],
+  [Folder.holds, { forms: [point('folder')], matters: true }],
+  [`${Folder.holds}*/`, { forms: [number], matters: true }],
+  // Lost without harm: the next backup is a full, or cleans up less.
+  [Folder.chains, { forms: vm, matters: false }],
+  [`${Folder.chains}*/`, { forms: [number], matters: false }],
+  [Folder.jobs, { forms: vm, matters: false }],
+  [`${Folder.jobs}*/`, { forms: [point('folder')], matters: false }],
+  [`${Folder.jobs}*/*/`, { forms: [wordForm('file', '\\d-[a-z]+')], matters: false }],
+  [Folder.sessions, { forms: [idForm('folder', ID, HEX)], matters: true }],
+  [
+    `${Folder.sessions}*/`,
     {
       forms: [
         number,
@@ -161,15 +152,15 @@ const FOLDERS: ReadonlyMap<string, FolderNames> = new Map([
       matters: true,
     },
   ],
-  ['marks/', { forms: [point('folder')], matters: true }],
-  ['marks/*/', { forms: [wordForm('file', 'packs|waiting'), wordedId('[a-z]+', ULID)], matters: true }],
-  ['damaged/', { forms: [wordForm('file', `${ID}-[0-9a-f]{8}`)], matters: false }],
+  [Folder.marks, { forms: [point('folder')], matters: true }],
+  [`${Folder.marks}*/`, { forms: [wordForm('file', 'packs|waiting'), wordedId('[a-z]+', ULID)], matters: true }],
+  [Folder.damaged, { forms: [wordForm('file', `${ID}-[0-9a-f]{8}`)], matters: false }],
 ]);
 
 /** @param folder `/` at its end, '' for the repository itself. @returns undefined where any name may lie */
 export function namesIn(folder: string): FolderNames | undefined {
   const [top, ...below] = folder.split('/').slice(0, -1);
   if (top === undefined) return FOLDERS.get('');
-  if (top === 'packs' && below.length === 1) return packsOf(below[0]!);
+  if (`${top}/` === Folder.packs && below.length === 1) return packsOf(below[0]!);
   return FOLDERS.get(`${[top, ...below.map(() => '*')].join('/')}/`);
 }

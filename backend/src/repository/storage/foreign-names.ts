@@ -7,6 +7,7 @@
  * Through {@link objectsOnly}, as the core of a repository sees its storage, `list` returns what is ours alone, so that
  * whoever lists objects need not think of the others; what is there besides is asked for with {@link foreignNames}.
  */
+import { Folder } from '../format/names.ts';
 import { type FolderNames, namesIn } from './folder-names.ts';
 import { isSegment, type Storage, type StorageEntry } from './storage.ts';
 
@@ -120,23 +121,7 @@ function foreignReason(name: string): string | undefined {
 }
 
 /** Folders that are looked at with all that lies below them. */
-const TREES = [
-  '',
-  'spare/',
-  'features/',
-  'keys/',
-  'packs/',
-  'indexes/',
-  'manifests/',
-  'ledger/',
-  'removed/',
-  'holds/',
-  'chains/',
-  'jobs/',
-  'sessions/',
-  'marks/',
-  'damaged/',
-];
+const TREES = ['', ...Object.values(Folder).filter((folder) => folder !== Folder.quarantine)];
 
 /**
  * All that is not ours in `folder` and in the folders of objects below it. What lies in foreign folders is not looked

@@ -6,7 +6,7 @@
 import { type HvError, isHvError } from '../../support/errors.ts';
 import { damaged } from '../errors.ts';
 import { CONFIG_NAME } from '../format/constants.ts';
-import { spareOf } from '../format/ids.ts';
+import { spareOf } from '../format/names.ts';
 import type { Storage } from './storage.ts';
 import { isOutage } from './stumble.ts';
 

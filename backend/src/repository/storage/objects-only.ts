@@ -1,6 +1,7 @@
 /**
  * A storage in whose listings there are objects alone, and nothing of what others put beside them (foreign-names.ts).
  */
+import { folderOf } from '../format/names.ts';
 import { isFolderOfObjects, isObjectIn } from './foreign-names.ts';
 import type { ObjectInfo, Storage } from './storage.ts';
 
@@ -36,7 +37,7 @@ function onlyObjects(listed: ObjectInfo[]): ObjectInfo[] {
   return listed.filter(({ name }) => {
     const end = name.lastIndexOf('/') + 1;
     if (end !== folder.length || !name.startsWith(folder)) {
-      folder = name.slice(0, end);
+      folder = folderOf(name);
       isFolder = isFolderOfObjects(folder);
     }
     return end === 0 || (isFolder && isObjectIn(folder, name.slice(end)));

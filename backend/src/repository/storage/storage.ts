@@ -109,15 +109,6 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-/** Folders of one session or one job. */
-const PASSING = /^(?:sessions\/[^/]+|jobs\/[^/]+\/[^/]+)\/$/;
-
-/**
- * Whether a folder (`/` at its end) goes with what lies in it. Where folders stay when they are empty, as in a file
- * system, the storage removes these: there would be two more for each backup ever made, each to be listed by the next.
- */
-export const isPassing = (folder: string): boolean => PASSING.test(folder);
-
 /** Largest object that get() reads into memory unless told otherwise. */
 export const DEFAULT_GET_LIMIT = 256 * 1024 * 1024;
 

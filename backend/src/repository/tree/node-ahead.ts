@@ -6,7 +6,7 @@ import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { decodeWhole } from '../engine/codec.ts';
 import { MAX_NODE_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
+import { packName } from '../format/names.ts';
 import { emptyNode, parseNode, type TreeNode } from '../format/node.ts';
 import { parseRecordHeader } from '../format/pack-format.ts';
 import type { RecordLocation } from '../records/record-index.ts';

@@ -2,7 +2,7 @@
 import { copyBytes } from '../../support/copy-bytes.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { RECORD_HEADER_LENGTH } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
+import { packName } from '../format/names.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 
 export interface RangedGet {

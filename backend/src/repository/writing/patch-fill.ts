@@ -6,7 +6,7 @@ import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { RecordCipher } from '../engine/record-cipher.ts';
 import { META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
-import { packName } from '../format/ids.ts';
+import { packName } from '../format/names.ts';
 import type { ReadContent } from '../port/writing.ts';
 import { CipherList } from '../records/pack-ciphers.ts';
 import type { DiskPart, OldPart, PatchBatch } from './patch-plan.ts';

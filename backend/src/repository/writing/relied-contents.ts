@@ -6,8 +6,9 @@ import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { trimmedLength } from '../engine/zeros.ts';
 import { RecordKind } from '../format/constants.ts';
-import { indexName, keyOf, packName } from '../format/ids.ts';
+import { keyOf } from '../format/ids.ts';
 import { parseIndex } from '../format/index-format.ts';
+import { Folder, indexName, packFolder, packName } from '../format/names.ts';
 import { childId } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
@@ -173,7 +174,7 @@ export class ReliedContents {
   /** Whether a block or node of `contents` has no record that will stay. */
   async isBroken(contents: readonly ContentRef[]): Promise<boolean> {
     try {
-      const there = new Set((await this.#core.storage.list('packs/')).map(({ name }) => name));
+      const there = new Set((await this.#core.storage.list(Folder.packs)).map(({ name }) => name));
       for (const { id } of this.#core.catalog.packs()) if (!there.has(packName(id))) this.#core.index.missing.add(id);
       const visited = new Set<string>();
       for (const ref of contents)
@@ -188,7 +189,7 @@ export class ReliedContents {
 
   async #learn(packId: string): Promise<void> {
     const { storage, config, index } = this.#core;
-    const object = (await storage.list(`packs/${packId.slice(0, 2)}/`, { sizes: true })).find(
+    const object = (await storage.list(packFolder(packId), { sizes: true })).find(
       ({ name }) => name === packName(packId),
     );
     if (object?.size === undefined) return;

@@ -8,8 +8,9 @@ import { writePageList } from '../engine/page-list.ts';
 import { baseIdAt, idAt, META_FIELDS, Meta, type Slot } from '../engine/slot.ts';
 import { listLength, nodeId } from '../format/block-scheme.ts';
 import { type Encoding, PackClass, RECORD_HEADER_LENGTH, RecordKind, type ZstdSetting } from '../format/constants.ts';
-import { keyOf, packName } from '../format/ids.ts';
+import { keyOf } from '../format/ids.ts';
 import type { IndexedPack, IndexObject } from '../format/index-format.ts';
+import { Folder, packName } from '../format/names.ts';
 import { renderNode, type TreeNode } from '../format/node.ts';
 import type { CompressionLevel } from '../port/writing.ts';
 import { PackSink, publishIndex } from '../records/pack-sink.ts';
@@ -67,7 +68,7 @@ export class SessionStore {
     let { packs } = index;
     for (;;) {
       const doomed = new Set((await marks.list()).flatMap((mark) => mark.packs));
-      const there = new Set((await storage.list('packs/')).map((object) => object.name));
+      const there = new Set((await storage.list(Folder.packs)).map((object) => object.name));
       const left = packs.filter(({ id }) => there.has(packName(id)) && !doomed.has(id));
       if (left.length === packs.length) break;
       packs = left;

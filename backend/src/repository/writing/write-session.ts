@@ -3,7 +3,7 @@ import { HvError, isHvError } from '../../support/errors.ts';
 import { listFenced } from '../coordination/fencing.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
-import { packName } from '../format/ids.ts';
+import { packName } from '../format/names.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 import type { ContentWriter, SessionOptions, WriteSession } from '../port/writing.ts';

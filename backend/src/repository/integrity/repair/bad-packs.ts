@@ -9,8 +9,8 @@ import { listFenced } from '../../coordination/fencing.ts';
 import type { RepositoryCore } from '../../core.ts';
 import { moveRecord } from '../../engine/codec.ts';
 import { PackClass, RecordKind } from '../../format/constants.ts';
-import { indexName, packName } from '../../format/ids.ts';
 import { parseIndex } from '../../format/index-format.ts';
+import { damageName, indexName, packName, parsePackName } from '../../format/names.ts';
 import type { RecordEntry } from '../../format/pack-format.ts';
 import { replaceIndexes } from '../../prune/reindex.ts';
 import { PackSink } from '../../records/pack-sink.ts';
@@ -132,10 +132,11 @@ async function findBadPacks(core: RepositoryCore, context: RepairContext): Promi
       await action();
     } catch (error) {
       if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) throw error;
-      const id = name.slice(name.lastIndexOf('/') + 1);
+      const id = parsePackName(name);
+      if (id === null) return;
       const length = sizes.get(id);
       // What is marked for deletion has left the indexes; what a newer version wrote is not ours to judge.
-      const isOurs = error.code === 'REPOSITORY_DAMAGED' && name.startsWith('packs/') && !core.index.doomed.has(id);
+      const isOurs = error.code === 'REPOSITORY_DAMAGED' && !core.index.doomed.has(id);
       if (isOurs && length !== undefined) bad.push({ id, length });
     }
   };
@@ -214,7 +215,7 @@ async function retire(core: RepositoryCore, session: RepairSession, packs: reado
       await core.storage.delete(packName(id));
       core.index.removeLoose(id);
       for (const key of [...core.index.damaged].filter((one) => one.startsWith(id))) {
-        await core.storage.delete(`damaged/${key}`);
+        await core.storage.delete(damageName(key));
         core.index.damaged.delete(key);
       }
     }

@@ -3,13 +3,21 @@
  * needed for a restore (docs/format.md §6).
  */
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
-import { isUlid } from '../../../support/ulid.ts';
 import type { RepositoryCore } from '../../core.ts';
+import {
+  Folder,
+  holdFolder,
+  holdName,
+  parseDamageKey,
+  parseDamageName,
+  parseHoldName,
+  parseTombstoneName,
+} from '../../format/names.ts';
 import { isUnreadable } from '../../storage/judging.ts';
 import type { Quarantine } from '../quarantine.ts';
 import type { RepairContext } from './bad-packs.ts';
 
-const FOLDERS = ['chains/', 'jobs/', 'holds/', 'removed/', 'damaged/'];
+const FOLDERS = [Folder.chains, Folder.jobs, Folder.holds, Folder.removed, Folder.damaged];
 
 /** @returns paths of what was written anew; what was put aside `aside` knows */
 export async function repairDocuments(
@@ -54,20 +62,21 @@ interface Successor {
 }
 
 async function successor(core: RepositoryCore, name: string, names: readonly string[]): Promise<Successor | null> {
-  if (name.startsWith('holds/')) return holdAnew(core, name, names);
-  if (name.startsWith('removed/')) return tombstoneAnew(core, name);
-  return name.startsWith('damaged/') ? damageAnew(core, name) : null;
+  if (name.startsWith(Folder.holds)) return holdAnew(core, name, names);
+  if (name.startsWith(Folder.removed)) return tombstoneAnew(core, name);
+  return name.startsWith(Folder.damaged) ? damageAnew(core, name) : null;
 }
 
 /** A hold that cannot be read holds, and goes on to, until a person releases it. Older ones counted for nothing. */
 function holdAnew({ environment }: RepositoryCore, name: string, names: readonly string[]): Successor | null {
-  const [, point, number] = /^holds\/([^/]+)\/(\d{8})$/.exec(name) ?? [];
-  if (point === undefined || number === undefined) return null;
-  const newest = names.filter((other) => other.startsWith(`holds/${point}/`)).at(-1);
+  const hold = parseHoldName(name);
+  if (hold === null) return null;
+  const point = hold.of;
+  const newest = names.filter((other) => other.startsWith(holdFolder(point))).at(-1);
   if (newest !== name) return null;
   const at = new Date(environment.now()).toISOString();
   const value = { schema: 1, point, state: 'held', at, by: environment.identity().machine.split('/')[0] };
-  return { name: `holds/${point}/${String(Number(number) + 1).padStart(8, '0')}`, value };
+  return { name: holdName(point, hold.number + 1), value };
 }
 
 /**
@@ -75,8 +84,8 @@ function holdAnew({ environment }: RepositoryCore, name: string, names: readonly
  * missing.
  */
 function tombstoneAnew({ memory, environment }: RepositoryCore, name: string): Successor | null {
-  const point = name.slice('removed/'.length);
-  const known = isUlid(point) ? memory?.points().find(({ id, gone }) => gone && id === point) : undefined;
+  const point = parseTombstoneName(name);
+  const known = memory?.points().find(({ id, gone }) => gone && id === point);
   if (known === undefined) return null;
   const removedAt = new Date(environment.now()).toISOString();
   const by = environment.identity().machine;
@@ -86,9 +95,9 @@ function tombstoneAnew({ memory, environment }: RepositoryCore, name: string): S
 
 /** Its name says which record it is about. */
 function damageAnew({ environment }: RepositoryCore, name: string): Successor | null {
-  const [, pack, offset] = /^damaged\/([0-9a-f]{32})-([0-9a-f]{8})$/.exec(name) ?? [];
-  if (pack === undefined || offset === undefined) return null;
+  const about = parseDamageKey(parseDamageName(name) ?? '');
+  if (about === null) return null;
   const at = new Date(environment.now()).toISOString();
   const message = 'found damaged once; what was said of it could not be read';
-  return { name, value: { pack, offset: Number.parseInt(offset, 16), message, at } };
+  return { name, value: { pack: about.packId, offset: about.offset, message, at } };
 }

@@ -5,18 +5,21 @@
  */
 import { isHvError } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';
+import { damageKey, damageName } from '../../format/names.ts';
 import type { Damage } from '../../port/damage.ts';
 
-const KEY = `${'0'.repeat(32)}-00000000`;
-export const LOSS_NOTE = `damaged/${KEY}`;
+const AT = { packId: '0'.repeat(32), offset: 0 };
+const KEY = damageKey(AT);
+export const LOSS_NOTE = damageName(KEY);
 
 /** @param damages what a check has found. Puts the note where something is lost, and removes it where nothing is */
 export async function noteLosses(core: RepositoryCore, damages: readonly Damage[]): Promise<void> {
   const { storage, documents, environment, index } = core;
   const lost = damages.filter(({ object }) => object === 'block' || object === 'node');
   if (lost.length > 0) {
-    const [pack, message] = [KEY.slice(0, 32), `lost with its pack: ${lost[0]!.message}`];
-    await documents.put(LOSS_NOTE, { pack, offset: 0, message, at: new Date(environment.now()).toISOString() });
+    const message = `lost with its pack: ${lost[0]!.message}`;
+    const at = new Date(environment.now()).toISOString();
+    await documents.put(LOSS_NOTE, { pack: AT.packId, offset: AT.offset, message, at });
     index.damaged.add(KEY);
     return;
   }

@@ -5,7 +5,7 @@
  */
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';
-import { pointIdOf } from '../../points/manifests.ts';
+import { manifestName, pointIdOf } from '../../format/names.ts';
 import type { ManifestEnvelope } from '../../port/points.ts';
 import { recallManifest } from '../../reach/recall.ts';
 import type { RepairContext } from './bad-packs.ts';
@@ -48,7 +48,7 @@ async function missingManifests(core: RepositoryCore): Promise<string[]> {
       found.push(name);
     }
   const stray = core.watch.stray().filter(({ state }) => state === 'gone');
-  for (const { folder, id } of stray) published.add(`manifests/${folder}/${id}`);
+  for (const { folder, id } of stray) published.add(manifestName(folder, id));
   // Listed last: the tombstone comes before the manifest goes.
   const removed = await core.tombstones.ids();
   const gone = [...published].filter((name) => !present.has(name) && !removed.has(pointIdOf(name)));

@@ -10,7 +10,8 @@ import type { RepositoryCore } from '../../core.ts';
 import { decodeDelta, decodeWhole, type RecordContext } from '../../engine/codec.ts';
 import type { RecordCipher } from '../../engine/record-cipher.ts';
 import { PACK_HEADER_LENGTH, PACK_TRAILER_LENGTH, RECORD_HEADER_LENGTH, RecordKind } from '../../format/constants.ts';
-import { packName, repositoryIdBytes } from '../../format/ids.ts';
+import { repositoryIdBytes } from '../../format/ids.ts';
+import { packName } from '../../format/names.ts';
 import {
   type PackTrailer,
   parsePackHeader,

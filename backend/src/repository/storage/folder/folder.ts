@@ -2,6 +2,7 @@
  * Storage in a folder: local disk, mounted file system or UNC path. An object is a file; it is written to `tmp/`,
  * flushed, and given its name by a hard link, which never replaces (docs/format.md §1).
  */
+
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -12,10 +13,10 @@ import { isWriterDead, writerName } from '../../../support/owner.ts';
 import { damaged } from '../../errors.ts';
 import { CONFIG_NAME } from '../../format/constants.ts';
 import { isRandomId } from '../../format/ids.ts';
+import { isPassing } from '../../format/names.ts';
 import { mayBeOurs } from '../foreign-names.ts';
 import {
   DEFAULT_GET_LIMIT,
-  isPassing,
   type ObjectInfo,
   type PutStream,
   requireObjectName,

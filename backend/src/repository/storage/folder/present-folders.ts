@@ -5,7 +5,8 @@
  */
 import path from 'node:path';
 import { HvError } from '../../../support/errors.ts';
-import { isPassing, type StorageEntry } from '../storage.ts';
+import { isPassing } from '../../format/names.ts';
+import type { StorageEntry } from '../storage.ts';
 import type { Files } from './files.ts';
 
 export class PresentFolders {

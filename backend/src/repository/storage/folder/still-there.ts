@@ -6,7 +6,7 @@
 import path from 'node:path';
 import { HvError, isHvError } from '../../../support/errors.ts';
 import { CONFIG_NAME } from '../../format/constants.ts';
-import { spareOf } from '../../format/ids.ts';
+import { spareOf } from '../../format/names.ts';
 import type { Files } from './files.ts';
 
 /** Either of them is proof. Without both, what puts them there must be able to. */
