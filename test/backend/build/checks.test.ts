@@ -28,7 +28,7 @@ describe('the rooms', () => {
     ['repository/records/record-index.ts', 'repository/core.ts'],
     ['repository/sessions/session-registry.ts', 'repository/points/manifests.ts'],
     ['repository/prune/prune.ts', 'repository/integrity/check.ts'],
-    ['repository/tree/tree-walk.ts', 'repository/prune/prune.ts'],
+    ['repository/tree/visit.ts', 'repository/prune/prune.ts'],
     ['operations/data/write-disk.ts', 'operations/backup/backup.ts'],
     ['hosts/hyperv/helper/helper.ts', 'hosts/hyperv/host.ts'],
     ['cli/run.ts', 'repository/open.ts'],

@@ -8,7 +8,7 @@ import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { packName } from '../format/names.ts';
-import { childId, parseNode, type TreeNode } from '../format/node.ts';
+import { parseNode, type TreeNode } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { Damage } from '../port/damage.ts';
 import { BlockJoin, OpenIds } from '../reach/mark-blocks.ts';
@@ -16,7 +16,7 @@ import type { NamelessPacks } from '../reach/nameless.ts';
 import { LiveSet } from '../records/live-set.ts';
 import type { PackSizes } from '../records/pack-sizes.ts';
 import { NodeReadAhead } from '../tree/node-ahead.ts';
-import { requireRef } from '../tree/tree-walk.ts';
+import { visitTree } from '../tree/visit.ts';
 import { isReadable } from './losses.ts';
 
 /** What is known of the storage as it was listed last. */
@@ -116,29 +116,28 @@ export class CheckWalk {
     }
   }
 
-  async #content(manifest: string, ref: ContentRef, pass: Pass): Promise<void> {
-    const { root } = requireRef(ref, this.#core.config.blockSize);
-    if (root === null) return;
-    if (ref.height === 0) pass.block(manifest, root, 0);
-    else await this.#node(manifest, root, ref.height, pass);
+  #content(manifest: string, ref: ContentRef, pass: Pass): Promise<void> {
+    return visitTree(ref, this.#core.config.blockSize, {
+      enter: (id, level) => this.#enter(manifest, id, level, pass),
+      block: (ids, at) => pass.block(manifest, ids, at),
+      // What cannot be read is noted there; this does not belong to the content.
+      missing: (error) => this.#notes.attempt(manifest, () => Promise.reject(error), true),
+    });
   }
 
-  async #node(manifest: string, id: Buffer, level: number, pass: Pass): Promise<void> {
+  async #enter(manifest: string, id: Buffer, level: number, pass: Pass): Promise<TreeNode | null> {
     throwIfCancelled(this.#context.signal);
     const all = this.#core.index.findAll(RecordKind.node, id);
     const [location] = all;
-    if (location !== undefined && !pass.seen.mark(location)) return;
+    if (location !== undefined && !pass.seen.mark(location)) return null;
     this.#listing.nameless.add(all);
+    let node: TreeNode | null = null;
     const look = async (): Promise<void> => {
       const ahead = location === undefined ? null : await this.#ahead.load(location, id, level);
-      const node = ahead ?? (await this.#load(manifest, id, level));
-      for (let slot = 0; slot < node.present.length; slot++) {
-        if (!node.present[slot]) continue;
-        if (level === 1) pass.block(manifest, node.ids, slot * ID_LENGTH);
-        else await this.#node(manifest, Buffer.from(childId(node, slot)!), level - 1, pass);
-      }
+      node = ahead ?? (await this.#load(manifest, id, level));
     };
     await this.#notes.attempt(manifest, look, pass.again);
+    return node;
   }
 
   async #load(manifest: string, id: Buffer, level: number): Promise<TreeNode> {

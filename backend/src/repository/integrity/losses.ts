@@ -4,16 +4,16 @@
  */
 import { isHvError, throwIfCancelled, toHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { RecordKind } from '../format/constants.ts';
+import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { damageKey } from '../format/names.ts';
-import { childId } from '../format/node.ts';
+import type { TreeNode } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { OnLoss } from '../port/damage.ts';
 import { LiveSet } from '../records/live-set.ts';
 import { PackSizes } from '../records/pack-sizes.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 import { toDamage } from '../tree/content-stream.ts';
-import { requireRef } from '../tree/tree-walk.ts';
+import { type TreeVisitor, visitTree } from '../tree/visit.ts';
 
 /** A place that is lost: `key` is the id (hex) of the block or node that it needs. */
 type LostPlace = { key: string; content: number; offset: number; length: number };
@@ -77,6 +77,14 @@ class LossWalk {
   #found: LostBlocks[] = [];
   #content = 0;
   #ref!: ContentRef;
+  /** The nodes on the way to the place at hand, by level. */
+  #path: { location: RecordLocation | undefined; before: number; whole: boolean }[] = [];
+  readonly #visitor: TreeVisitor = {
+    enter: (id, level, first) => this.#enter(id, level, first),
+    leave: (id, level, first) => this.#leave(id, level, first),
+    missing: (error, id, level, first) => this.#missing(error, id, level, first),
+    block: (ids, at, block) => this.#block(ids.subarray(at, at + ID_LENGTH), block),
+  };
   /** The range that is being put together. */
   #open: { offset: number; length: number } | undefined;
 
@@ -90,9 +98,9 @@ class LossWalk {
     this.#ref = ref;
     this.#open = undefined;
     this.#found = [];
+    this.#path = [];
     try {
-      const { root } = requireRef(ref, this.#core.config.blockSize);
-      if (root !== null) await this.#visit(root, ref.height, 0);
+      await visitTree(ref, this.#core.config.blockSize, this.#visitor);
     } catch (error) {
       if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
       this.#lost(toDamage(error).id ?? '', 0, this.#blocks);
@@ -104,60 +112,57 @@ class LossWalk {
     return Math.ceil(this.#ref.size / this.#core.config.blockSize);
   }
 
-  /** A node's losses are the same wherever it is used, unless the content ends within it. */
-  async #visit(id: Buffer, level: number, first: number): Promise<boolean> {
-    const span = 256 ** level;
-    const key = id.toString('hex');
-    const known = level > 0 ? this.#broken.get(key) : undefined;
-    if (known !== undefined && first + span <= this.#blocks) {
+  async #enter(id: Buffer, level: number, first: number): Promise<TreeNode | null> {
+    const known = this.#broken.get(id.toString('hex'));
+    if (known !== undefined && this.#isWithin(level, first)) {
       for (const lost of known) this.#lost(lost.key, first + lost.first, lost.count);
-      return false;
+      this.#notWhole(level + 1);
+      return null;
     }
-    const before = this.#found.length;
-    const whole = await this.#look(id, level, first);
-    const count = this.#found.length - before;
-    const complete = this.#found.length < MAX_REMEMBERED && this.#remembered + count <= MAX_REMEMBERED;
-    if (level > 0 && !whole && complete && first + span <= this.#blocks) {
-      this.#remembered += count;
-      const lost = this.#found.slice(before).map((one) => ({ ...one, first: one.first - first }));
-      this.#broken.set(key, lost);
-    }
-    return whole;
-  }
-
-  /** @returns whether all of it is there */
-  async #look(id: Buffer, level: number, first: number): Promise<boolean> {
-    if (level === 0) return this.#block(id, first);
     throwIfCancelled(this.#options.signal);
     const [location] = this.#core.index.findAll(RecordKind.node, id);
-    if (location !== undefined && this.#whole.isLive(location.packId, location.ordinal)) return true;
-    const span = 256 ** level;
-    let whole = true;
-    try {
-      const node = await this.#core.nodes.load(id, level);
-      const step = span / 256;
-      for (let slot = 0; slot < node.present.length; slot++) {
-        const child = childId(node, slot);
-        if (child === null || first + slot * step >= this.#blocks) continue;
-        const at = first + slot * step;
-        const fine = level === 1 ? this.#block(child, at) : await this.#visit(Buffer.from(child), level - 1, at);
-        whole = fine && whole;
-      }
-    } catch (error) {
-      const problem = toHvError(error);
-      if (!isHvError(problem, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw problem;
-      this.#lost(id.toString('hex'), first, Math.min(span, this.#blocks - first));
-      return false;
-    }
-    if (whole && location !== undefined && this.#whole.addPackOf(location, this.#core.index))
-      this.#whole.mark(location);
-    return whole;
+    if (location !== undefined && this.#whole.isLive(location.packId, location.ordinal)) return null;
+    this.#path[level] = { location, before: this.#found.length, whole: true };
+    return this.#core.nodes.load(id, level);
   }
 
-  #block(id: Buffer, first: number): boolean {
-    if (!this.#options.isLost(id)) return true;
-    this.#lost(id.toString('hex'), first, 1);
-    return false;
+  #missing(error: unknown, id: Buffer, level: number, first: number): void {
+    const problem = toHvError(error);
+    if (!isHvError(problem, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw problem;
+    this.#lost(id.toString('hex'), first, Math.min(256 ** level, this.#blocks - first));
+    this.#notWhole(level);
+    this.#leave(id, level, first);
+  }
+
+  /** Remembers what was found out. A node's losses are the same wherever it is used, unless the content ends in it. */
+  #leave(id: Buffer, level: number, first: number): void {
+    const { location, before, whole } = this.#path[level]!;
+    if (whole) {
+      if (location !== undefined && this.#whole.addPackOf(location, this.#core.index)) this.#whole.mark(location);
+      return;
+    }
+    this.#notWhole(level + 1);
+    const count = this.#found.length - before;
+    const complete = this.#found.length < MAX_REMEMBERED && this.#remembered + count <= MAX_REMEMBERED;
+    if (!complete || !this.#isWithin(level, first)) return;
+    this.#remembered += count;
+    const lost = this.#found.slice(before).map((one) => ({ ...one, first: one.first - first }));
+    this.#broken.set(id.toString('hex'), lost);
+  }
+
+  #notWhole(level: number): void {
+    const above = this.#path[level];
+    if (above !== undefined) above.whole = false;
+  }
+
+  #isWithin(level: number, first: number): boolean {
+    return first + 256 ** level <= this.#blocks;
+  }
+
+  #block(id: Buffer, block: number): void {
+    if (!this.#options.isLost(id)) return;
+    this.#lost(id.toString('hex'), block, 1);
+    this.#notWhole(1);
   }
 
   #lost(key: string, first: number, count: number): void {

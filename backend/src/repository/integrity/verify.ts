@@ -14,7 +14,8 @@ import { LiveSet, type PackState } from '../records/live-set.ts';
 import { readPackTail } from '../records/pack-tail.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 import { toDamage } from '../tree/content-stream.ts';
-import { requireRef, walkBlocks } from '../tree/tree-walk.ts';
+import { walkBlocks } from '../tree/tree-walk.ts';
+import { requireRef } from '../tree/visit.ts';
 import { findLosses } from './losses.ts';
 import { BlockChecker, isWhole } from './verify-blocks.ts';
 
@@ -133,7 +134,7 @@ async function walkContents(
   for (const ref of contents) {
     throwIfCancelled(options.signal);
     const { blocks, root } = requireRef(ref, config.blockSize);
-    if (root === null || (ref.height > 0 && skip(root))) continue;
+    if (root === null) continue;
     for await (const run of walkBlocks(ref, config.blockSize, load, { from: 0, to: blocks }, lost, skip)) {
       for (let i = 0; i < run.count; i++) {
         const id = run.ids.subarray(i * ID_LENGTH, (i + 1) * ID_LENGTH);

@@ -4,12 +4,12 @@
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
-import { RecordKind } from '../format/constants.ts';
+import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
-import { childId } from '../format/node.ts';
-import type { ContentRef } from '../port/contents.ts';
 import { LiveSet } from '../records/live-set.ts';
+import type { IdClass } from '../records/record-index.ts';
 import { isUnreadable } from '../storage/judging.ts';
+import { type TreeVisitor, visitTree } from '../tree/visit.ts';
 import { listPacks } from './survey.ts';
 
 /** Only for a prune that is alone at work: what it lists again it keeps. @param name of the manifest */
@@ -35,23 +35,23 @@ async function look(core: RepositoryCore, name: string): Promise<boolean | null>
  */
 async function isComplete(core: RepositoryCore, name: string): Promise<boolean | null> {
   const seen = new Set<string>();
-  const visit = async (id: Buffer, level: number): Promise<boolean> => {
-    const kind = level === 0 ? RecordKind.block : RecordKind.node;
-    if (core.index.findSound(kind, id) === undefined) return false;
-    if (level === 0 || seen.has(keyOf(id))) return true;
-    seen.add(keyOf(id));
-    const node = await core.nodes.load(id, level);
-    for (let slot = 0; slot < node.present.length; slot++) {
-      const child = childId(node, slot);
-      if (child !== null && !(await visit(Buffer.from(child), level - 1))) return false;
-    }
-    return true;
+  let complete = true;
+  const look = (kind: IdClass, id: Buffer): void => {
+    complete &&= core.index.findSound(kind, id) !== undefined;
+  };
+  const visitor: TreeVisitor = {
+    enter: async (id, level) => {
+      look(RecordKind.node, id);
+      if (!complete || seen.has(keyOf(id))) return null;
+      seen.add(keyOf(id));
+      return core.nodes.load(id, level);
+    },
+    block: (ids, at) => look(RecordKind.block, ids.subarray(at, at + ID_LENGTH)),
   };
   try {
     const { contents } = await core.manifests.get(name, { fresh: true });
-    for (const { root, height } of contents as ContentRef[])
-      if (root !== null && !(await visit(Buffer.from(root, 'hex'), height))) return false;
-    return true;
+    for (const ref of contents) if (complete) await visitTree(ref, core.config.blockSize, visitor);
+    return complete;
   } catch (error) {
     if (isUnreadable(error)) return null;
     if (isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) return false;

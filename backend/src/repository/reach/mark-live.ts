@@ -9,14 +9,14 @@ import type { RepositoryCore } from '../core.ts';
 import { damaged } from '../errors.ts';
 import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { pointIdOf } from '../format/names.ts';
-import { childId } from '../format/node.ts';
+import type { TreeNode } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 import { LiveSet } from '../records/live-set.ts';
 import type { IdClass, RecordLocation } from '../records/record-index.ts';
 import { isUnreadable } from '../storage/judging.ts';
 import { NodeReadAhead } from '../tree/node-ahead.ts';
-import { requireRef } from '../tree/tree-walk.ts';
+import { visitTree } from '../tree/visit.ts';
 import { BlockJoin, OpenIds } from './mark-blocks.ts';
 import { recallManifest } from './recall.ts';
 
@@ -86,8 +86,7 @@ export class LiveMarker {
     this.#reloaded = false;
     for (const ref of contents)
       try {
-        const { root } = requireRef(ref, this.#core.config.blockSize);
-        if (root !== null) await this.#walkTree(root, ref.height, this.#marked, this.#markNow);
+        await this.#walkTree(ref, this.#marked, this.#markNow);
       } catch (error) {
         if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
         if (isUnreadable(error)) this.#note('', error);
@@ -148,38 +147,26 @@ export class LiveMarker {
       manifest = known;
     }
     this.#reloaded = false;
-    for (const ref of manifest.contents) {
-      const { root } = requireRef(ref, this.#core.config.blockSize);
-      if (root !== null) await this.#walkTree(root, ref.height, met, block);
-    }
+    for (const ref of manifest.contents) await this.#walkTree(ref, met, block);
   }
 
   async #isRemoved(name: string): Promise<boolean> {
     return (await this.#core.tombstones.get(pointIdOf(name)).catch(() => null)) !== null;
   }
 
-  async #walkTree(root: Buffer, height: number, met: OnNode, block: OnBlock): Promise<void> {
-    if (height === 0) await block(root, 0);
-    else await this.#visit(root, height, met, block);
+  async #walkTree(ref: ContentRef, met: OnNode, block: OnBlock): Promise<void> {
+    await visitTree(ref, this.#core.config.blockSize, { enter: (id, level) => this.#enter(id, level, met), block });
   }
 
-  async #visit(id: Buffer, level: number, met: OnNode, block: OnBlock): Promise<void> {
+  async #enter(id: Buffer, level: number, met: OnNode): Promise<TreeNode | null> {
     const location = this.#choose(RecordKind.node, id) ?? (await this.#chooseAgain(RecordKind.node, id));
     if (location === undefined)
       throw damaged('node', 'packs', 'a block map is incomplete, so nothing can be deleted safely', {
         id: id.toString('hex'),
       });
-    if (!met(location)) return;
+    if (!met(location)) return null;
     throwIfCancelled(this.#context.signal);
-    const node = (await this.#ahead.load(location, id, level)) ?? (await this.#core.nodes.load(id, level));
-    for (let slot = 0; slot < node.present.length; slot++) {
-      if (!node.present[slot]) continue;
-      if (level > 1) await this.#visit(Buffer.from(childId(node, slot)!), level - 1, met, block);
-      else {
-        const again = block(node.ids, slot * ID_LENGTH);
-        if (again !== undefined) await again;
-      }
-    }
+    return (await this.#ahead.load(location, id, level)) ?? this.#core.nodes.load(id, level);
   }
 
   /** Waits only when something is missing: there are many blocks. */

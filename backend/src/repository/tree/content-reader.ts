@@ -6,7 +6,8 @@ import { RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import type { ContentReader, ContentRef } from '../port/contents.ts';
 import { type StreamOptions, streamContent } from './content-stream.ts';
-import { requireRef, walkBlocks } from './tree-walk.ts';
+import { walkBlocks } from './tree-walk.ts';
+import { requireRef } from './visit.ts';
 
 /** Decoded blocks kept for random access, bytes. */
 const CACHE_BYTES = 16 * 1024 * 1024;

@@ -14,7 +14,8 @@ import type { Damage } from '../port/damage.ts';
 import { CipherList } from '../records/pack-ciphers.ts';
 import type { RecordLocation } from '../records/record-index.ts';
 import { type BlockSource, planGets } from './read-plan.ts';
-import { requireRef, walkBlocks } from './tree-walk.ts';
+import { walkBlocks } from './tree-walk.ts';
+import { requireRef } from './visit.ts';
 
 export interface StreamOptions {
   signal?: AbortSignal;

@@ -3,7 +3,7 @@ import { HvError } from '../../support/errors.ts';
 import { FAN_OUT } from '../format/constants.ts';
 import { childId, type TreeNode } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
-import { type LoadNode, requireRef } from './tree-walk.ts';
+import { type LoadNode, requireRef } from './visit.ts';
 
 /**
  * Block runs, ascending and coalesced, in which `to` differs from `from`; a block that only one of them has differs.

@@ -3,7 +3,7 @@ import type { RepositoryCore } from '../core.ts';
 import { FAN_OUT } from '../format/constants.ts';
 import { childId, type TreeNode } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
-import { requireRef } from '../tree/tree-walk.ts';
+import { requireRef } from '../tree/visit.ts';
 
 export class BaseBlocks {
   readonly #core: RepositoryCore;

@@ -5,15 +5,15 @@
 import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { trimmedLength } from '../engine/zeros.ts';
-import { RecordKind } from '../format/constants.ts';
+import { ID_LENGTH, RecordKind } from '../format/constants.ts';
 import { keyOf } from '../format/ids.ts';
 import { parseIndex } from '../format/index-format.ts';
 import { Folder, indexName, packFolder, packName } from '../format/names.ts';
-import { childId } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 import { readPackContents } from '../records/pack-tail.ts';
 import type { IdClass } from '../records/record-index.ts';
+import { visitTree } from '../tree/visit.ts';
 import type { SessionStore } from './session-store.ts';
 
 const NOT_THERE = 'the pack it was in is not there';
@@ -94,10 +94,7 @@ export class ReliedContents {
     for (const id of fresh) await this.#learn(id);
     let stored = false;
     const visited = new Set<string>();
-    for (const ref of contents) {
-      if (ref.root === null) continue;
-      stored = (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited)) || stored;
-    }
+    for (const ref of contents) stored = (await this.#visit(ref, visited)) || stored;
     for (const id of fresh) this.#core.index.removeLoose(id);
     if (this.#lost > 0) await this.#refuse(absent, gone);
     return stored;
@@ -177,9 +174,7 @@ export class ReliedContents {
       const there = new Set((await this.#core.storage.list(Folder.packs)).map(({ name }) => name));
       for (const { id } of this.#core.catalog.packs()) if (!there.has(packName(id))) this.#core.index.missing.add(id);
       const visited = new Set<string>();
-      for (const ref of contents)
-        if (ref.root !== null && (await this.#visit(Buffer.from(ref.root, 'hex'), ref.height, visited, true)))
-          return true;
+      for (const ref of contents) if (await this.#visit(ref, visited, true)) return true;
       return false;
     } catch (error) {
       if (isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND')) return true;
@@ -196,30 +191,34 @@ export class ReliedContents {
     index.addLoose(await readPackContents(storage, config.id, packId, object.size));
   }
 
-  /** Visits a subtree, children first, so that a node is stored only after what it names. */
-  async #visit(id: Buffer, level: number, visited: Set<string>, onlyLook = false): Promise<boolean> {
-    const kind = level === 0 ? RecordKind.block : RecordKind.node;
-    const key = keyOf(id);
+  /**
+   * Children first, so that a node is stored only after what it names.
+   * @param visited nodes; what it has visited is added
+   * @returns whether anything was stored; where it only looks, whether anything would have to be
+   */
+  async #visit(ref: ContentRef, visited: Set<string>, onlyLook = false): Promise<boolean> {
     let stored = false;
-    if (level > 0) {
-      if (visited.has(key)) return false;
-      visited.add(key);
-      const node = await this.#core.nodes.load(id, level).catch((error) => {
-        if (onlyLook) throw error;
-        return this.#giveUp(kind, id, error);
-      });
-      // What is below it is not known any more.
-      if (node === null) return false;
-      for (let slot = 0; slot < node.present.length; slot++) {
-        const child = childId(node, slot);
-        if (child === null) continue;
-        if (level === 1 && this.#store.isStored(RecordKind.block, child)) continue;
-        stored = (await this.#visit(Buffer.from(child), level - 1, visited, onlyLook)) || stored;
-      }
-    }
-    if (this.#store.isStored(kind, id)) return stored;
-    if (onlyLook) return true;
-    return (await this.#copy(kind, id)) || stored;
+    const store = async (kind: IdClass, id: Buffer): Promise<void> => {
+      if (!this.#store.isStored(kind, id)) stored = onlyLook || (await this.#copy(kind, id)) || stored;
+    };
+    const { nodes, config } = this.#core;
+    await visitTree(ref, config.blockSize, {
+      enter: async (id, level) => {
+        if (visited.has(keyOf(id))) return null;
+        visited.add(keyOf(id));
+        // What is below one that is lost is not known any more.
+        return nodes.load(id, level).catch((error) => {
+          if (onlyLook) throw error;
+          return this.#giveUp(RecordKind.node, id, error);
+        });
+      },
+      leave: (id) => store(RecordKind.node, id),
+      block: (ids, at) => {
+        const id = ids.subarray(at, at + ID_LENGTH);
+        return this.#store.isStored(RecordKind.block, id) ? undefined : store(RecordKind.block, Buffer.from(id));
+      },
+    });
+    return stored;
   }
 
   async #copy(kind: IdClass, id: Buffer): Promise<boolean> {
