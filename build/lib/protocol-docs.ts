@@ -60,6 +60,18 @@ export function protocolMarkdown(): string {
       types,
     ),
     ...section(
+      '### $/partialResult',
+      "Notification of the backend: one element of the result's list, as soon as it is final, where the request gave a `partialResultToken`. Each comes once, before the answer, which holds them all. Parameters:",
+      handshake.PartialResultParams,
+      types,
+    ),
+    ...section(
+      '### $/ending',
+      'Notification of the backend: it ends. A request that is not answered before was not begun, and may be sent to another backend. Parameters:',
+      handshake.EndingParams,
+      types,
+    ),
+    ...section(
       '### $/cancelRequest',
       'Notification of the client. The request is still answered: with its result when it was too late, else with the error `CANCELLED`. Parameters:',
       handshake.CancelParams,
@@ -117,6 +129,7 @@ export function contractJson(): string {
           planned: Object.keys(PLANNED[name] ?? {}),
           result: fieldNames(jsonSchema(method.result), jsonSchema(method.result).$defs ?? {}),
           progress: method.progress,
+          ...(method.partial === undefined ? {} : { partial: method.partial }),
         },
       ];
     }),
@@ -140,7 +153,7 @@ function methodSection(name: string, method: Described, types: Record<string, Js
   return [
     ...section(
       `### ${name}`,
-      `${method.summary}${method.progress ? ' Reports progress.' : ''}\n\nParameters:`,
+      `${method.summary}${method.progress ? ' Reports progress.' : ''}${method.partial ? ` Sends each of \`${method.partial}\` as a partial result where asked to.` : ''}\n\nParameters:`,
       method.params,
       types,
     ),
@@ -233,10 +246,13 @@ const INTRODUCTION = [
   '- Requests run side by side; each is answered when it is done. A request needs an id (number or string) that no running one has.',
   '- `progressToken` (number or string) may stand beside the parameters of any request; notifications about the request carry',
   '  it as `token`, or the id when it was left out.',
+  '- `partialResultToken` (number or string) beside the parameters asks for `$/partialResult`, where the method sends any.',
   `- Progress is sent at most ${1000 / handshake.PROGRESS_INTERVAL_MS} times a second for a request, and left out while the client does not read.`,
   '- Parameters are checked strictly: an unknown name is an error. Results may gain fields.',
   '- One `vm/backup` backs up one VM; lists are paged by cursor.',
   '- When stdin ends, or nobody reads stdout any more, every job is cancelled and cleaned up, and the backend ends.',
+  '- A client that gives `idleTimeoutMs` to `initialize` may keep the backend for its next request: unused for so long it ends by itself.',
+  '- What one request had to derive or start (keys, helper processes) serves the next ones for a minute.',
   '- Sizes, offsets and lengths are bytes; times are UTC; durations are milliseconds; disks count from 0.',
   '',
   `The version of the protocol is ${handshake.PROTOCOL_VERSION} (major.minor). A backend refuses a client of another major version.`,

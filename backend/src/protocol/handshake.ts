@@ -7,6 +7,8 @@ import { VERSION } from '../support/version.ts';
 export const PROTOCOL_VERSION = '1.0';
 /** Longest line that is accepted, bytes: 4 MiB. */
 export const MAX_LINE_BYTES = 4 * 1024 * 1024;
+/** Longest time without a request that a client may ask for, ms: a day. */
+const MAX_IDLE_MS = 24 * 60 * 60 * 1000;
 /** Shortest time between two progress notifications of one request, ms: 5 Hz. */
 export const PROGRESS_INTERVAL_MS = 200;
 
@@ -19,6 +21,13 @@ export const InitializeParams = z.object({
     .object({ name: z.string().describe('Name of the program.'), version: z.string().describe('Its version.') })
     .optional()
     .describe('Who is calling; for logs.'),
+  idleTimeoutMs: z
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_IDLE_MS)
+    .optional()
+    .describe('The backend ends by itself when no request has run for this long, ms; never when left out.'),
 });
 
 export const InitializeResult = z.object({
@@ -31,6 +40,7 @@ export const InitializeResult = z.object({
       methods: z.array(z.string()).describe('Methods that can be called.'),
       progress: z.boolean().describe('Whether `$/progress` is sent.'),
       cancellation: z.boolean().describe('Whether `$/cancelRequest` is understood.'),
+      partialResults: z.boolean().describe('Whether `$/partialResult` is sent.'),
     })
     .describe('What the backend can do.'),
   maxLineBytes: z.number().int().describe('Longest line that the backend accepts, bytes.'),
@@ -65,6 +75,15 @@ export const WarningParams = z.object({
   message: z.string().describe('What the person should know.'),
 });
 
+export const PartialResultParams = z.object({
+  token: RequestId.describe('`partialResultToken` of the request.'),
+  value: z.unknown().describe('One element of the list that the method names.'),
+});
+
+export const EndingParams = z.object({
+  reason: z.literal('idle').describe('Why the backend ends.'),
+});
+
 /** @throws PROTOCOL_VERSION when the client's major version is not ours */
 export function negotiate(requested: string): void {
   const major = (version: string): string => version.split('.')[0]!;
@@ -82,6 +101,6 @@ export function negotiate(requested: string): void {
 export const initializeResult = (methods: readonly string[]): z.infer<typeof InitializeResult> => ({
   protocolVersion: PROTOCOL_VERSION,
   server: { name: 'hvbackup', version: VERSION },
-  capabilities: { methods: [...methods], progress: true, cancellation: true },
+  capabilities: { methods: [...methods], progress: true, cancellation: true, partialResults: true },
   maxLineBytes: MAX_LINE_BYTES,
 });

@@ -42,7 +42,9 @@ export function createInvoke(operations: Operations, onDefect: (message: string)
       // Cancelled while the schemas were loaded: what has not begun need not be undone.
       throwIfCancelled(context.signal);
       if (DATED.has(name)) requireUsableClock(Date.now());
-      result = await operation(parsed.data, { ...context, repeated: retries.add });
+      // Another method's element could only be taken for one of this one's.
+      const partial = method.partial === undefined ? undefined : context.partial;
+      result = await operation(parsed.data, { ...context, partial, repeated: retries.add });
       result = retries.into(result, schemas.result.shape);
     } catch (error) {
       throw toHvError(error, name);

@@ -21,6 +21,8 @@ export interface Method {
   operation: string;
   /** Whether it reports progress while it runs. */
   progress: boolean;
+  /** Field of the result whose elements are sent as `$/partialResult` as soon as they are final. */
+  partial?: string;
 }
 
 /**
@@ -34,10 +36,12 @@ const method = <M, P extends keyof M, R extends keyof M, const O extends string>
   params: P,
   result: R,
   progress = false,
+  partial?: string,
 ) => ({
   operation,
   summary,
   progress,
+  partial,
   schemas: async () => {
     const schemas = await module();
     return { params: schemas[params], result: schemas[result] };
@@ -135,6 +139,7 @@ export const METHODS = {
     'BackupVmsParams',
     'BackupVmsResult',
     true,
+    'results',
   ),
   'repository/create': method(
     'createRepository',
@@ -270,6 +275,7 @@ export const METHODS = {
     'CopyPointsParams',
     'CopyPointsResult',
     true,
+    'points',
   ),
   'disk/info': method('diskInfo', 'Describes a disk image.', disk, 'DiskInfoParams', 'DiskInfoResult'),
   'disk/check': method(

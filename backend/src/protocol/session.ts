@@ -13,6 +13,7 @@ import {
 } from 'json-rpc-2.0';
 import type { OperationContext, ProgressEvent } from '../support/progress.ts';
 import * as handshake from './handshake.ts';
+import { IdleTimer } from './idle-timer.ts';
 import type { Invoke } from './invoke.ts';
 import type { Line } from './lines.ts';
 import { METHODS, type MethodName } from './methods.ts';
@@ -36,6 +37,7 @@ export class Session {
   readonly #server: JSONRPCServer<OperationContext>;
   readonly #running = new Map<Id, AbortController>();
   readonly #work = new Set<Promise<void>>();
+  readonly #idleTimer: IdleTimer;
   #beforeShutdown: Promise<void>[] = [];
   #initialized = false;
   #closing = false;
@@ -48,6 +50,7 @@ export class Session {
     this.shutdown = new Promise((resolve) => {
       this.#shutdownDone = resolve;
     });
+    this.#idleTimer = new IdleTimer(() => this.#endIdle());
     this.#server = new JSONRPCServer<OperationContext>({ errorListener: () => {} });
     this.#server.mapErrorToJSONRPCErrorResponse = (id, error) => {
       const mapped = toRpcError(error);
@@ -95,6 +98,7 @@ export class Session {
   /** Cancels every running request. */
   cancelAll(): void {
     this.#closing = true;
+    this.#idleTimer.stop();
     for (const controller of this.#running.values()) controller.abort();
   }
 
@@ -126,9 +130,10 @@ export class Session {
       return;
     }
     if (method === 'shutdown') this.#beforeShutdown = [...this.#work];
+    this.#idleTimer.stop();
     const controller = new AbortController();
     this.#running.set(id, controller);
-    const { token, params } = splitToken(request.params, id);
+    const { token, partialToken, params } = splitTokens(request.params, id);
     const meter = new ProgressMeter();
     const throttle = new Throttle<ProgressEvent>(handshake.PROGRESS_INTERVAL_MS, (event) => {
       if (this.#options.canSendMore?.() === false) return;
@@ -138,6 +143,10 @@ export class Session {
       signal: controller.signal,
       progress: (event) => throttle.push(event),
       warn: (message) => this.#notify('$/warning', { token, message }),
+      partial:
+        partialToken === undefined
+          ? undefined
+          : (value) => this.#notify('$/partialResult', { token: partialToken, value }),
     };
     const work = (async () => {
       const response = await this.#server.receive({ ...request, params }, context);
@@ -147,7 +156,10 @@ export class Session {
       if (method === 'shutdown') this.#shutdownDone();
     })();
     this.#work.add(work);
-    void work.finally(() => this.#work.delete(work));
+    void work.finally(() => {
+      this.#work.delete(work);
+      if (this.#work.size === 0 && !this.#closing) this.#idleTimer.start();
+    });
   }
 
   #problemWith({ id, method }: JSONRPCRequest): JSONRPCErrorException | null {
@@ -179,7 +191,18 @@ export class Session {
     }
     handshake.negotiate(parsed.data.protocolVersion);
     this.#initialized = true;
+    this.#idleTimer.limitMs = parsed.data.idleTimeoutMs;
     return handshake.initializeResult(Object.keys(METHODS));
+  }
+
+  /**
+   * Nothing has been asked for so long that the client may have forgotten this process. It learns of the end before
+   * anything that it sends is refused, so that what it sent meanwhile was surely not begun.
+   */
+  #endIdle(): void {
+    this.#closing = true;
+    this.#notify('$/ending', { reason: 'idle' });
+    this.#shutdownDone();
   }
 
   /** Cancels what runs and is answered last. */
@@ -207,10 +230,12 @@ function idOf(message: unknown): Id | null {
   return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
-/** `progressToken` belongs to the protocol, not to the method's parameters. */
-function splitToken(params: unknown, id: Id): { token: Id; params: unknown } {
-  if (typeof params !== 'object' || params === null || Array.isArray(params)) return { token: id, params };
-  const { progressToken, ...rest } = params as Record<string, unknown>;
-  const token = typeof progressToken === 'string' || typeof progressToken === 'number' ? progressToken : id;
-  return { token, params: rest };
+/** Tokens belong to the protocol, not to the method's parameters. */
+function splitTokens(params: unknown, id: Id): { token: Id; partialToken: Id | undefined; params: unknown } {
+  const none = { token: id, partialToken: undefined, params };
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) return none;
+  const { progressToken, partialResultToken, ...rest } = params as Record<string, unknown>;
+  const token = (given: unknown): Id | undefined =>
+    typeof given === 'string' || typeof given === 'number' ? given : undefined;
+  return { token: token(progressToken) ?? id, partialToken: token(partialResultToken), params: rest };
 }

@@ -21,15 +21,8 @@ import {
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
 import { digestOf, type KdfCost } from './format/key-object.ts';
 import { Folder, parseFeatureName } from './format/names.ts';
-import {
-  KeyStore,
-  newKeys,
-  putFirstKey,
-  putStrayKeysAside,
-  strayKeys,
-  type Unlocked,
-  unlock,
-} from './keys/key-store.ts';
+import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, unlock } from './keys/key-store.ts';
+import { openedKeys, type Unlocked } from './keys/opened-keys.ts';
 import type { Catalog } from './port/catalog.ts';
 import type { Damage } from './port/damage.ts';
 import type { Memory } from './port/memory.ts';
@@ -161,7 +154,8 @@ export async function openStoredRepository(raw: Storage, options: OpenOptions): 
       const core = new RepositoryCore(storage, config, options.catalog(config.id), environment, parts);
       const keyStore = unlocked && new KeyStore(core, unlocked, options.kdfCost);
       const another = () => open(options.memory?.(config.id) ?? null, core.pool);
-      return new StoredRepository(core, keyStore, another, pool === undefined);
+      const release = unlocked ? openedKeys.use(unlocked) : undefined;
+      return new StoredRepository(core, keyStore, another, pool === undefined, release);
     };
     return open(memory);
   } catch (error) {

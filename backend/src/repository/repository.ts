@@ -63,6 +63,7 @@ export class StoredRepository implements Repository {
   #dropped = 0;
   readonly #another: () => Repository;
   readonly #first: boolean;
+  readonly #release: () => void;
   readonly #keyStore: KeyStore | null;
   #acceptPlace: (() => void) | undefined;
 
@@ -70,12 +71,20 @@ export class StoredRepository implements Repository {
    * @param keyStore of an encrypted repository, else null
    * @param another opens a further handle on the same storage
    * @param first whether storage and worker threads are this one's to close
+   * @param release called when it is closed
    */
-  constructor(core: RepositoryCore, keyStore: KeyStore | null, another: () => Repository, first: boolean) {
+  constructor(
+    core: RepositoryCore,
+    keyStore: KeyStore | null,
+    another: () => Repository,
+    first: boolean,
+    release: () => void = () => undefined,
+  ) {
     this.core = core;
     this.#keyStore = keyStore;
     this.#another = another;
     this.#first = first;
+    this.#release = release;
     this.records = new DocumentRecordStore(core.storage, core.documents, core.keys);
   }
 
@@ -382,6 +391,7 @@ export class StoredRepository implements Repository {
   }
 
   async close(): Promise<void> {
+    this.#release();
     this.core.watch.flush();
     this.core.memory?.close();
     if (this.#first) await this.core.pool.close();

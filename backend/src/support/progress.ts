@@ -25,6 +25,8 @@ export interface OperationContext {
   progress?: (event: ProgressEvent) => void;
   /** Something the person should know that is not an error. */
   warn?: (message: string) => void;
+  /** Gets each element of the result's list as soon as it is final; absent when the caller waits for the whole. */
+  partial?: (element: object) => void;
   /** Gets what a storage made repeat, when it is closed. */
   repeated?: (counts: RepeatedCalls) => void;
 }

@@ -18,7 +18,7 @@ const several =
   async ({ vms: selectors, parallel }, context) => {
     const jobs = selectors.map((selector) => ({ selector, vmName: selector, vmId: null }));
     const run = ({ selector }: Job) => backup({ vm: selector }, context);
-    return { results: await runJobs(jobs, parallel, run, context.signal), asked: jobs.length };
+    return { results: await runJobs(jobs, parallel, run, context), asked: jobs.length };
   };
 
 /** Fails for VMs whose name is an error code. */

@@ -16,7 +16,8 @@ describe('several backups', () => {
       const running = new Set<string>();
       const busy = new Set<number>();
       let most = 0;
-      const results = await runJobs(jobs, width, async ({ selector }, lane) => {
+      const told: unknown[] = [];
+      const work = async ({ selector }: Job, lane: number) => {
         expect(running.has(selector)).toBe(false);
         expect(busy.has(lane)).toBe(false);
         running.add(selector);
@@ -27,7 +28,10 @@ describe('several backups', () => {
         busy.delete(lane);
         if (selector === 'vm3') throw new HvError('VM_NOT_FOUND', 'no such VM');
         return selector;
-      });
+      };
+      const results = await runJobs(jobs, width, work, { partial: (result) => told.push(result) });
+      expect(new Set(told)).toEqual(new Set(results));
+      expect(told).toHaveLength(results.length);
       expect(most).toBeLessThanOrEqual(width);
       expect(most).toBeGreaterThan(width / 2);
       expect(results.map((result) => (typeof result === 'string' ? result : result.vmName))).toEqual(
@@ -45,6 +49,6 @@ describe('several backups', () => {
       controller.abort();
       return selector;
     };
-    expect(await runJobs([job('a'), job('b'), job('c')], 1, run, controller.signal)).toEqual(['a']);
+    expect(await runJobs([job('a'), job('b'), job('c')], 1, run, controller)).toEqual(['a']);
   });
 });

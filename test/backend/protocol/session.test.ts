@@ -270,3 +270,91 @@ describe('the end', () => {
     expect(log).toEqual(['started', 'cleaned up']);
   });
 });
+
+describe('a backend that is kept for the next request', () => {
+  const idle = { protocolVersion: '1.0', idleTimeoutMs: 150 };
+
+  it('says that it ends and ends when nothing was asked for as long as the client said', async () => {
+    const client = new Client(fakeOperations({ listVms: async () => ({ vms: [] }) }));
+    await client.request(1, 'initialize', idle);
+    expect(await client.ended).toBeNull();
+    expect(client.messages.at(-1)).toMatchObject({ method: '$/ending', params: { reason: 'idle' } });
+  });
+
+  it('does not end while a request runs, however long', async () => {
+    let done = (): void => undefined;
+    const listVms = () =>
+      new Promise<{ vms: [] }>((resolve) => {
+        done = () => resolve({ vms: [] });
+      });
+    const client = new Client(fakeOperations({ listVms }));
+    await client.request(1, 'initialize', idle);
+    const answer = client.request(2, 'vm/list', { host: 'sim:lab' });
+    await delay(400);
+    expect(client.messages.some(({ method }) => method === '$/ending')).toBe(false);
+    done();
+    expect((await answer).result).toEqual({ vms: [] });
+    await client.ended;
+    expect(client.messages.at(-1)?.method).toBe('$/ending');
+  });
+
+  it('begins nothing that comes after that word', async () => {
+    const log: string[] = [];
+    const listVms = async () => {
+      log.push('begun');
+      return { vms: [] };
+    };
+    const client = new Client(fakeOperations({ listVms }));
+    // As it is when the request is on its way already.
+    const send = (): void => client.send({ id: 2, method: 'vm/list', params: { host: 'sim:lab' } });
+    void client.next(({ method }) => method === '$/ending').then(send);
+    await client.request(1, 'initialize', idle);
+    await client.ended;
+    expect(log).toEqual([]);
+  });
+
+  it('without a time waits for ever', async () => {
+    const client = await Client.initialized(fakeOperations({ listVms: async () => ({ vms: [] }) }));
+    await delay(400);
+    expect((await client.request(2, 'vm/list', { host: 'sim:lab' })).result).toEqual({ vms: [] });
+  });
+
+  it.each([0, -1, 1.5, '60000', 1e12])('refuses the time %j', async (idleTimeoutMs) => {
+    const client = new Client(fakeOperations({}));
+    const { error } = await client.request(1, 'initialize', { protocolVersion: '1.0', idleTimeoutMs });
+    expect(error).toMatchObject({ code: -32602 });
+  });
+});
+
+describe('partial results', () => {
+  const several = { host: 'sim:lab', vms: [], repository: '/backups' };
+  const backupVms = async (_params: unknown, context: OperationContext) => {
+    const results = ['a', 'b', 'c'].map((vmName) => ({ ...BACKUP, vmName }));
+    for (const result of results) context.partial?.(result);
+    return { results, asked: 3 };
+  };
+
+  it('come under the token of the request, each once, before the answer that has them all', async () => {
+    const client = await Client.initialized(fakeOperations({ backupVms }));
+    const { result } = await client.request(2, 'host/backup', { ...several, partialResultToken: 'mine' });
+    const parts = client.messages.filter(({ method }) => method === '$/partialResult');
+    expect(parts.map(({ params }) => params.token)).toEqual(['mine', 'mine', 'mine']);
+    expect(parts.map(({ params }) => params.value)).toEqual(result.results);
+    expect(client.messages.at(-1)?.id).toBe(2);
+  });
+
+  it('do not come unasked, nor for a method that has none', async () => {
+    const client = await Client.initialized(
+      fakeOperations({
+        backupVms,
+        backupVm: async (_params, context) => {
+          context.partial?.(BACKUP);
+          return BACKUP;
+        },
+      }),
+    );
+    await client.request(2, 'host/backup', several);
+    await client.request(3, 'vm/backup', { ...backup, partialResultToken: 'mine' });
+    expect(client.messages.some(({ method }) => method === '$/partialResult')).toBe(false);
+  });
+});

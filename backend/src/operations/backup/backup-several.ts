@@ -40,7 +40,8 @@ export async function backupVms(params: BackupVmsParams, context: OperationConte
           const one: BackupVmParams = { ...common, vm: selector };
           return backupOne(at.host, at.repository, one, context, limiter);
         };
-        return { results: await runJobs(jobs, lanes.length, backup, context.signal), asked: jobs.length };
+        const results = await runJobs(jobs, lanes.length, backup, context);
+        return { results, asked: jobs.length };
       } finally {
         for (const [lane, at] of lanes.entries()) {
           if (lane === 0) continue;
@@ -78,13 +79,14 @@ async function findJobs(host: Host, selectors: readonly string[]): Promise<Job[]
  * Runs the jobs, `width` at once, begun in order; never two of one VM at the same time. After a cancellation none is
  * begun.
  * @param run gets the number of the lane it runs in, below `width`
+ * @param context gets each result as its job ends
  * @returns results in the order of the jobs, without those that were not begun
  */
 export async function runJobs<R>(
   jobs: readonly Job[],
   width: number,
   run: (job: Job, lane: number) => Promise<R>,
-  signal?: AbortSignal,
+  { signal, partial }: { signal?: AbortSignal; partial?: (result: R | FailedVm) => void } = {},
 ): Promise<(R | FailedVm)[]> {
   const results: (R | FailedVm | undefined)[] = jobs.map(() => undefined);
   const waiting = jobs.map((job, index) => ({ job, index }));
@@ -102,7 +104,9 @@ export async function runJobs<R>(
       const [{ job, index }] = waiting.splice(at, 1) as [{ job: Job; index: number }];
       const done = run(job, number).catch((error): FailedVm => failed(job, error));
       if (job.vmId !== null) running.set(job.vmId, done);
-      results[index] = await done;
+      const result = await done;
+      results[index] = result;
+      partial?.(result);
       if (job.vmId !== null) running.delete(job.vmId);
     }
   };

@@ -45,6 +45,7 @@ export async function copyPoints(params: CopyPointsParams, context: OperationCon
       withContent({ repository: params.to, passphrase: params.toPassphrase }, context, async (to) => {
         requireTwo(from, to);
         const { wanted, unreadable } = await selectPoints(from, params, context);
+        for (const point of unreadable) context.partial?.(point);
         const copier = { from, to, compression: params.compression, context, revive: params.point !== undefined };
         const done = await withFullExplained(to, () => copyAll(copier, wanted));
         await to.keepReserve();
@@ -104,7 +105,9 @@ export async function copyAll(copier: PointCopier, wanted: readonly Point[]): Pr
   const results: CopiedPointResult[] = [];
   for (const point of wanted) {
     throwIfCancelled(copier.context.signal);
-    results.push(await copyOne(copier, point, shared));
+    const result = await copyOne(copier, point, shared);
+    results.push(result);
+    copier.context.partial?.(result);
   }
   return results;
 }

@@ -31,22 +31,12 @@ import { Folder, keyObjectName, parseKeyName, quarantineName, spareOf } from '..
 import type { Damage } from '../port/damage.ts';
 import type { KeyInfo } from '../port/keys.ts';
 import type { Storage } from '../storage/storage.ts';
+import { openedKeys, type Unlocked } from './opened-keys.ts';
 
 /** Tried at most, and added at most: half a second each. */
 const MAX_KEYS = 64;
 /** What trying them may cost together, in bytes of memory one after the other: as much as so many of ours. */
 const MAX_COST_TRIED = MAX_KEYS * costOf(DEFAULT_COST);
-
-/** Keys of a repository, and which key object they came from. */
-export interface Unlocked extends WrappedKeys {
-  keyId: string;
-}
-
-/**
- * What this process has opened, by passphrase, configuration and key object: deriving a key takes half a second, and a
- * command may open a repository more than once. A key object that is gone or changed opens nothing any more.
- */
-const opened = new Map<string, Unlocked>();
 
 export const newKeys = (): RepositoryKeys => ({
   encryptionKey: randomBytes(KEY_LENGTH),
@@ -215,12 +205,13 @@ async function tryKey(
   digest: Buffer,
 ): Promise<Unlocked | null> {
   const known = digestOf(Buffer.concat([digest, passphraseBytes(passphrase)])).toString('hex');
-  const before = opened.get(known);
+  // A key object that is gone or changed opens nothing any more.
+  const before = openedKeys.get(known);
   if (before !== undefined) return before;
   const wrapped = await unwrapKeys(object, config, passphrase);
   if (wrapped === null) return null;
   const unlocked = { ...wrapped, keyId: object.id };
-  opened.set(known, unlocked);
+  openedKeys.add(known, unlocked);
   return unlocked;
 }
 

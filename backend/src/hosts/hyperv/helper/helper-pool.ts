@@ -4,8 +4,8 @@
  */
 import type { Helper } from './helper.ts';
 
-/** How long an unused helper waits for its next user, ms. */
-const IDLE_MS = 15_000;
+/** How long an unused helper waits for its next user, ms: as long as the backend waits for its next request. */
+const IDLE_MS = 60_000;
 
 interface Waiting {
   key: string;
