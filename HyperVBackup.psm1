@@ -11,6 +11,8 @@ $script:CheckedFiles = @{}
 $script:ManifestPath = Join-Path -Path $PSScriptRoot -ChildPath 'HyperVBackup.psd1'
 # Repositories used in this session, for argument completion.
 $script:KnownRepository = New-Object -TypeName 'System.Collections.Generic.List[string]'
+# The backend of this session, started by the first command that needs it.
+$script:Backend = $null
 
 foreach ($folder in 'Private', 'Public') {
     $path = Join-Path -Path (Join-Path -Path $PSScriptRoot -ChildPath 'module') -ChildPath $folder
@@ -20,6 +22,7 @@ foreach ($folder in 'Private', 'Public') {
 }
 
 Register-Completer
+$ExecutionContext.SessionState.Module.OnRemove = { Close-SessionBackend }
 
 Export-ModuleMember -Function @(
     'Add-VMBackupRepositoryKey'

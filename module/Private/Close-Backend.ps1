@@ -18,7 +18,7 @@ function Close-Backend {
         # Its answers are read on, so that it never waits for us.
         $watch = [System.Diagnostics.Stopwatch]::StartNew()
         while (-not $Backend.Closed -and $watch.ElapsedMilliseconds -lt $TimeoutMs) {
-            try { $null = Receive-BackendMessage -Backend $Backend -TimeoutMs 200 } catch { $Backend.Closed = $true }
+            $null = Read-BackendLine -Backend $Backend -WaitMs 200
         }
         $left = [Math]::Max(1000, $TimeoutMs - $watch.ElapsedMilliseconds)
         if (-not $process.WaitForExit([int]$left)) { $process.Kill() }

@@ -11,10 +11,7 @@ function ConvertTo-BackupResult {
 
         # Location of the repository.
         [Parameter(Mandatory)]
-        [string] $Repository,
-
-        # Result of the call that has it as one of several.
-        [psobject] $Call = $Result
+        [string] $Repository
     )
 
     [long] $read = 0
@@ -37,7 +34,7 @@ function ConvertTo-BackupResult {
         MetadataBytes  = [long]$Result.metadataBytes
         Duration       = [timespan]::FromMilliseconds($Result.durationMs)
         Disks          = @(foreach ($disk in $Result.disks) { ConvertTo-BackupDisk -Disk $disk })
-        StorageRetries = ConvertTo-StorageRetry -Result $Call
+        StorageRetries = ConvertTo-StorageRetry -Result $Result
         Warnings       = @(foreach ($warning in $Result.warnings) { [string]$warning })
         Repository     = $Repository
     }

@@ -1,7 +1,7 @@
 function Open-Backend {
     <#
     .SYNOPSIS
-        Starts the backend and shakes hands with it. Whoever calls this must call Close-Backend in a finally block.
+        Starts a backend and shakes hands with it. It ends by itself when it has not been used for a minute.
     .NOTES
         Nothing when it cannot be started; the error was reported then.
     #>
@@ -54,6 +54,8 @@ function Open-Backend {
     $start.Arguments = '"{0}" serve' -f $bundle
     $start.UseShellExecute = $false
     $start.CreateNoWindow = $true
+    # It outlives the command: the user's current folder must not be in use by it. Paths it gets are absolute.
+    $start.WorkingDirectory = [System.IO.Path]::GetDirectoryName($bundle)
     $start.RedirectStandardInput = $true
     $start.RedirectStandardOutput = $true
     $start.RedirectStandardError = $true
@@ -71,23 +73,36 @@ function Open-Backend {
     # Bytes through BaseStream: Windows PowerShell would encode text in the OEM code page.
     $utf8 = New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false
     $backend = @{
-        Cmdlet  = $Cmdlet
-        Process = $process
-        Input   = $process.StandardInput.BaseStream
-        Output  = New-Object -TypeName System.IO.StreamReader -ArgumentList $process.StandardOutput.BaseStream, $utf8, $false, 65536
-        Utf8    = $utf8
+        Process  = $process
+        Input    = $process.StandardInput.BaseStream
+        Output   = New-Object -TypeName System.IO.StreamReader -ArgumentList $process.StandardOutput.BaseStream, $utf8, $false, 65536
+        Utf8     = $utf8
         # Drained by the runtime's own threads: a full stderr pipe would stop the backend.
-        Errors  = $process.StandardError.ReadToEndAsync()
-        Pending = $null
-        LastId  = 0
-        Closed  = $false
+        Errors   = $process.StandardError.ReadToEndAsync()
+        Pending  = $null
+        # Messages that have come and are not read yet, by the request that waits for its answer.
+        Inbox    = @{}
+        LastId   = 0
+        # It has said that it ends: what is not answered was not begun.
+        Ending   = $false
+        Closed   = $false
+        # What it took over from this session.
+        Identity = ''
     }
-    $ready = $null
+    $ready = $false
+    $failure = $null
+    $outcome = @{ Answer = $null }
     try {
         $client = @{ name = 'HyperVBackup PowerShell module'; version = (Get-ModuleVersion) }
-        $ready = Invoke-BackendMethod -Backend $backend -Method 'initialize' -Parameters @{ protocolVersion = '1.0'; client = $client }
+        Wait-BackendAnswer -Backend $backend -Method 'initialize' -Given @{ protocolVersion = '1.0'; client = $client; idleTimeoutMs = 60000 } -Outcome $outcome
+        $failure = Get-Field -InputObject $outcome.Answer -Name 'error'
+        $ready = $null -ne $outcome.Answer -and $null -eq $failure
     } finally {
-        if (-not $ready) { Close-Backend -Backend $backend }
+        if (-not $ready) {
+            $problem = if ($null -ne $failure) { $failure.data } else { Get-BackendFailure -Backend $backend }
+            Close-Backend -Backend $backend
+        }
     }
     if ($ready) { return $backend }
+    Write-BackendError -Cmdlet $Cmdlet -ErrorObject $problem
 }

@@ -225,16 +225,23 @@ function Backup-VMRct {
                         Activity     = "Backing up $labels"
                         TargetObject = $labels
                     }
-                    $answer = Invoke-Backend @call -Cmdlet $PSCmdlet
-                    foreach ($result in @(Get-Field -InputObject $answer -Name 'results')) {
-                        if ($null -eq $result) { continue }
+                    $made = New-Object -TypeName 'System.Collections.Generic.List[object]'
+                    Invoke-Backend @call -Partial -Cmdlet $PSCmdlet | ForEach-Object -Process {
+                        $result = Get-Field -InputObject $_ -Name 'PartialResult'
+                        if ($null -eq $result) {
+                            # What storages made repeat belongs to the call as a whole, and is known at its end.
+                            foreach ($object in $made) { $object.StorageRetries = ConvertTo-StorageRetry -Result $_ }
+                            return
+                        }
                         $problem = Get-Field -InputObject $result -Name 'error'
                         if ($null -ne $problem) {
                             Write-BackendError -Cmdlet $PSCmdlet -ErrorObject $problem -TargetObject $result.vmName
-                            continue
+                            return
                         }
                         foreach ($warning in $result.warnings) { Write-Warning -Message (ConvertTo-PrintableText -Text (ConvertTo-CmdletText -Text "$($result.vmName): $warning")) }
-                        ConvertTo-BackupResult -Result $result -Repository $location -Call $answer | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
+                        $object = ConvertTo-BackupResult -Result $result -Repository $location | Add-Passphrase -Passphrase $Passphrase -Repository $Repository
+                        $made.Add($object)
+                        $object
                     }
                     continue
                 }

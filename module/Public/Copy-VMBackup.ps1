@@ -92,15 +92,21 @@ function Copy-VMBackup {
                     compression  = ConvertTo-ProtocolValue -Value $Compression
                     limitRate    = if ($LimitRate) { $LimitRate } else { $null }
                 }
-                $result = Invoke-Backend -Method 'point/copy' -Parameters $parameters -Activity "Copying $what" -TargetObject $what -Cmdlet $PSCmdlet
-                if (-not $result) { continue }
-                foreach ($point in $result.points) {
+                $made = New-Object -TypeName 'System.Collections.Generic.List[object]'
+                $call = @{ Method = 'point/copy'; Parameters = $parameters; Activity = "Copying $what"; TargetObject = $what }
+                Invoke-Backend @call -Partial -Cmdlet $PSCmdlet | ForEach-Object -Process {
+                    $point = Get-Field -InputObject $_ -Name 'PartialResult'
+                    if ($null -eq $point) {
+                        # What storages made repeat belongs to the call as a whole, and is known at its end.
+                        foreach ($object in $made) { $object.StorageRetries = ConvertTo-StorageRetry -Result $_ }
+                        return
+                    }
                     $problem = Get-Field -InputObject $point -Name 'error'
                     if ($null -ne $problem) {
                         Write-BackendError -Cmdlet $PSCmdlet -ErrorObject $problem -TargetObject $point.id
-                        continue
+                        return
                     }
-                    [pscustomobject]@{
+                    $object = [pscustomobject]@{
                         PSTypeName     = 'HyperVBackup.CopyResult'
                         RestorePointId = [string]$point.id
                         VMName         = [string]$point.vmName
@@ -110,9 +116,11 @@ function Copy-VMBackup {
                         Reason         = [string](Get-Field -InputObject $point -Name 'reason')
                         ReadBytes      = [long]$point.readBytes
                         NewBytes       = [long]$point.newBytes
-                        StorageRetries = ConvertTo-StorageRetry -Result $result
+                        StorageRetries = $null
                         Repository     = $target
                     }
+                    $made.Add($object)
+                    $object
                 }
             }
         } catch {

@@ -62,27 +62,24 @@ function Get-VMBackup {
             $carried = @{ Passphrase = $Passphrase; Repository = $Repository }
             $ids = if ($Id) { $Id } else { @() }
             $patterns = if ($Id) { @() } elseif ($Name) { $Name } else { , '*' }
-            Use-Backend -Cmdlet $PSCmdlet -Process {
-                param($backend)
-                foreach ($point in $ids) {
-                    $call = @{ Method = 'point/show'; Parameters = @{ repository = $location; passphrase = $secret; point = $point }; TargetObject = $point }
-                    $found = Invoke-BackendMethod -Backend $backend @call
-                    if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location | Add-Passphrase @carried }
-                }
-                foreach ($pattern in $patterns) {
-                    # A name with brackets may be given escaped, and each name as it is.
-                    $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern) -or $pattern.Contains('`')
-                    $parameters = @{ repository = $location; passphrase = $secret; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
-                    do {
-                        $page = Invoke-BackendMethod -Backend $backend -Method 'point/list' -Parameters $parameters -TargetObject $location
-                        if (-not $page) { break }
-                        foreach ($point in $page.points) {
-                            if ($wildcard -and $point.vmName -notlike $pattern -and $point.vmName -ne $pattern) { continue }
-                            ConvertTo-RestorePoint -Point $point -Repository $location | Add-Passphrase @carried
-                        }
-                        $parameters.cursor = Get-Field -InputObject $page -Name 'nextCursor'
-                    } while ($parameters.cursor)
-                }
+            foreach ($point in $ids) {
+                $call = @{ Method = 'point/show'; Parameters = @{ repository = $location; passphrase = $secret; point = $point }; TargetObject = $point }
+                $found = Invoke-Backend @call -Cmdlet $PSCmdlet
+                if ($found) { ConvertTo-RestorePoint -Point $found.point -Repository $location | Add-Passphrase @carried }
+            }
+            foreach ($pattern in $patterns) {
+                # A name with brackets may be given escaped, and each name as it is.
+                $wildcard = [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern) -or $pattern.Contains('`')
+                $parameters = @{ repository = $location; passphrase = $secret; vm = if ($wildcard) { $null } else { $pattern }; cursor = $null }
+                do {
+                    $page = Invoke-Backend -Method 'point/list' -Parameters $parameters -TargetObject $location -Cmdlet $PSCmdlet
+                    if (-not $page) { break }
+                    foreach ($point in $page.points) {
+                        if ($wildcard -and $point.vmName -notlike $pattern -and $point.vmName -ne $pattern) { continue }
+                        ConvertTo-RestorePoint -Point $point -Repository $location | Add-Passphrase @carried
+                    }
+                    $parameters.cursor = Get-Field -InputObject $page -Name 'nextCursor'
+                } while ($parameters.cursor)
             }
         } catch {
             $PSCmdlet.ThrowTerminatingError($_)

@@ -104,7 +104,6 @@ Describe 'Errors' {
         Use-FakeBackend -Folder $fake -Script $script
         { 'a', 'b' | Backup-VMRct -Repository $repository -ErrorAction Stop } | Should -Throw -ErrorId 'VM_NOT_FOUND,Backup-VMRct'
         @(Get-Received).Count | Should -Be 1
-        Wait-Ended | Should -Be 'end of stdin'
     }
 
     It 'tell when the backend ended, with what it said' {
@@ -163,19 +162,99 @@ Describe 'Progress and warnings' {
     }
 }
 
-Describe 'The end' {
-    It 'comes to the backend with each call' {
-        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }) }
-        $null = Backup-VMRct -Name 'x' -Repository $repository
-        Wait-Ended | Should -Be 'end of stdin'
-        foreach ($id in Get-Content -LiteralPath (Join-Path -Path $fake -ChildPath 'processes.txt')) {
-            Get-Process -Id $id -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+Describe 'The backend of a session' {
+    BeforeAll {
+        # Process ids of the fake backends that were started.
+        function Get-Started { @(Get-Content -LiteralPath (Join-Path -Path $fake -ChildPath 'processes.txt')) }
+        function Wait-Gone {
+            param([int] $Id)
+            for ($i = 0; $i -lt 200 -and (Get-Process -Id $Id -ErrorAction SilentlyContinue); $i++) { Start-Sleep -Milliseconds 50 }
+            -not (Get-Process -Id $Id -ErrorAction SilentlyContinue)
         }
     }
 
-    It 'comes by Ctrl-C: the request is cancelled, stdin is closed' {
-        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ progress = @{ phase = 'read' } }, @{ hang = $true }) }
+    It 'serves every command, and asks to end by itself when it is idle' {
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }); 'point/list' = @(@{ result = @{ points = @((Get-CannedPoint)) } }) }
+        $null = 'a', 'b' | Backup-VMRct -Repository $repository
+        $null = Get-VMBackup -Repository $repository
+        @(Get-Started).Count | Should -Be 1
+        @(Get-Received).Count | Should -Be 3
+        @((Get-Received).id | Select-Object -Unique).Count | Should -Be 3
+        $first = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllLines((Join-Path -Path $fake -ChildPath 'received.txt'))[0])
+        $first.params.idleTimeoutMs | Should -Be 60000
+    }
+
+    It 'ends with the module' {
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }) }
+        $null = Backup-VMRct -Name 'x' -Repository $repository
+        try {
+            Remove-Module -Name 'HyperVBackup'
+            Wait-Ended | Should -Be 'end of stdin'
+            Wait-Gone -Id @(Get-Started)[0] | Should -BeTrue
+        } finally {
+            Import-Module -Name $manifest -Force
+        }
+    }
+
+    It 'ends with the process of the session, also when that is killed: <State>' -ForEach @(
+        @{ State = 'idle'; Steps = @(@{ result = $null }) }
+        @{ State = 'at work'; Steps = @(@{ progress = @{ phase = 'read' } }, @{ hang = $true }) }
+    ) {
+        if ($State -eq 'idle') { $Steps = @(@{ result = (Get-CannedBackup) }) }
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = $Steps }
+        $shell = [System.Diagnostics.Process]::GetCurrentProcess().MainModule.FileName
+        $command = "Import-Module -Name '$manifest'; `$null = Backup-VMRct -Name x -Repository '$repository'; Start-Sleep -Seconds 120"
+        $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo -ArgumentList $shell
+        $start.Arguments = '-NoProfile -NonInteractive -EncodedCommand ' + [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($command))
+        $start.UseShellExecute = $false
+        $process = [System.Diagnostics.Process]::Start($start)
+        try {
+            for ($i = 0; $i -lt 600 -and -not @(Get-Received).Count; $i++) { Start-Sleep -Milliseconds 50 }
+            @(Get-Received).Count | Should -Be 1
+        } finally {
+            $process.Kill()
+        }
+        Wait-Ended | Should -Be 'end of stdin'
+        Wait-Gone -Id @(Get-Started)[0] | Should -BeTrue
+    }
+
+    It 'is started anew when it has died, or has ended because it was idle' {
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }) }
+        $null = Backup-VMRct -Name 'x' -Repository $repository
+        Stop-Process -Id @(Get-Started)[0] -Force
+        (Wait-Gone -Id @(Get-Started)[0]) | Should -BeTrue
+        (Backup-VMRct -Name 'x' -Repository $repository).VMName | Should -Be 'web01'
+        @(Get-Started).Count | Should -Be 2
+
+        # The request was on its way when it ended: it was not begun, and goes to another one.
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ ending = $true }, @{ result = (Get-CannedBackup) }) }
+        (Backup-VMRct -Name 'x' -Repository $repository).VMName | Should -Be 'web01'
+        @(Get-Started).Count | Should -Be 2
+        @(Get-Received).Count | Should -Be 2
+    }
+
+    It 'is started anew when the environment that it was started with has changed' {
+        Use-FakeBackend -Folder $fake -Script @{ 'vm/backup' = @(@{ result = (Get-CannedBackup) }) }
+        $null = Backup-VMRct -Name 'x' -Repository $repository
+        $env:HVBACKUP_STATE_DIR = Join-Path -Path $TestDrive -ChildPath 'other'
+        try {
+            $null = Backup-VMRct -Name 'x' -Repository $repository
+        } finally {
+            Remove-Item -Path 'env:HVBACKUP_STATE_DIR'
+        }
+        @(Get-Started).Count | Should -Be 2
+        Wait-Gone -Id @(Get-Started)[0] | Should -BeTrue
+    }
+
+    It 'survives Ctrl-C: the request is cancelled and cleaned up, and the next command is served by the same process' {
+        Use-FakeBackend -Folder $fake -Script @{
+            'vm/backup'  = @(@{ progress = @{ phase = 'read' } }, @{ hang = $true })
+            'point/list' = @(@{ result = @{ points = @((Get-CannedPoint)) } })
+        }
+        $space = [runspacefactory]::CreateRunspace()
+        $space.Open()
         $shell = [powershell]::Create()
+        $shell.Runspace = $space
         try {
             $null = $shell.AddCommand('Import-Module').AddArgument($manifest).AddStatement()
             $null = $shell.AddCommand('Backup-VMRct').AddParameter('Name', 'x').AddParameter('Repository', $repository)
@@ -185,20 +264,68 @@ Describe 'The end' {
             $shell.Stop()
             $watch.ElapsedMilliseconds | Should -BeLessThan 5000
             $running.IsCompleted | Should -BeTrue
+            $received = @(Get-Received)
+            $received[-1].method | Should -Be '$/cancelRequest'
+            $received[-1].params.id | Should -Be $received[-2].id
+
+            $next = [powershell]::Create()
+            $next.Runspace = $space
+            $null = $next.AddCommand('Get-VMBackup').AddParameter('Repository', $repository)
+            $next.Invoke().Id | Should -Be (Get-CannedPoint).id
+            $null = $next.AddStatement().AddCommand('Remove-Module').AddArgument('HyperVBackup')
+            $next.Dispose()
+            @(Get-Started).Count | Should -Be 1
         } finally {
             $shell.Dispose()
+            $space.Dispose()
         }
-        Wait-Ended | Should -Be 'end of stdin'
-        $received = @(Get-Received)
-        $received[-1].method | Should -Be '$/cancelRequest'
-        $received[-1].params.id | Should -Be $received[-2].id
     }
 
-    It 'comes when the pipeline is cut short' {
+    It 'is killed when it does not clean up a cancelled request, and does not hold up the session' {
+        Use-FakeBackend -Folder $fake -Script @{ deaf = $true; 'vm/backup' = @(@{ hang = $true }) }
+        InModuleScope -ModuleName 'HyperVBackup' {
+            $backend = Get-Backend
+            $backend.Inbox['77'] = New-Object -TypeName 'System.Collections.Generic.Queue[object]'
+            Close-BackendRequest -Backend $backend -Id 77 -TimeoutMs 500
+            $backend.Process.WaitForExit(10000) | Should -BeTrue
+            $backend.Closed | Should -BeTrue
+        }
+    }
+
+    It 'is asked for no more when the pipeline is cut short' {
         $points = @(foreach ($number in 1..50) { Get-CannedPoint -Id "POINT$number" })
         Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = $points; nextCursor = 'more' } }) }
         (Get-VMBackup -Repository $repository | Select-Object -First 1).Id | Should -Be 'POINT1'
-        Wait-Ended | Should -Be 'end of stdin'
         @(Get-Received).Count | Should -Be 1
+    }
+
+    It 'serves two commands of one pipeline, each its own answers' {
+        $points = @(foreach ($number in 1..5) { Get-CannedPoint -Id "POINT$number" })
+        $verified = @{ ok = $true; points = @('P'); verifiedBytes = 1; readBytes = 1; damages = @(); moreDamages = 0; losses = @(); durationMs = 5 }
+        Use-FakeBackend -Folder $fake -Script @{ 'point/list' = @(@{ result = @{ points = $points } }); 'repository/verify' = @(@{ progress = @{ phase = 'verify' } }, @{ result = $verified }) }
+        @(Get-VMBackup -Repository $repository | Test-VMBackup).Healthy | Should -Be @($true, $true, $true, $true, $true)
+        @((Get-Received).params.point | Where-Object -FilterScript { $_ }) | Should -Be @($points.id)
+        @(Get-Started).Count | Should -Be 1
+    }
+}
+
+Describe 'Results that come one by one' {
+    It 'go down the pipeline as each virtual machine is done, and cancel the rest when nobody wants more' {
+        Use-FakeBackend -Folder $fake -Script @{ 'host/backup' = @(@{ partial = (Get-CannedBackup -Name 'a') }, @{ hang = $true }) }
+        $first = 'a', 'b' | Backup-VMRct -Repository $repository -ThrottleLimit 2 | Select-Object -First 1
+        $first.VMName | Should -Be 'a'
+        $received = @(Get-Received)
+        $received[-1].method | Should -Be '$/cancelRequest'
+        Assert-Contract
+    }
+
+    It 'are each given once, and keep to what the others downstream ask of the same backend' {
+        $script = @{
+            'host/backup'       = @(@{ result = @{ asked = 2; results = @((Get-CannedBackup -Name 'a'), (Get-CannedBackup -Name 'b')) } })
+            'repository/verify' = @(@{ result = @{ ok = $true; points = @('P'); verifiedBytes = 1; readBytes = 1; damages = @(); moreDamages = 0; losses = @(); durationMs = 5 } })
+        }
+        Use-FakeBackend -Folder $fake -Script $script
+        @('a', 'b' | Backup-VMRct -Repository $repository -ThrottleLimit 2 | Test-VMBackup).Healthy | Should -Be @($true, $true)
+        @((Get-Received).method) | Should -Be @('host/backup', 'repository/verify', 'repository/verify')
     }
 }

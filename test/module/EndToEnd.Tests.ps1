@@ -26,6 +26,16 @@ Describe 'The way through' -Skip:(-not $built) {
             ConvertFrom-Json -InputObject "$answer"
         }
 
+        # Has every backend note itself, and each key that it derives, in a file; no more without a file.
+        function Watch-Backend {
+            param([string] $Path)
+
+            $env:HVBACKUP_COUNTS = $Path
+            $hook = (Join-Path -Path $PSScriptRoot -ChildPath 'count-scrypt.cjs').Replace([string][char]92, '/')
+            $env:NODE_OPTIONS = if ($Path) { '--require "{0}"' -f $hook }
+            Clear-SessionBackend
+        }
+
         # 8 MiB that do not compress, then zeros.
         $bytes = New-Object -TypeName byte[] -ArgumentList (8MB)
         (New-Object -TypeName System.Random -ArgumentList 7).NextBytes($bytes)
@@ -127,6 +137,59 @@ Describe 'The way through' -Skip:(-not $built) {
         $result = $job | Wait-Job -Timeout 300 | Receive-Job
         Remove-Job -Job $job -Force
         $result.Mode | Should -Be 'Full'
+    }
+
+    It 'backs up ten virtual machines of the pipeline with one backend that derives the key once, and gives each as it is done' {
+        $vms = foreach ($number in 1..10) {
+            $made = Invoke-Hvbackup vm create --host $uri --name "many$number" --disk $image
+            [pscustomobject]@{ Name = $made.vm.name; Id = [guid]$made.vm.id; State = 'Off' }
+        }
+        $secret = ConvertTo-Secret -Text 'ten at once'
+        $counts = Join-Path -Path $folder -ChildPath 'counts.txt'
+        try {
+            Watch-Backend -Path $counts
+            $locked = New-VMBackupRepository -Path (Join-Path -Path $folder -ChildPath 'locked') -Passphrase $secret
+            Clear-SessionBackend
+            Remove-Item -LiteralPath $counts
+            $seen = New-Object -TypeName 'System.Collections.Generic.List[int]'
+            $first = @($vms | Backup-VMRct -Repository $locked -Passphrase $secret | ForEach-Object -Process {
+                    # When it comes, the next ones are not there yet.
+                    $seen.Add(@(Get-VMBackup -Repository $locked -Passphrase $secret).Count)
+                    $_
+                })
+            $first.VMName | Should -Be @($vms.Name)
+            $seen.ToArray() | Should -Be @(1..10)
+            $again = @($vms | Backup-VMRct -Repository $locked -Passphrase $secret -ThrottleLimit 4)
+            $again.Mode | Should -Be (@('Incremental') * 10)
+            $lines = @(Get-Content -LiteralPath $counts)
+            @($lines -like 'process*').Count | Should -Be 1
+            @($lines -like 'scrypt*').Count | Should -Be 1
+        } finally {
+            Watch-Backend
+        }
+    }
+
+    It 'leaves no process behind when the shell is killed in the middle of a backup, and goes on from there' {
+        $marker = Join-Path -Path $folder -ChildPath 'killed.txt'
+        $ours = Join-Path -Path (Get-ProjectRoot) -ChildPath 'HyperVBackup.psd1'
+        $command = "Import-Module -Name '$ours'; while (`$true) { `$null = Backup-VMRct -Name db01 -Mode Full -Repository '$($repository.Location)' }"
+        $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo -ArgumentList ([System.Diagnostics.Process]::GetCurrentProcess().MainModule.FileName)
+        $start.Arguments = '-NoProfile -NonInteractive -EncodedCommand ' + [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($command))
+        $start.UseShellExecute = $false
+        Watch-Backend -Path $marker
+        try {
+            $shell = [System.Diagnostics.Process]::Start($start)
+            for ($i = 0; $i -lt 600 -and -not (Test-Path -LiteralPath $marker); $i++) { Start-Sleep -Milliseconds 50 }
+            Start-Sleep -Milliseconds 700
+            $shell.Kill()
+        } finally {
+            Watch-Backend
+        }
+        $ids = @(Get-Content -LiteralPath $marker | ForEach-Object -Process { ($_ -split ' ')[1] } | Select-Object -Unique)
+        $ids.Count | Should -Be 1
+        for ($i = 0; $i -lt 1200 -and (Get-Process -Id $ids[0] -ErrorAction SilentlyContinue); $i++) { Start-Sleep -Milliseconds 50 }
+        Get-Process -Id $ids[0] -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+        (Backup-VMRct -Name 'db01' -Repository $repository).VMName | Should -Be 'db01'
     }
 
     It 'says what is wrong: <What>' -ForEach @(

@@ -11,6 +11,7 @@ function Get-ProjectRoot {
 function Use-FakeBackend {
     param([string] $Folder, [hashtable] $Script)
 
+    Clear-SessionBackend
     Remove-Item -Path (Join-Path -Path $Folder -ChildPath '*') -Recurse -Force
     $env:HVBACKUP_FAKE = $Folder
     $env:HVBACKUP_BACKEND = Join-Path -Path $PSScriptRoot -ChildPath 'fake-backend.cjs'
@@ -18,7 +19,14 @@ function Use-FakeBackend {
     [System.IO.File]::WriteAllText((Join-Path -Path $Folder -ChildPath 'script.json'), $json)
 }
 
+# Ends the backend that the module keeps for this session.
+function Clear-SessionBackend {
+    $module = Get-Module -Name 'HyperVBackup'
+    if ($module) { & $module { Close-SessionBackend } }
+}
+
 function Clear-FakeBackend {
+    Clear-SessionBackend
     Remove-Item -Path 'env:HVBACKUP_FAKE', 'env:HVBACKUP_BACKEND' -ErrorAction SilentlyContinue
 }
 
@@ -39,6 +47,7 @@ function Assert-Contract {
         $method = $script:Contract.methods.PSObject.Properties[$message.method]
         if (-not $method) { throw "There is no method $($message.method)." }
         $given = @($message.params.PSObject.Properties | ForEach-Object -Process { $_.Name })
+        if ($method.Value.PSObject.Properties['partial']) { $given = @($given | Where-Object -FilterScript { $_ -ne 'partialResultToken' }) }
         $unknown = @($given | Where-Object -FilterScript { $_ -notin $method.Value.params -and $_ -notin $method.Value.planned })
         $missing = @($method.Value.required | Where-Object -FilterScript { $_ -notin $given })
         if ($unknown) { throw "$($message.method) has no parameter $($unknown -join ', ')." }

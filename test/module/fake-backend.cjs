@@ -1,13 +1,14 @@
 /**
  * A backend that plays back what a test wrote: HVBACKUP_FAKE names a folder with script.json, { method: [step, …] }.
  * Each request of a method plays its steps: { progress }, { warning }, { waitMs }, { result }, { error }, { hang: true },
- * { exit }, { stderr }. Every line received goes to received.txt, what ends it to ended.txt.
+ * { exit }, { stderr }, { partial }, { ending: true }. Every line received goes to received.txt, what ends it to ended.txt.
  */
 const fs = require('node:fs');
 const path = require('node:path');
 
 const folder = process.env.HVBACKUP_FAKE;
 const script = JSON.parse(fs.readFileSync(path.join(folder, 'script.json'), 'utf8'));
+const contract = JSON.parse(fs.readFileSync(path.join(__dirname, 'protocol-contract.json'), 'utf8'));
 const note = (file, text) => fs.appendFileSync(path.join(folder, file), `${text}\n`);
 const send = (message) => fs.writeSync(1, `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 
@@ -29,7 +30,11 @@ process.stdin.on('end', () => {
 });
 
 const queues = {};
-async function receive({ id, method }) {
+const hanging = new Set();
+async function receive({ id, method, params }) {
+  // What hangs lets itself be cancelled.
+  if (method === '$/cancelRequest' && hanging.delete(params.id) && !script.deaf)
+    send({ id: params.id, error: { code: -32005, message: 'Cancelled.', data: { code: 'CANCELLED', message: 'Cancelled.' } } });
   if (id === undefined) return;
   const all = script[method] ?? (method === 'initialize' ? [{ result: { protocolVersion: '1.0' } }] : [{ result: {} }]);
   // A list of lists: one list for each call of the method.
@@ -39,12 +44,28 @@ async function receive({ id, method }) {
     if (step.warning) send({ method: '$/warning', params: { token: id, message: step.warning } });
     if (step.stderr) process.stderr.write('x'.repeat(step.stderr));
     if (step.waitMs) await new Promise((resolve) => setTimeout(resolve, step.waitMs));
-    if (step.hang) return;
+    if (step.hang) {
+      hanging.add(id);
+      return;
+    }
+    if (step.partial) send({ method: '$/partialResult', params: { token: params.partialResultToken, value: step.partial } });
+    // Once: the next process goes on with the step after it.
+    if (step.ending) {
+      if (fs.existsSync(path.join(folder, 'has-ended'))) continue;
+      note('has-ended', 'idle');
+      send({ method: '$/ending', params: { reason: 'idle' } });
+      process.exit(0);
+    }
     if (step.exit !== undefined) {
       process.stderr.write('the reason it ended\n');
       process.exit(step.exit);
     }
-    if (step.result) send({ id, result: step.result });
+    if (step.result) {
+      const partial = params?.partialResultToken === undefined ? undefined : contract.methods[method].partial;
+      for (const value of step.result[partial] ?? [])
+        send({ method: '$/partialResult', params: { token: params.partialResultToken, value } });
+      send({ id, result: step.result });
+    }
     if (step.error) send({ id, error: { code: -32001, message: step.error.message, data: step.error } });
   }
 }
