@@ -22,3 +22,4 @@ export { setVhdxDataWriteGuid, setVhdxDiskId, setVhdxParent } from './vhdx/ident
 export { mergeIntoParent } from './vhdx/merge.ts';
 export { resizeVhdx } from './vhdx/resize.ts';
 export { createVhdxWriter } from './vhdx/stream-writer.ts';
+export { wrapDevice } from './wrap.ts';

@@ -3,7 +3,7 @@
  * whole: the rest of them is as the base has it.
  */
 import type { BlockDevice, ByteSource, Extent } from '../../disk/device.ts';
-import { covers, nextRange } from '../../disk/index.ts';
+import { covers, nextRange, wrapDevice } from '../../disk/index.ts';
 import type { HostDisk } from '../../hosts/port.ts';
 import { isHvError } from '../../support/errors.ts';
 
@@ -20,10 +20,7 @@ export function overBase(disk: HostDisk, base: ByteSource): BlockDevice {
       await disk.read(offset, target);
     }
   };
-  return {
-    size: disk.size,
-    logicalSectorSize: disk.logicalSectorSize,
-    physicalSectorSize: disk.physicalSectorSize,
+  return wrapDevice(disk, {
     read: async (offset, target) => {
       const end = offset + target.length;
       for (let at = offset; at < end; ) {
@@ -39,6 +36,5 @@ export function overBase(disk: HostDisk, base: ByteSource): BlockDevice {
       if (covers(present, offset, length)) yield* disk.extents(offset, length);
       else if (length > 0) yield { offset, length, kind: 'data' };
     },
-    close: () => disk.close(),
-  };
+  });
 }

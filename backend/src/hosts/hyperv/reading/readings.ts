@@ -14,7 +14,7 @@ import { AttachedDisk } from './attached-disk.ts';
 import { queryChanges } from './changes.ts';
 import { DEFAULT_NAME, removeLeftovers } from './export-folder.ts';
 import { ExportReading } from './export-reading.ts';
-import { FrozenDisk } from './frozen-disk.ts';
+import { openFrozenFile } from './frozen-disk.ts';
 import { chooseWay, REFUSED_BY_READER, type ReadingOptions, type Way, whyUnreachable } from './ways.ts';
 
 /**
@@ -179,7 +179,7 @@ export class Readings {
   async openSetSnapshot(path: string, snapshot: () => Promise<Snapshot>): Promise<HostDisk> {
     const method = this.#server === undefined ? 'native' : 'share';
     const reading = { method, why: 'A VHD set is read from the file of its snapshot.' } as const;
-    return await FrozenDisk.open(reachable(path, this.#server), async () => void (await snapshot()), reading);
+    return await openFrozenFile(reachable(path, this.#server), async () => void (await snapshot()), reading);
   }
 
   /** Opens a frozen disk. @param path where the host has it */
@@ -197,7 +197,7 @@ export class Readings {
     const [helper, reading] = [this.#helper, way];
     if (way.method === 'attached') return await AttachedDisk.open({ helper, path, reading, stillThere });
     try {
-      return await FrozenDisk.open(reachable(path, this.#server), stillThere, reading);
+      return await openFrozenFile(reachable(path, this.#server), stillThere, reading);
     } catch (error) {
       const { virtDisk } = await helper.state();
       const other = (this.options.readMethod ?? 'auto') === 'auto' && virtDisk.available;
