@@ -1,5 +1,6 @@
 /** A chain of images as one block device: the top image first, each next one the parent of the one before. */
 
+import { allDone } from '../support/concurrency.ts';
 import type { BlockDevice, Extent } from './device.ts';
 import { outOfRange } from './errors.ts';
 import type { DiskInfo } from './info.ts';
@@ -110,7 +111,6 @@ export class ChainDevice implements BlockDevice {
 
   /** Closes every image, even when one of them fails to. */
   async close(): Promise<void> {
-    const results = await Promise.allSettled(this.layers.map((layer) => layer.close()));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await allDone(this.layers.map((layer) => layer.close()));
   }
 }

@@ -1,7 +1,7 @@
 /** A file in the making: under a temporary name beside its final one until it is complete and durable. */
 
-import { allDone } from '../support/all-done.ts';
 import { nonZeroStretches } from '../support/bytes.ts';
+import { allDone } from '../support/concurrency.ts';
 import { DirectWrites } from '../support/direct-writes.ts';
 import { HvError } from '../support/errors.ts';
 import { exists, type FileOpener, openFile, publishFile, type RandomAccessFile, removeFile } from '../support/file.ts';

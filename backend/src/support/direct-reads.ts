@@ -4,7 +4,7 @@
  */
 import { constants, promises as fs } from 'node:fs';
 import { isAligned } from './aligned-memory.ts';
-import { allDone } from './all-done.ts';
+import { allDone } from './concurrency.ts';
 import { DIRECT_GRAIN, DIRECT_MINIMUM, knowsDirect } from './direct-writes.ts';
 import { toHvError } from './errors.ts';
 import { type FileOpener, openFile, type RandomAccessFile } from './file.ts';

@@ -1,6 +1,7 @@
 /** Streaming writer of a dynamic or fixed VHDX: one pass, constant memory, blocks in the order of the disk. */
-import { allDone } from '../../support/all-done.ts';
+
 import { isZero } from '../../support/bytes.ts';
+import { allDone } from '../../support/concurrency.ts';
 import type { FileOpener } from '../../support/file.ts';
 import type { ImageWriter } from '../device.ts';
 import { NewFile } from '../new-file.ts';

@@ -1,6 +1,7 @@
 /** Reads the parts of a frozen disk that a backup needs and hands them to the repository, block by block. */
 import type { ByteSource } from '../../disk/device.ts';
 import type { ContentWriter } from '../../repository/port/writing.ts';
+import { runLimited } from '../../support/concurrency.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { BlockRun } from './block-runs.ts';
 
@@ -112,7 +113,7 @@ class RunReader {
 
   async #fill(blocks: readonly number[], buffer: Buffer): Promise<void> {
     const { blockSize, onRead } = this.#options;
-    const reads: (() => Promise<void>)[] = [];
+    const reads: { offset: number; target: Buffer }[] = [];
     let total = 0;
     for (let i = 0; i < blocks.length; ) {
       let count = 1;
@@ -121,21 +122,12 @@ class RunReader {
       const length = Math.min(count * blockSize, this.#device.size - offset);
       const target = buffer.subarray(i * blockSize, (i + count) * blockSize);
       target.fill(0, length);
-      reads.push(() => this.#device.read(offset, target.subarray(0, length)));
+      reads.push({ offset, target: target.subarray(0, length) });
       total += length;
       i += count;
     }
-    await runLimited(reads, PARALLEL_READS);
+    await runLimited(reads, PARALLEL_READS, ({ offset, target }) => this.#device.read(offset, target));
     this.bytesRead += total;
     onRead?.(total);
   }
-}
-
-async function runLimited(tasks: readonly (() => Promise<void>)[], width: number): Promise<void> {
-  let next = 0;
-  const lanes = Array.from({ length: Math.min(width, tasks.length) }, async () => {
-    while (next < tasks.length) await tasks[next++]!();
-  });
-  // All lanes must be over before the buffer goes back, also when one fails.
-  for (const result of await Promise.allSettled(lanes)) if (result.status === 'rejected') throw result.reason;
 }

@@ -2,7 +2,7 @@
 import type { ImageWriter } from '../../disk/device.ts';
 import type { ContentReader } from '../../repository/port/contents.ts';
 import type { Damage } from '../../repository/port/damage.ts';
-import { allDone } from '../../support/all-done.ts';
+import { allDone } from '../../support/concurrency.ts';
 import { throwIfCancelled } from '../../support/errors.ts';
 import type { OperationContext, ProgressEvent } from '../../support/progress.ts';
 

@@ -1,6 +1,7 @@
 /**
  * Reads what a batch of patches needs, from repository and disk side by side, with a bounded number of reads at once.
  */
+import { allDone, runLimited } from '../../support/concurrency.ts';
 import { zeroBytes } from '../../support/copy-bytes.ts';
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -40,12 +41,11 @@ export async function fillBatch(
       failed.add(entry);
     }
   };
-  const both = await Promise.allSettled([
-    runLimited(batch.old, readOld),
-    runLimited(batch.disk, (part) => readPart(slot, part, size, read)),
-  ]);
   // Both are over before the slot is used, also when one fails.
-  for (const result of both) if (result.status === 'rejected') throw result.reason;
+  await allDone([
+    runLimited(batch.old, PARALLEL_READS, readOld),
+    runLimited(batch.disk, PARALLEL_READS, (part) => readPart(slot, part, size, read)),
+  ]);
   return { ciphers: list.ciphers, failed };
 }
 
@@ -53,21 +53,11 @@ export async function fillBatch(
 export function fillWhole(slot: Slot, indices: readonly number[], size: number, read: ReadContent): Promise<void> {
   const { blockSize } = slot;
   const parts = indices.map((index, i) => ({ offset: index * blockSize, length: blockSize, at: i * blockSize }));
-  return runLimited(parts, (part) => readPart(slot, part, size, read));
+  return runLimited(parts, PARALLEL_READS, (part) => readPart(slot, part, size, read));
 }
 
 async function readPart(slot: Slot, { offset, length, at }: DiskPart, size: number, read: ReadContent): Promise<void> {
   const there = Math.max(0, Math.min(length, size - offset));
   zeroBytes(slot.input, at + there, at + length);
   if (there > 0) await read(offset, slot.input.subarray(at, at + there));
-}
-
-/** @throws the first error, when all that had begun is over */
-async function runLimited<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    while (next < items.length) await work(items[next++]!);
-  };
-  const lanes = Array.from({ length: Math.min(PARALLEL_READS, items.length) }, lane);
-  for (const result of await Promise.allSettled(lanes)) if (result.status === 'rejected') throw result.reason;
 }

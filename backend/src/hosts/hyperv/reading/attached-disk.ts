@@ -14,6 +14,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Extent } from '../../../disk/device.ts';
+import { allDone } from '../../../support/concurrency.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../support/error-codes.ts';
 import { HvError, hex } from '../../../support/errors.ts';
 import type { HostDisk, Reading } from '../../port.ts';
@@ -91,7 +92,7 @@ export class AttachedDisk implements HostDisk {
     for (let at = 0; at < target.length; at += CHUNK)
       parts.push(this.#pipe.ask(offset + at, target.subarray(at, at + CHUNK)));
     // All must be over before the buffer goes back, also when one fails.
-    for (const result of await Promise.allSettled(parts)) if (result.status === 'rejected') throw result.reason;
+    await allDone(parts);
   }
 
   /** Which parts are zeros cannot be asked of an attached disk. */
