@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import {
   type ForeignEntry,
   isFolderOfObjects,
-  isObjectIn,
   judgeFolder,
+  objectsIn,
 } from '../../../backend/src/repository/storage/foreign-names.ts';
 import type { StorageEntry } from '../../../backend/src/repository/storage/storage.ts';
 
@@ -101,7 +101,7 @@ describe('names in the folders of a repository', () => {
     expect(judged(folder, { name, kind })).toEqual([]);
     if (folder === '') return;
     expect(isFolderOfObjects(folder)).toBe(true);
-    expect(kind === 'file' ? isObjectIn(folder, name) : isFolderOfObjects(`${folder}${name}/`)).toBe(true);
+    expect(kind === 'file' ? objectsIn(folder)(name) : isFolderOfObjects(`${folder}${name}/`)).toBe(true);
   });
 
   it.each(FOREIGN)('takes %j for foreign in every folder, as a file and as a folder', (name) => {
@@ -111,7 +111,7 @@ describe('names in the folders of a repository', () => {
         expect(found, folder).toMatchObject({ name, kind, path: folder + name, verdict: 'foreign' });
         expect(found?.reason).not.toBe('');
         if (folder !== '')
-          expect(isObjectIn(folder, name) || isFolderOfObjects(`${folder}${name}/`), folder).toBe(false);
+          expect(objectsIn(folder)(name) || isFolderOfObjects(`${folder}${name}/`), folder).toBe(false);
       }
   });
 
@@ -162,7 +162,7 @@ describe('names in the folders of a repository', () => {
     expect(judged(folder, file(name), file('desktop.ini'), file(OTHER))).toContainEqual(
       expect.objectContaining({ path: folder + name, verdict: 'doubtful' }),
     );
-    expect(isObjectIn(folder, name)).toBe(false);
+    expect(objectsIn(folder)(name)).toBe(false);
   });
 
   it.each([
@@ -193,6 +193,6 @@ describe('names in the folders of a repository', () => {
 
   it('lets anything lie below what is put aside', () => {
     expect(judged(`quarantine/manifests/${GUID}/`, file(`${POINT}.2`))).toEqual([]);
-    expect(isObjectIn('quarantine/indexes/', `${HASH}.2`)).toBe(true);
+    expect(objectsIn('quarantine/indexes/')(`${HASH}.2`)).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 /** Names of objects, byte for byte as docs/format.md §2 has them. */
 import { expect, it } from 'vitest';
 import * as names from '../../../backend/src/repository/format/names.ts';
-import { isFolderOfObjects, isObjectIn } from '../../../backend/src/repository/storage/foreign-names.ts';
+import { isFolderOfObjects, objectsIn } from '../../../backend/src/repository/storage/foreign-names.ts';
 
 const ID = '00112233445566778899aabbccddeeff';
 const DEAD = 'ffeeddccbbaa99887766554433221100';
@@ -42,7 +42,7 @@ const BUILT: [built: string, name: string][] = [
 it.each(BUILT)('%s is built, and listings of a repository give it', (built, name) => {
   expect(built).toBe(name);
   const folder = names.folderOf(name);
-  expect(isFolderOfObjects(folder) && isObjectIn(folder, names.lastPart(name))).toBe(true);
+  expect(isFolderOfObjects(folder) && objectsIn(folder)(names.lastPart(name))).toBe(true);
 });
 
 /** Each parser, what it makes of its own names, and names beside those. */

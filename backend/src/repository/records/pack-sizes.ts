@@ -1,10 +1,12 @@
 /** Packs that lie in the storage, with their sizes. */
 import { Folder, packFolder, parsePackName } from '../format/names.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { ObjectInfo, Storage } from '../storage/storage.ts';
 import { PackIds } from './pack-ids.ts';
 
 /** From so many on, the packs are listed folder by folder: the names of all at once take 300 bytes each. */
 const MANY = 10_000;
+/** Folders that are listed ahead of the one whose packs are looked at. */
+const AHEAD = 4;
 
 /**
  * Lists packs, at no more than a few thousand at once.
@@ -20,11 +22,20 @@ export async function eachListedPack(
     expected < MANY
       ? [Folder.packs]
       : Array.from({ length: 256 }, (_, i) => packFolder(i.toString(16).padStart(2, '0')));
-  for (const folder of folders)
-    for (const { name, size } of await storage.list(folder, options)) {
-      const id = parsePackName(name);
-      if (id !== null) visit(id, size);
+  const listings: Promise<ObjectInfo[]>[] = [];
+  try {
+    for (let at = 0; at < folders.length; at++) {
+      while (listings.length <= AHEAD && at + listings.length < folders.length)
+        listings.push(storage.list(folders[at + listings.length]!, options));
+      for (const { name, size } of await listings.shift()!) {
+        const id = parsePackName(name);
+        if (id !== null) visit(id, size);
+      }
     }
+  } finally {
+    // One has failed: what the others say does not matter, and they must not fail unheard.
+    await Promise.allSettled(listings);
+  }
 }
 
 export class PackSizes {

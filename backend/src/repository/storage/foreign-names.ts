@@ -62,9 +62,15 @@ export function isFolderOfObjects(folder: string): boolean {
   });
 }
 
-/** Whether the object is one by its name. @param folder one of objects */
-export function isObjectIn(folder: string, name: string): boolean {
-  return isOurs(namesIn(folder), { name, kind: 'file' });
+/**
+ * Which names are those of objects, for a folder with very many. @param folder one of objects
+ * @returns whether a name in it is one
+ */
+export function objectsIn(folder: string): (name: string) => boolean {
+  const names = namesIn(folder);
+  if (names === undefined) return mayBeOurs;
+  const forms = names.forms.filter(({ kind }) => kind === 'file');
+  return (name) => forms.some((form) => form.isName(name));
 }
 
 const hasFolders = (names: FolderNames): boolean => names.forms.some(({ kind }) => kind === 'folder');

@@ -2,7 +2,7 @@
  * A storage in whose listings there are objects alone, and nothing of what others put beside them (foreign-names.ts).
  */
 import { folderOf } from '../format/names.ts';
-import { isFolderOfObjects, isObjectIn } from './foreign-names.ts';
+import { isFolderOfObjects, objectsIn } from './foreign-names.ts';
 import type { ObjectInfo, Storage } from './storage.ts';
 
 const wrapped = new WeakSet<Storage>();
@@ -33,14 +33,15 @@ export function objectsOnly(storage: Storage): Storage {
 /** What lies right in the repository is left as it is: names there that are not known may be of later software. */
 function onlyObjects(listed: ObjectInfo[]): ObjectInfo[] {
   let folder = '';
-  let isFolder = true;
+  // Judged once a folder: there may be hundreds of thousands of names.
+  let isObject = objectsIn(folder);
   return listed.filter(({ name }) => {
     const end = name.lastIndexOf('/') + 1;
     if (end !== folder.length || !name.startsWith(folder)) {
       folder = folderOf(name);
-      isFolder = isFolderOfObjects(folder);
+      isObject = isFolderOfObjects(folder) ? objectsIn(folder) : () => false;
     }
-    return end === 0 || (isFolder && isObjectIn(folder, name.slice(end)));
+    return end === 0 || isObject(name.slice(end));
   });
 }
 
@@ -52,12 +53,7 @@ function onlyTheirs(found: Map<string, string>): Map<string, string> {
   const theirs = new Map<string, string>();
   for (const [folder, text] of found) {
     if (!isFolderOfObjects(folder)) continue;
-    const names = IDS.test(text)
-      ? text
-      : text
-          .split('/')
-          .filter((name) => isObjectIn(folder, name))
-          .join('/');
+    const names = IDS.test(text) ? text : text.split('/').filter(objectsIn(folder)).join('/');
     if (names !== '') theirs.set(folder, names);
   }
   return theirs;

@@ -50,9 +50,10 @@ export class RepositoryWriteSession implements WriteSession {
     const session = new RepositoryWriteSession(core, handle, options);
     try {
       await core.refresh();
+      // Both look at everything there is, the one in the storage, the other in the catalog.
+      core.catalog.expectNewIds();
       await noteMissingPacks(core.storage, core.index);
       session.#relied.begin();
-      core.catalog.expectNewIds();
       await session.#goOnWithTheDead();
       return session;
     } catch (error) {
