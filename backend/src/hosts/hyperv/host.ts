@@ -20,7 +20,7 @@ import { referencePoint } from './checkpoints/reference-points.ts';
 import type { Helper } from './helper/helper.ts';
 import { reachable } from './paths.ts';
 import { askReadiness } from './readiness/ask-readiness.ts';
-import { queryChanges } from './reading/changes.ts';
+import type { FrozenPart } from './reading/reading-way.ts';
 import { Readings } from './reading/readings.ts';
 import type { ReadingOptions } from './reading/ways.ts';
 import { planVm } from './restoring/plan.ts';
@@ -103,13 +103,11 @@ export class HyperVHost implements Host {
   }
 
   async openDisk(checkpoint: RecoveryCheckpoint, diskIndex: number, signal?: AbortSignal): Promise<HostDisk> {
-    const { path, set } = await this.#frozen.disk(checkpoint, diskIndex);
-    const snapshot = () => this.#frozen.snapshot(checkpoint.id);
+    const disk = await this.#frozenPart(checkpoint, diskIndex);
     try {
-      if (set) return await this.#readings.openSetSnapshot(set.path, snapshot);
-      return await this.#readings.open(checkpoint, diskIndex, path, snapshot, signal);
+      return await this.#readings.open(disk, signal);
     } catch (error) {
-      throw explainShare(error, reachable(set?.path ?? path, this.#server), this.#server);
+      throw explainShare(error, reachable(disk.set?.path ?? disk.path, this.#server), this.#server);
     }
   }
 
@@ -120,19 +118,14 @@ export class HyperVHost implements Host {
     referencePointId?: string,
     signal?: AbortSignal,
   ): AsyncGenerator<ChangedRange[]> {
-    const { path, size, set } = await this.#frozen.disk(checkpoint, diskIndex);
-    // virtdisk.dll is asked about files; what changed up to a snapshot within a set is documented for WMI alone.
-    if (set) return yield* queryChanges(this.#helper, { path, rctId, size, method: 'wmi', snapshotId: set.snapshotId });
-    yield* this.#readings.changes(
-      checkpoint,
-      { index: diskIndex, rctId, path, size },
-      {
-        snapshot: () => this.#frozen.snapshot(checkpoint.id),
-        points: () => this.listReferencePoints(checkpoint.vmId),
-        referencePointId,
-        signal,
-      },
-    );
+    const disk = await this.#frozenPart(checkpoint, diskIndex);
+    const points = () => this.listReferencePoints(checkpoint.vmId);
+    yield* this.#readings.changes(disk, { rctId, referencePointId, points }, signal);
+  }
+
+  async #frozenPart(checkpoint: RecoveryCheckpoint, index: number): Promise<FrozenPart> {
+    const place = await this.#frozen.disk(checkpoint, index);
+    return { checkpoint, index, ...place, snapshot: () => this.#frozen.snapshot(checkpoint.id) };
   }
 
   async copyConfiguration(checkpoint: RecoveryCheckpoint, signal?: AbortSignal): Promise<ConfigurationFile[]> {

@@ -5,6 +5,7 @@
  */
 import type { ChangedRange } from '../../../disk/device.ts';
 import { HvError, hex } from '../../../support/errors.ts';
+import { idUnknown } from '../errors.ts';
 import type { Helper } from '../helper/helper.ts';
 import { ChangePage } from '../wmi.ts';
 
@@ -18,7 +19,25 @@ export interface ChangeQuery {
   snapshotId?: string;
 }
 
+/**
+ * Stands for the RCT id of a disk whose own cannot be asked for, where it is read by exports: the reference point is
+ * then all that is known of its last backup.
+ */
+export const UNKNOWN_ID = 'reference-point';
+
 const ADVICE = 'Take a full backup of this disk.';
+
+/** By virtdisk.dll where the helper has it, otherwise over WMI. @throws TRACKING_*, also for UNKNOWN_ID */
+export async function* trackedChanges(
+  helper: Helper,
+  { path, size }: Pick<ChangeQuery, 'path' | 'size'>,
+  rctId: string,
+): AsyncGenerator<ChangedRange[]> {
+  if (rctId === UNKNOWN_ID) throw idUnknown(path);
+  const { virtDisk } = await helper.state();
+  const method = virtDisk.available ? 'virtdisk' : 'wmi';
+  yield* queryChanges(helper, { path, rctId, size, method });
+}
 
 /** @throws TRACKING_* when the answer would not be complete */
 export async function* queryChanges(helper: Helper, query: ChangeQuery): AsyncGenerator<ChangedRange[]> {
