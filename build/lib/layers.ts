@@ -33,8 +33,11 @@ const ROOMS: Record<string, string[]> = {
   'repository/environment.ts': ['support'],
   'repository/format': ['support', 'repository/errors.ts'],
   'repository/storage': ['support', 'repository/errors.ts', 'repository/format'],
+  'repository/storage/open.ts': ['support', 'repository/storage'],
+  'repository/storage/place.ts': ['repository/storage'],
   'repository/storage/retrying': ['support', 'repository/storage'],
   'repository/storage/folder': ['support', 'repository/errors.ts', 'repository/format', 'repository/storage/*.ts'],
+  'repository/storage/folder/folder-place.ts': ['support', 'repository/format', 'repository/storage'],
   'repository/port': ['support', 'disk/device.ts', 'repository/format', 'repository/storage/*.ts'],
   'repository/engine': ['support', 'repository/format'],
   'repository/documents': [

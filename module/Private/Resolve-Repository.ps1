@@ -18,7 +18,7 @@ function Resolve-Repository {
         }
     }
     if (-not $location) { $location = "$Repository" }
-    $path = Resolve-BackupPath -Path $location
+    $path = Resolve-BackupLocation -Location $location
     if (-not $script:KnownRepository.Contains($path)) { $script:KnownRepository.Add($path) }
     return $path
 }

@@ -47,7 +47,7 @@ function New-VMBackupRepository {
 
     process {
         try {
-            $location = Resolve-BackupPath -Path $Path
+            $location = Resolve-BackupLocation -Location $Path
             if (-not $PSCmdlet.ShouldProcess($location, 'Create repository')) { return }
             $parameters = @{
                 location   = $location

@@ -101,6 +101,11 @@ Describe 'Backup-VMRct' {
         @(Get-Received)[-1].params.host | Should -Be "sim:$expected"
     }
 
+    It 'leaves a location with a scheme as it is' {
+        $null = Backup-VMRct -Name 'a' -Repository 's3://Bucket/Folder'
+        (Get-Received).params.repository | Should -Be 's3://Bucket/Folder'
+    }
+
     It 'does nothing with -WhatIf' {
         Backup-VMRct -Name 'a' -Repository $repository -WhatIf | Should -BeNullOrEmpty
         Get-Received | Should -BeNullOrEmpty

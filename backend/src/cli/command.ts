@@ -20,6 +20,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Absolute path of a path that the person wrote. */
   absolute: (path: string) => string;
+  /** Of a repository: the absolute path of a path, anything else as it is. */
+  location: (location: string) => string;
 }
 
 export interface Command {

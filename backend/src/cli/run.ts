@@ -9,6 +9,7 @@ import { createInvoke } from '../protocol/invoke.ts';
 import { METHODS, type MethodName, type Operations } from '../protocol/methods.ts';
 import { EXIT_CODE } from '../support/error-codes.ts';
 import { type HvError, toHvError } from '../support/errors.ts';
+import { absoluteLocation } from '../support/location.ts';
 import { readCredentialFile, readPassphraseFile } from '../support/passphrase.ts';
 import type { OperationContext, ProgressEvent } from '../support/progress.ts';
 import { VERSION } from '../support/version.ts';
@@ -96,6 +97,7 @@ function commandContext(
     signal,
     note: (message) => terminal.note(message),
     absolute: (path) => resolve(path),
+    location: absoluteLocation,
     call: async (method, params) => {
       const secret = await passphraseFor(method, values);
       const account = await credentialFor(method, values);

@@ -58,6 +58,13 @@ describe('wrong input', () => {
     expect(await readdir(world.folder)).not.toContain('none');
   });
 
+  it('a repository on a storage that is not known', () => {
+    const location = 's3://bucket/backups';
+    const args = ['backup', '--host', world.host, '--vm', 'guest', '--repository', location];
+    for (const command of [['repository', 'create', location], ['list', '--repository', location], args])
+      expectError(cli(command, world), 2, 'USAGE', /scheme "s3:" \(s3:\/\/bucket\/backups\).*a folder/s);
+  });
+
   it('a missing host', () =>
     expectError(cli(['vm', 'list', '--host', `sim:${world.folder}/none`]), 1, 'HOST_NOT_FOUND', /none/));
 

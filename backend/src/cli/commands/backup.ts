@@ -53,7 +53,7 @@ export const backup = command({
     'backup --host hyperv:hv02 --credential-file hv02.txt --vm web01 --repository D:\\Backups',
   ],
   run: async (values, context) => {
-    const repository = context.absolute(values.repository);
+    const repository = context.location(values.repository);
     const { results, asked, storageRetries } = await context.call('host/backup', {
       host: values.host,
       vms: values.vm,

@@ -27,8 +27,8 @@ export const copy = command({
   ],
   run: async (values, context) => {
     const result = await context.call('point/copy', {
-      repository: context.absolute(values.repository),
-      to: context.absolute(values.to),
+      repository: context.location(values.repository),
+      to: context.location(values.to),
       toPassphrase: await optionalPassphrase(values['to-passphrase-file']),
       point: values.point,
       vm: values.vm,
@@ -47,7 +47,7 @@ export const copy = command({
       lines: [
         ...pointLines(result.points),
         `${sum}; stored ${formatBytes(newBytes)} in ${formatDuration(durationMs)}`,
-        ...(copied > 0 ? [`Next: hvbackup verify --repository ${quoted(context.absolute(values.to))}`] : []),
+        ...(copied > 0 ? [`Next: hvbackup verify --repository ${quoted(context.location(values.to))}`] : []),
       ],
       exitCode: exitCode(result.points),
     };

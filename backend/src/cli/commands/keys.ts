@@ -14,7 +14,7 @@ export const keyList = command({
   options: common,
   examples: ['repository key list --repository D:\\Backups --passphrase-file D:\\Secrets\\backup.txt'],
   run: async (values, context) => {
-    const { keys } = await context.call('key/list', { repository: context.absolute(values.repository) });
+    const { keys } = await context.call('key/list', { repository: context.location(values.repository) });
     const rows = table(keys, [
       { title: 'ID', value: (key) => key.id },
       { title: 'CREATED', value: (key) => (key.createdAt === null ? '' : formatTime(key.createdAt)) },
@@ -42,7 +42,7 @@ export const keyAdd = command({
   ],
   run: async (values, context) => {
     const { key } = await context.call('key/add', {
-      repository: context.absolute(values.repository),
+      repository: context.location(values.repository),
       newPassphrase: await readPassphraseFile(resolve(values['new-passphrase-file'])),
       label: values.label,
     });
@@ -56,7 +56,7 @@ export const keyRemove = command({
   options: { ...common, key: required('ID', 'The key: its id, or the beginning of it.', text) },
   examples: ['repository key remove --repository D:\\Backups --passphrase-file new.txt --key 3f9a'],
   run: async (values, context) => {
-    const repository = context.absolute(values.repository);
+    const repository = context.location(values.repository);
     const { id } = await context.call('key/remove', { repository, key: values.key });
     return {
       json: { id },
@@ -74,7 +74,7 @@ export const acceptRemoved = command({
   options: common,
   examples: ['repository accept-removed --repository D:\\Backups'],
   run: async (values, context) => {
-    const repository = context.absolute(values.repository);
+    const repository = context.location(values.repository);
     const { points } = await context.call('repository/acceptRemoved', { repository });
     const rows = table(points, [
       { title: 'ID', value: (point) => point.id },

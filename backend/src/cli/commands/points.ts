@@ -28,7 +28,7 @@ export const listCommand = command({
   },
   examples: ['list --repository D:\\Backups', 'list --repository D:\\Backups --vm web01 --json'],
   run: async (values, context) => {
-    const repository = context.absolute(values.repository);
+    const repository = context.location(values.repository);
     const points: PointSummary[] = [];
     const warnings: string[] = [];
     let cursor: string | undefined;
@@ -68,7 +68,7 @@ export const show = command({
   examples: ['show --repository D:\\Backups --point 01JD9Q'],
   run: async (values, context) => {
     const { point } = await context.call('point/show', {
-      repository: context.absolute(values.repository),
+      repository: context.location(values.repository),
       point: values.point,
     });
     return { json: { point }, lines: pointLines(point) };
@@ -116,7 +116,7 @@ export const remove = command({
   examples: ['remove --repository D:\\Backups --point 01JD9QK4T4W6'],
   run: async (values, context) => {
     const result = await context.call('point/remove', {
-      repository: context.absolute(values.repository),
+      repository: context.location(values.repository),
       point: values.point,
       overrideDoubt: values['override-doubt'],
     });
@@ -140,7 +140,7 @@ export const hold = command({
   ],
   run: async (values, context) => {
     const { repository, point, release } = values;
-    const result = await context.call('point/hold', { repository: context.absolute(repository), point, release });
+    const result = await context.call('point/hold', { repository: context.location(repository), point, release });
     const state = result.held ? 'is held' : 'is not held';
     return {
       json: result,

@@ -32,7 +32,7 @@ export const prune = command({
   ],
   run: async (values, context) => {
     const result = await context.call('repository/prune', {
-      repository: context.absolute(values.repository),
+      repository: context.location(values.repository),
       keepLast: values['keep-last'],
       keepHourly: values['keep-hourly'],
       keepDaily: values['keep-daily'],

@@ -31,7 +31,7 @@ export const repositoryCreate = command({
   ],
   run: async (values, context, [location]) => {
     const result = await context.call('repository/create', {
-      location: context.absolute(location!),
+      location: context.location(location!),
       blockSize: values['block-size'],
     });
     return {
@@ -52,7 +52,7 @@ export const stats = command({
   options: { repository: repositoryOption, 'passphrase-file': passphraseOption },
   examples: ['stats --repository D:\\Backups'],
   run: async (values, context) => {
-    const result = await context.call('repository/stats', { repository: context.absolute(values.repository) });
+    const result = await context.call('repository/stats', { repository: context.location(values.repository) });
     return {
       json: result,
       lines: [

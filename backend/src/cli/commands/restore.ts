@@ -59,7 +59,7 @@ export const restore = command({
   ],
   run: async (values, context) => {
     const result = await context.call('point/restore', {
-      repository: context.absolute(values.repository),
+      repository: context.location(values.repository),
       point: values.point,
       host: values.host,
       name: values.name,
@@ -128,7 +128,7 @@ export const exportCommand = command({
   ],
   run: async (values, context) => {
     const result = await context.call('point/export', {
-      repository: context.absolute(values.repository),
+      repository: context.location(values.repository),
       point: values.point,
       directory: context.absolute(values.to),
       format: values.format,

@@ -13,7 +13,7 @@ export const sessionList = command({
   options: common,
   examples: ['repository sessions --repository D:\\Backups'],
   run: async (values, context) => {
-    const { sessions } = await context.call('session/list', { repository: context.absolute(values.repository) });
+    const { sessions } = await context.call('session/list', { repository: context.location(values.repository) });
     const rows = table(sessions, [
       { title: 'ID', value: (session) => session.id },
       { title: 'KIND', value: (session) => session.kind },
@@ -33,7 +33,7 @@ export const sessionEnd = command({
   options: { ...common, id: required('ID', 'The session: its id, or the beginning of it.', text) },
   examples: ['repository end-session --repository D:\\Backups --id 3f9a'],
   run: async (values, context) => {
-    const repository = context.absolute(values.repository);
+    const repository = context.location(values.repository);
     const { session } = await context.call('session/end', { repository, session: values.id });
     return {
       json: { session },

@@ -14,7 +14,7 @@ export const check = command({
   options: { repository: repositoryOption, 'passphrase-file': passphraseOption },
   examples: ['check --repository D:\\Backups'],
   run: async (values, context) => {
-    const result = await context.call('repository/check', { repository: context.absolute(values.repository) });
+    const result = await context.call('repository/check', { repository: context.location(values.repository) });
     const sum = `Looked at ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}`;
     return {
       json: result,
@@ -49,7 +49,7 @@ export const verify = command({
   examples: ['verify --repository D:\\Backups', 'verify --repository D:\\Backups --point 01JD9Q --sample 10'],
   run: async (values, context) => {
     const result = await context.call('repository/verify', {
-      repository: context.absolute(values.repository),
+      repository: context.location(values.repository),
       point: values.point,
       sample: values.sample,
     });
@@ -79,8 +79,8 @@ export const repair = command({
   ],
   run: async (values, context) => {
     const result = await context.call('repository/repair', {
-      repository: context.absolute(values.repository),
-      from: values.from === undefined ? undefined : context.absolute(values.from),
+      repository: context.location(values.repository),
+      from: values.from === undefined ? undefined : context.location(values.from),
       fromPassphrase: await optionalPassphrase(values['from-passphrase-file']),
       dryRun: values['dry-run'],
     });
