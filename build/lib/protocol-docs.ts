@@ -250,7 +250,7 @@ const INTRODUCTION = [
   `- Progress is sent at most ${1000 / handshake.PROGRESS_INTERVAL_MS} times a second for a request, and left out while the client does not read.`,
   '- Parameters are checked strictly: an unknown name is an error. Results may gain fields.',
   '- One `vm/backup` backs up one VM; lists are paged by cursor.',
-  '- When stdin ends, or nobody reads stdout any more, every job is cancelled and cleaned up, and the backend ends.',
+  '- When stdin ends, or stdout is no longer read, every job is cancelled and cleaned up, and the backend ends.',
   '- A client that gives `idleTimeoutMs` to `initialize` may keep the backend for its next request: unused for so long it ends by itself.',
   '- What one request had to derive or start (keys, helper processes) serves the next ones for a minute.',
   '- Sizes, offsets and lengths are bytes; times are UTC; durations are milliseconds; disks count from 0.',

@@ -1,7 +1,7 @@
 function ConvertTo-Hole {
     <#
     .SYNOPSIS
-        Holes of the protocol as HyperVBackup.Hole objects: DiskNumber, Offset, Length.
+        Unreadable ranges of the protocol as HyperVBackup.Hole objects: DiskNumber, Offset, Length.
     #>
     [CmdletBinding()]
     [OutputType('HyperVBackup.Hole')]

@@ -8,7 +8,7 @@ function Get-Backend {
     [CmdletBinding()]
     [OutputType([hashtable])]
     param(
-        # Command that errors are reported as; nobody hears of them when it is left out.
+        # Command that errors are reported as; when omitted they are not reported.
         [System.Management.Automation.PSCmdlet] $Cmdlet
     )
 

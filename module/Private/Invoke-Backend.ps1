@@ -16,7 +16,7 @@ function Invoke-Backend {
         [Parameter(Mandatory)]
         [hashtable] $Parameters,
 
-        # Command that errors are reported as; nobody hears of them when it is left out.
+        # Command that errors are reported as; when omitted they are not reported.
         [System.Management.Automation.PSCmdlet] $Cmdlet,
 
         # Headline of the progress display; none is shown when absent.

@@ -36,7 +36,7 @@ function Receive-BackendMessage {
         }
         $about = Get-Field -InputObject $message -Name 'id'
         if ($null -eq $about) { $about = Get-Field -InputObject (Get-Field -InputObject $message -Name 'params') -Name 'token' }
-        # Late words about a request that nobody waits for any more are dropped.
+        # Late messages about a request that is no longer awaited are dropped.
         if ($null -ne $about -and $Backend.Inbox.ContainsKey("$about")) { $Backend.Inbox["$about"].Enqueue($message) }
     }
 }

@@ -3,7 +3,7 @@ function Test-PackageFile {
     .SYNOPSIS
         Whether a file of the package is the one that its list of files (files.json) names by hash.
     .NOTES
-        Finds damage and mixed versions before they show as something else; it keeps out nobody who may write to the folder, where the list
+        Finds damage and mixed versions before they show as something else; no protection from a process that may write to the folder, where the list
         lies too. True for files from elsewhere, and in a source tree, which has no list. Read once a session, and again when it was changed:
         Node is some 100 MB long.
     #>

@@ -7,7 +7,7 @@ function Write-BackendError {
     #>
     [CmdletBinding()]
     param(
-        # The command; completion has none, and nobody to tell.
+        # The command; completion has none, and reports no errors.
         [AllowNull()]
         [System.Management.Automation.PSCmdlet] $Cmdlet,
 

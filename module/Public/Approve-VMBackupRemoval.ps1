@@ -1,13 +1,13 @@
 function Approve-VMBackupRemoval {
     <#
     .SYNOPSIS
-        Takes the restore points of a repository as they are, although some are gone that this machine has seen.
+        Accepts that restore points of a repository are missing that this machine has seen.
     .DESCRIPTION
-        Every machine remembers the restore points it has seen. One that is gone, and was not removed by Remove-VMBackup or by
-        retention, and one that is back after its removal, is a warning of every command that lists restore points: somebody who
-        can write to the repository has deleted objects, or has brought an older state back. When you know why, this command ends
-        these warnings. What is gone gets a tombstone in the repository, so that it counts for every machine and nothing is
-        kept from being deleted any more because of it. It brings nothing back.
+        Every machine remembers the restore points it has seen. Every command that lists restore points warns of one that is
+        missing without having been removed by Remove-VMBackup or by retention, and of one that has reappeared after its
+        removal: a process or person with write access to the repository has deleted objects, or has restored an older state.
+        When you know why, this command ends these warnings. Each missing restore point gets a tombstone in the repository,
+        so that its removal counts for every machine and no longer blocks deletion. Nothing is restored.
 
         Asks before it does so, unless -Force or -Confirm:$false is given. Which restore points are concerned
         Get-VMBackup says in its warnings.
@@ -52,7 +52,7 @@ function Approve-VMBackupRemoval {
         try {
             $location = Resolve-Repository -Repository $Repository
             $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
-            if (-not $PSCmdlet.ShouldProcess($location, 'Accept restore points that are gone, or back after their removal')) { return }
+            if (-not $PSCmdlet.ShouldProcess($location, 'Accept restore points that are missing, or reappeared after their removal')) { return }
             $parameters = @{ repository = $location; passphrase = $secret }
             $result = Invoke-Backend -Method 'repository/acceptRemoved' -Parameters $parameters -TargetObject $location -Cmdlet $PSCmdlet
             if (-not $result) { return }

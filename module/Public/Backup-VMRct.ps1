@@ -35,7 +35,7 @@ function Backup-VMRct {
         Where application consistency cannot be reached, take a crash-consistent restore point, and say so in the result,
         instead of failing.
     .PARAMETER GuestBackup
-        What the guest is told: Full lets its applications truncate their logs, Copy does not.
+        Type of backup requested from the guest: Full lets its applications truncate their logs, Copy does not.
     .PARAMETER ExcludeDisk
         Numbers of disks that are left out, from 0.
     .PARAMETER Compression

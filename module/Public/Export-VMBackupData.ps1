@@ -23,8 +23,9 @@ function Export-VMBackupData {
     .PARAMETER Base
         Export only what differs from this restore point, as differencing disks over its images, which must lie in the same
         folder and be unchanged. For the format Vhdx only.
-    .PARAMETER AllowHoles
-        Take what can be read of a damaged restore point: what cannot is filled with zeros and reported in Holes. Without it
+    .PARAMETER SkipUnreadable
+        Restore what can be read of a damaged restore point: unreadable ranges are filled with zeros and reported in Holes.
+        AllowHoles, the former name of this parameter, remains as an alias. Without it
         damage is an error.
     .PARAMETER Passphrase
         Passphrase of the repository, when it is encrypted. When left out: that of the repository object, or of the file that
@@ -81,7 +82,8 @@ function Export-VMBackupData {
         [ValidateNotNullOrEmpty()]
         [string] $Base,
 
-        [switch] $AllowHoles
+        [Alias('AllowHoles')]
+        [switch] $SkipUnreadable
     )
 
     process {
@@ -101,7 +103,7 @@ function Export-VMBackupData {
                     azure      = [bool]$Azure
                     disks      = $DiskNumber
                     base       = if ($Base) { $Base } else { $null }
-                    allowHoles = [bool]$AllowHoles
+                    allowHoles = [bool]$SkipUnreadable
                 }
                 $call = @{ Method = 'point/export'; Parameters = $parameters; Activity = "Exporting $point"; TargetObject = $point }
                 $result = Invoke-Backend @call -Cmdlet $PSCmdlet

@@ -4,7 +4,8 @@ function Get-VMBackup {
         Gets the restore points of a repository.
     .DESCRIPTION
         Lists restore points, oldest first: all of a repository, those of some virtual machines, or one by its id. Where a clock
-        was wrong, Sequence tells which is newer; beyond a thousand restore points, sort by it. One that is asked for by its id also tells its disks, its configuration files and the virtual machine as it was.
+        was wrong, Sequence shows which is newer; beyond a thousand restore points, sort by it. One that is requested by its id also
+        contains its disks, its configuration files and the virtual machine as it was.
     .PARAMETER Name
         Names of virtual machines, with wildcards if you like, or their ids. An exact name without any restore point is an error,
         a pattern that matches none is not.

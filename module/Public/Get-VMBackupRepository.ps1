@@ -3,7 +3,7 @@ function Get-VMBackupRepository {
     .SYNOPSIS
         Gets a repository: what it is, and how much it holds.
     .DESCRIPTION
-        Tells the block size and format of a repository, how many restore points of how many virtual machines it holds, how
+        Shows the block size and format of a repository, how many restore points of how many virtual machines it holds, how
         large their disks are, and how many bytes are stored for them. What it gives is a repository to the other commands.
     .PARAMETER Repository
         Location of the repository, or a repository object as New-VMBackupRepository gives it.

@@ -1,7 +1,7 @@
 function Get-VMBackupSession {
     <#
     .SYNOPSIS
-        Gets who is at work in a repository.
+        Gets the active sessions of a repository.
     .DESCRIPTION
         Lists the backups, prunes and readers that are registered in a repository, of all machines. A session that is not renewed
         for a day expires by itself; one whose process is known to be gone can be ended with Stop-VMBackupSession.

@@ -1,7 +1,7 @@
 function Invoke-VMBackupRetention {
     <#
     .SYNOPSIS
-        Removes the restore points that no keep rule keeps, and gives back the space of what none needs.
+        Removes the restore points that no keep rule keeps, and frees the space that no restore point needs.
     .DESCRIPTION
         Decides for each virtual machine on its own which restore points stay. KeepLast keeps the newest ones; the other rules
         keep the newest restore point of each hour, day, ISO week, month or year, in the time zone of this machine, counting
@@ -29,8 +29,8 @@ function Invoke-VMBackupRetention {
     .PARAMETER KeepYearly
         Keep the newest restore point of each of so many years.
     .PARAMETER OverrideDoubt
-        Delete though something is in doubt (REPOSITORY_DOUBTFUL): restore points that are gone without having been removed,
-        listings that lack something. It counts for this call only; Approve-VMBackupRemoval accepts it for good.
+        Delete in spite of a doubt (REPOSITORY_DOUBTFUL): restore points that are missing without a removal, incomplete
+        listings. It counts for this call only; Approve-VMBackupRemoval accepts it for good.
     .PARAMETER Force
         Do not ask.
     .PARAMETER Passphrase

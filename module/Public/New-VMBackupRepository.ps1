@@ -11,8 +11,8 @@ function New-VMBackupRepository {
     .PARAMETER BlockSize
         Size of the blocks that disks are cut into, in bytes: a power of two from 64KB to 4MB. A measured default when left out.
     .PARAMETER Passphrase
-        Encrypts the repository. Keep the passphrase where a fire or an attacker of this machine does not reach it: without it
-        nobody can read the backups, and nobody can bring it back. When left out, the file that the environment variable
+        Encrypts the repository. Keep the passphrase where neither a fire nor an attacker of this machine can reach it: without it
+        the backups cannot be read, and it cannot be recovered. When left out, the file that the environment variable
         HVBACKUP_PASSPHRASE_FILE names holds it; the repository is not encrypted when there is none.
     .EXAMPLE
         New-VMBackupRepository -Path D:\Backups

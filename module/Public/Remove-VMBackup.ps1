@@ -1,7 +1,7 @@
 function Remove-VMBackup {
     <#
     .SYNOPSIS
-        Removes restore points and gives back their space.
+        Removes restore points and frees their space.
     .DESCRIPTION
         Removes restore points from a repository. Others stay as they are, whatever the order: each is complete on its own.
         Space that another session may still need is given back later; the result says how much. A held restore point is
@@ -13,8 +13,8 @@ function Remove-VMBackup {
     .PARAMETER Repository
         Location of the repository, or a repository object as New-VMBackupRepository gives it.
     .PARAMETER OverrideDoubt
-        Delete though something is in doubt (REPOSITORY_DOUBTFUL): restore points that are gone without having been removed,
-        listings that lack something. It counts for this call only; Approve-VMBackupRemoval accepts it for good.
+        Delete in spite of a doubt (REPOSITORY_DOUBTFUL): restore points that are missing without a removal, incomplete
+        listings. It counts for this call only; Approve-VMBackupRemoval accepts it for good.
     .PARAMETER Force
         Do not ask.
     .PARAMETER Passphrase
@@ -63,7 +63,7 @@ function Remove-VMBackup {
             $location = Resolve-Repository -Repository $Repository
             $secret = Resolve-Passphrase -Passphrase $Passphrase -Repository $Repository
             foreach ($point in $Id) {
-                # Where nobody can be asked this throws. Only inside `try` does that not go on with the next statement.
+                # Without a user to ask this throws. Only inside `try` does that not go on with the next statement.
                 if (-not $PSCmdlet.ShouldProcess("Restore point $point in $location", 'Remove')) { continue }
                 $call = @{
                     Method       = 'point/remove'

@@ -4,7 +4,7 @@ function Remove-VMBackupRepositoryKey {
         Removes a passphrase from an encrypted repository.
     .DESCRIPTION
         The passphrase does not open the repository any more. The one that is given to this command is never removed, so the
-        last one cannot be. Whoever knows a removed passphrase and has an old copy of the repository can still read with it
+        last one cannot be. Anyone who knows a removed passphrase and has an old copy of the repository can still read with it
         what that copy holds: the keys themselves do not change.
 
         Asks before it removes, unless -Force or -Confirm:$false is given.

@@ -1,11 +1,11 @@
 function Repair-VMBackupRepository {
     <#
     .SYNOPSIS
-        Makes a damaged repository whole as far as its own data can give it back.
+        Repairs a damaged repository as far as its own data allows.
     .DESCRIPTION
         Writes lost or unreadable manifests of restore points back from the repository's ledger or from what this machine knows,
         loads this machine's catalog anew, indexes packs that no index names any more, stores anew what damaged packs still
-        hold, looks again at records that were found damaged, and puts what cannot be read aside: the bytes are kept in the
+        hold, reads records again that were found damaged, and quarantines what cannot be read: the bytes are kept in the
         repository's folder quarantine. With -From, what is lost is read from another repository that holds copies of the restore
         points, or from a copy of the folder. What stays lost is named by virtual machine, restore point, disk and range; it comes back with the next
         backup that sees the content again.

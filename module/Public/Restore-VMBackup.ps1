@@ -40,8 +40,9 @@ function Restore-VMBackup {
         Numbers of the disks to restore, from 0; all when left out.
     .PARAMETER Path
         Folder for the files of the virtual machine. This version refuses it: the host's default folders are used.
-    .PARAMETER AllowHoles
-        Take what can be read of a damaged restore point: what cannot is filled with zeros and reported in Holes. Without it
+    .PARAMETER SkipUnreadable
+        Restore what can be read of a damaged restore point: unreadable ranges are filled with zeros and reported in Holes.
+        AllowHoles, the former name of this parameter, remains as an alias. Without it
         damage is an error, and nothing is restored or replaced.
     .PARAMETER Force
         With -Replace: do not ask.
@@ -119,7 +120,8 @@ function Restore-VMBackup {
         [ValidateNotNullOrEmpty()]
         [string] $Path,
 
-        [switch] $AllowHoles,
+        [Alias('AllowHoles')]
+        [switch] $SkipUnreadable,
 
         [switch] $Force
     )
@@ -152,7 +154,7 @@ function Restore-VMBackup {
                     kind       = ConvertTo-ProtocolValue -Value $Kind
                     switches   = if ($switches) { , $switches } else { $null }
                     disks      = $DiskNumber
-                    allowHoles = [bool]$AllowHoles
+                    allowHoles = [bool]$SkipUnreadable
                     path       = if ($Path) { Resolve-BackupPath -Path $Path } else { $null }
                 }
                 $call = @{ Method = 'point/restore'; Parameters = $parameters; Activity = "Restoring $point"; TargetObject = $point }

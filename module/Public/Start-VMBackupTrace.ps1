@@ -11,11 +11,11 @@ function Start-VMBackupTrace {
     .PARAMETER Anonymize
         Write placeholders instead of names of virtual machines, hosts, accounts, switches, folders and files, and instead of MAC addresses;
         the same one for the same name throughout this recording. Ids, numbers, codes and times stay. Look through the file all the
-        same before you send it: what a message says in plain small words stays too.
+        same before you send it: what a message contains in plain lower-case words stays too.
     .EXAMPLE
         Start-VMBackupTrace -Path C:\Temp\trace.jsonl -Anonymize
 
-        Records what follows without names, for a file to send to somebody.
+        Records what follows without names, for a file that can be sent to the authors.
     .EXAMPLE
         Start-VMBackupTrace -Path C:\Temp\trace.jsonl
 
@@ -42,7 +42,7 @@ function Start-VMBackupTrace {
     $file = Resolve-BackupPath -Path $Path
     if (-not $PSCmdlet.ShouldProcess($file, 'Record exchanges with Hyper-V')) { return }
     $env:HVBACKUP_TRACE = $file
-    # The key of the placeholders: of this recording alone, so that nobody can try names on the file.
+    # The key of the placeholders: of this recording alone, so that names cannot be tried on the file.
     if ($Anonymize) { $env:HVBACKUP_TRACE_ANONYMIZE = [guid]::NewGuid().ToString('N') + [guid]::NewGuid().ToString('N') }
     else { Remove-Item -Path 'env:HVBACKUP_TRACE_ANONYMIZE' -ErrorAction SilentlyContinue }
 }

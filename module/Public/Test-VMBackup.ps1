@@ -6,7 +6,7 @@ function Test-VMBackup {
         Reads what restore points are made of and compares every block with its hash. Without an id the whole repository is
         verified. Damage is named down to the virtual machine, restore point, disk and offset, as far as it is known.
 
-        The result's Healthy tells whether all is well; damage also gives a warning.
+        The result's Healthy shows whether no damage was found; damage also gives a warning.
     .PARAMETER Id
         Ids of restore points, or beginnings of them that no other restore point has.
     .PARAMETER Repository

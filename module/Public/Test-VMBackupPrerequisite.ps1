@@ -1,9 +1,9 @@
 function Test-VMBackupPrerequisite {
     <#
     .SYNOPSIS
-        Tells whether and how virtual machines can be backed up, and what stands in the way.
+        Shows whether and how virtual machines can be backed up, and what prevents it.
     .DESCRIPTION
-        Looks at the configuration version, integration services, disks, checkpoints, free space and rights, and says how the disks
+        Examines the configuration version, integration services, disks, checkpoints, free space and rights, and reports how the disks
         would be read. Nothing is done to the virtual machine.
     .PARAMETER Name
         Names or ids of virtual machines.

@@ -534,7 +534,7 @@ Describe 'Restore-VMBackup' {
         }
         Assert-Canned -Method 'point/restore' -Result $result -Optional 'storageRetries'
         Use-FakeBackend -Folder $fake -Script @{ 'point/restore' = @(@{ result = $result }) }
-        $restored = Restore-VMBackup -Id '01JD' -Repository $repository -AllowHoles -WarningVariable warnings -WarningAction SilentlyContinue
+        $restored = Restore-VMBackup -Id '01JD' -Repository $repository -SkipUnreadable -WarningVariable warnings -WarningAction SilentlyContinue
         (Get-Received).params.allowHoles | Should -BeTrue
         $restored.Damaged | Should -BeTrue
         $restored.Holes[0].DiskNumber | Should -Be 1

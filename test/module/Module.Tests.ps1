@@ -52,8 +52,8 @@ Describe 'Parameters' {
         @{ Name = 'Backup-VMRct'; Expected = 'Name VM Id Repository VMHost Credential Mode Kind Consistency AllowCrashConsistent GuestBackup ExcludeDisk Compression ReadMethod ExportFolder Hold LimitRate ThrottleLimit AsJob Passphrase' }
         @{ Name = 'Get-VMBackup'; Expected = 'Name Id Repository Passphrase' }
         @{ Name = 'Test-VMBackup'; Expected = 'Id Repository Sample Passphrase' }
-        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Credential Name GenerateNewId Replace Kind SwitchName SwitchMap DiskNumber Path AllowHoles Force Passphrase' }
-        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format Subformat Azure DiskNumber Base AllowHoles Passphrase' }
+        @{ Name = 'Restore-VMBackup'; Expected = 'Id Repository VMHost Credential Name GenerateNewId Replace Kind SwitchName SwitchMap DiskNumber Path SkipUnreadable Force Passphrase' }
+        @{ Name = 'Export-VMBackupData'; Expected = 'Id Repository Path Format Subformat Azure DiskNumber Base SkipUnreadable Passphrase' }
         @{ Name = 'Test-VMBackupPrerequisite'; Expected = 'Name VM VMHost Credential ReadMethod ExportFolder' }
         @{ Name = 'Start-VMBackupTrace'; Expected = 'Path Anonymize' }
         @{ Name = 'Stop-VMBackupTrace'; Expected = '' }

@@ -67,7 +67,7 @@ Describe 'Sentences of the backend' {
     It 'speak of cmdlets: <Text>' -ForEach @(
         @{ Text = 'Run "hvbackup check" and "hvbackup verify" to see.'; Expected = 'Run Test-VMBackup to see.' }
         @{ Text = 'Release it first: hvbackup hold --repository "/srv/my backups" --point 01JD9Q --release'; Expected = 'Release it first: Set-VMBackupHold -Id 01JD9Q -Release' }
-        @{ Text = 'See all of its damage with "hvbackup verify --point 01JD"; use another restore point, or take what can be read with --allow-holes.'; Expected = 'See all of its damage with Test-VMBackup -Id 01JD; use another restore point, or take what can be read with -AllowHoles.' }
+        @{ Text = 'See all of its damage with "hvbackup verify --point 01JD"; use another restore point, or restore what can be read with --skip-unreadable.'; Expected = 'See all of its damage with Test-VMBackup -Id 01JD; use another restore point, or restore what can be read with -SkipUnreadable.' }
         @{ Text = 'Give its passphrase with --passphrase-file (-Passphrase in PowerShell).'; Expected = 'Give its passphrase with -Passphrase.' }
         @{ Text = 'Name a folder (--export-folder, -ExportFolder).'; Expected = 'Name a folder (-ExportFolder).' }
         @{ Text = 'Restore the data only (--kind data): it is defined anew.'; Expected = 'Restore the data only (-Kind Data): it is defined anew.' }

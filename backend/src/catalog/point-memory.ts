@@ -140,7 +140,7 @@ export class PointMemory implements Memory {
       this.problem = `What this machine remembers of the repository could not be read (${why}) and begins anew: restore points that were removed before now are not noticed.`;
       return open(this.#path);
     } catch {
-      this.problem = `This machine cannot remember what it has seen of the repository (${why}: ${this.#path}): restore points that somebody removes are not noticed.`;
+      this.problem = `This machine cannot remember what it has seen of the repository (${why}: ${this.#path}): the removal of restore points is not noticed.`;
       return open(':memory:');
     }
   }

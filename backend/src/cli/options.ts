@@ -88,7 +88,7 @@ export const switchMapping: Parser<{ from?: string; to: string }> = (value, name
 // The options that many commands share, worded once.
 export const parentOption = list(
   'FILE',
-  'A parent of a differencing image that does not lie where the image says; found by its identity.',
+  'A parent of a differencing image that is not at the path recorded in the image; matched by its identity.',
   text,
 );
 export const hostOption = required('URI', 'The host: sim:DIR, hyperv: or hyperv:SERVER.', text);
@@ -119,7 +119,7 @@ export const passphraseOption = optional(
   text,
 );
 export const overrideDoubtOption = flag(
-  'Delete though something is in doubt: restore points that are gone without having been removed, listings that lack something. For this run only.',
+  'Delete in spite of a doubt: restore points that are missing without a removal, incomplete listings. For this run only.',
 );
 /** Read by run.ts, like the passphrase. */
 export const CREDENTIAL_OPTION = 'credential-file';

@@ -38,7 +38,7 @@ const WAYS: Record<Readiness['changes'], string> = {
   wmi: 'WMI',
   export: 'differential exports',
   simulated: 'the simulated host',
-  none: 'nobody: always in full',
+  none: 'none: always read in full',
 };
 
 const METHODS: Record<Readiness['method'], string> = {
@@ -48,13 +48,13 @@ const METHODS: Record<Readiness['method'], string> = {
   export: 'from exports over WMI',
 };
 
-/** How a backup would read the VM, and what stands in the way. */
+/** How a backup would read the VM, and what prevents it. */
 export function readinessLines(readiness: Readiness | undefined): string[] {
   if (!readiness) return [];
   const rows = properties([
     ['Backup', readiness.ready ? 'can be made' : 'cannot be made'],
     ['Disks are read', METHODS[readiness.method]],
-    ['Changes tells', WAYS[readiness.changes]],
+    ['Changes from', WAYS[readiness.changes]],
     ['Why', readiness.why],
   ]);
   const findings = readiness.findings.flatMap(({ severity, message, advice }) => [

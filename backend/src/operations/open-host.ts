@@ -50,7 +50,7 @@ export async function openHost({ host: uri, credential, ...reading }: OfHost): P
 function requireOneWay(uri: string, { readMethod = 'auto', exportFolder }: ReadingOptions): void {
   if ((readMethod === 'auto' || readMethod === 'native') && exportFolder === undefined) return;
   throw new HvError('NOT_SUPPORTED', `A simulated host's disks are read from their files only: ${uri}`, {
-    advice: 'Leave out the way to read and the export folder.',
+    advice: 'Omit the read method and the export folder.',
     data: { host: uri, readMethod },
   });
 }

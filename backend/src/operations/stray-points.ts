@@ -51,9 +51,9 @@ export function strayWarnings(repository: Repository): string[] {
 function sentence(location: string, points: readonly StrayPoint[], state: StrayPoint['state']): string {
   const what =
     state === 'gone'
-      ? `${count(points)} that this machine has seen in ${location} ${are(points)} gone, and nobody entitled to has removed ${points.length === 1 ? 'it' : 'them'}`
-      : `${count(points)} that ${points.length === 1 ? 'was' : 'were'} removed from ${location} ${are(points)} there again`;
-  return `${what}: ${named(points)}. Somebody who can write there deleted objects or brought an older state back. If you know why, run "hvbackup repository accept-removed".`;
+      ? `${count(points)} that this machine has seen in ${location} ${are(points)} missing without a valid removal`
+      : `${count(points)} that ${points.length === 1 ? 'was' : 'were'} removed from ${location} ${are(points)} present again`;
+  return `${what}: ${named(points)}. A process or person with write access deleted objects or restored an older state. If you know why, run "hvbackup repository accept-removed".`;
 }
 
 function returnedSentence(location: string, points: readonly ReturnedPoint[]): string {
@@ -96,7 +96,7 @@ export const strayDamage = (repository: Repository): DamageReport[] =>
     path: manifestName(point.folder, point.id),
     message:
       point.state === 'back'
-        ? `restore point ${nameOf(point)} was removed, and is there again without its tombstone`
-        : `restore point ${nameOf(point)} is gone, and ${point.forged ? 'its tombstone was not written by anybody who has the key' : 'there is no tombstone'}`,
+        ? `restore point ${nameOf(point)} was removed and has reappeared, without its tombstone`
+        : `restore point ${nameOf(point)} is missing, and ${point.forged ? 'its tombstone was not written with the key of the repository' : 'there is no tombstone'}`,
     affects: [{ pointId: point.id, vmName: point.vmName ?? '' }],
   }));

@@ -171,14 +171,14 @@ export const METHODS = {
   ),
   'session/list': method(
     'listSessions',
-    'Lists who is at work in a repository.',
+    'Lists the active sessions of a repository.',
     sessions,
     'ListSessionsParams',
     'ListSessionsResult',
   ),
   'session/end': method(
     'endSession',
-    'Ends a session whose process nobody will hear of again; one at work on this machine is refused.',
+    'Ends a session whose process is gone for good; a session active on this machine is refused.',
     sessions,
     'EndSessionParams',
     'EndSessionResult',
@@ -208,7 +208,7 @@ export const METHODS = {
   ),
   'repository/repair': method(
     'repairRepository',
-    'Makes whole what the packs of a repository can give back: catalog, indexes, damage records.',
+    'Repairs what can be rebuilt from the packs of a repository: catalog, indexes, damage records.',
     verify,
     'RepairRepositoryParams',
     'RepairRepositoryResult',
@@ -216,7 +216,7 @@ export const METHODS = {
   ),
   'repository/prune': method(
     'pruneRepository',
-    'Removes the restore points that no keep rule keeps, and gives back the space of what none needs.',
+    'Removes the restore points that no keep rule keeps, and frees the space that no restore point needs.',
     repository,
     'PruneRepositoryParams',
     'PruneRepositoryResult',
@@ -224,7 +224,7 @@ export const METHODS = {
   ),
   'repository/stats': method(
     'repositoryStats',
-    'Tells what a repository holds.',
+    'Returns what a repository holds.',
     repository,
     'RepositoryStatsParams',
     'RepositoryStatsResult',
@@ -255,7 +255,7 @@ export const METHODS = {
   ),
   'point/remove': method(
     'removePoint',
-    'Removes a restore point and gives back its space.',
+    'Removes a restore point and frees its space.',
     points,
     'RemovePointParams',
     'RemovePointResult',

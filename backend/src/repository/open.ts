@@ -170,7 +170,7 @@ function requireKnownEncryption(config: RepositoryConfig, memory: Memory | null,
   throw damaged(
     'config',
     CONFIG_NAME,
-    `this machine knows the repository ${location} as encrypted, and its configuration says that it is not`,
+    `this machine knows the repository ${location} as encrypted, but its configuration is of an unencrypted one`,
   );
 }
 
@@ -189,7 +189,7 @@ async function unlockWith(
       `A passphrase was given, and the repository ${location} is not encrypted`,
       {
         advice:
-          'If it was created without a passphrase, leave it out (also the variable HVBACKUP_PASSPHRASE_FILE). If not, somebody has replaced its configuration: do not back up to it.',
+          'If it was created without a passphrase, omit it (also the variable HVBACKUP_PASSPHRASE_FILE). If not, its configuration was replaced: do not back up to it.',
         data: { location },
       },
     );

@@ -16,8 +16,8 @@ export const BackupDiskResult = z
     readBytes: ByteCount.describe('Bytes read from the host.'),
     newBytes: ByteCount.describe('Bytes stored for the disk: data and block map.'),
     skipped: z.string().optional().describe('Why the disk is not in the restore point; absent when it is.'),
-    method: ReadingMethod.optional().describe('The way the disk was read, on a host that has several.'),
-    methodReason: z.string().optional().describe('Why in this way.'),
+    method: ReadingMethod.optional().describe('Read method of the disk, on a host that has several.'),
+    methodReason: z.string().optional().describe('Why this method.'),
   })
   .meta({ id: 'BackupDiskResult' });
 export type BackupDiskResult = z.infer<typeof BackupDiskResult>;

@@ -39,11 +39,11 @@ export const BackupVmParams = z.strictObject({
   allowCrashConsistent: z
     .boolean()
     .default(false)
-    .describe('Where application consistency cannot be reached, take a crash-consistent restore point, and say so.'),
+    .describe('Where application consistency cannot be reached, take a crash-consistent restore point, and report it.'),
   guestBackup: z
     .enum(['full', 'copy'])
     .optional()
-    .describe('What the guest is told: `full` lets its applications truncate logs, `copy` does not.'),
+    .describe('Type of backup requested from the guest: `full` lets its applications truncate logs, `copy` does not.'),
   excludeDisks: z.array(DiskIndex).default([]).describe('Indexes of disks that are left out, from 0.'),
   compression: Compression.default('default').describe('How hard new blocks are compressed.'),
   hold: z.boolean().default(false).describe('Hold the new restore point: it is not removed until it is released.'),

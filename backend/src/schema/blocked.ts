@@ -4,14 +4,14 @@ import * as z from 'zod';
 const BlockedPoint = z
   .object({
     pointId: z.string().nullable().describe('Id of the restore point; null for one that a running backup builds on.'),
-    vmName: z.string().nullable().describe('Name of its VM; null when nobody knows.'),
+    vmName: z.string().nullable().describe('Name of its VM; null when unknown.'),
     path: z.string().describe('Path of its manifest within the repository.'),
-    message: z.string().describe('What of it cannot be read.'),
+    message: z.string().describe('What cannot be read of it.'),
   })
   .meta({ id: 'BlockedPoint' });
 
 export const BlockedPoints = z
   .array(BlockedPoint)
   .describe(
-    'Restore points of which it cannot be known what they need: as long as one is there no space is given back. Repair them, or remove them.',
+    'Restore points whose data cannot be determined: no space is freed while one is present. Repair them, or remove them.',
   );

@@ -79,7 +79,7 @@ export const OfReading = {
     .default('auto')
     .describe(
       'How disks are read: `native` from their files, `attached` through virtdisk.dll, `export` from what the host exports over WMI; `auto` ' +
-        'takes the files, and another way where they cannot be read.',
+        'reads the files, and uses another method where they cannot be read.',
     ),
   exportFolder: z
     .string()
@@ -97,5 +97,5 @@ export const OverrideDoubt = z
   .boolean()
   .default(false)
   .describe(
-    'Delete though something is in doubt (REPOSITORY_DOUBTFUL): restore points that are gone without having been removed, listings that lack something. For this call only.',
+    'Delete in spite of a doubt (REPOSITORY_DOUBTFUL): restore points that are missing without a removal, incomplete listings. For this call only.',
   );

@@ -14,7 +14,7 @@ export const DiskInfoResult = z.object({
   physicalSectorSize: z.number().int().describe('Physical sector size, bytes.'),
   blockSize: ByteCount.optional().describe('Block size of the format, bytes; absent where it has none.'),
   id: z.string().optional().describe('Identity of the virtual disk (VHDX: page 83 id; VHD: unique id).'),
-  creator: z.string().optional().describe('Program that wrote the image, as the image says.'),
+  creator: z.string().optional().describe('Program that wrote the image, as recorded in the image.'),
   logState: z.enum(['clean', 'dirty', 'none']).optional().describe('Whether the log holds changes to replay.'),
   parents: z.array(z.string()).optional().describe('Where a differencing image looks for its parent, best first.'),
   notes: z.array(z.string()).optional().describe('What else is worth knowing.'),
@@ -22,7 +22,9 @@ export const DiskInfoResult = z.object({
 
 export const DiskCheckParams = z.strictObject({
   ...DiskInfoParams.shape,
-  parents: ParentImages.describe('Parents of a differencing image that do not lie where it says, in any order.'),
+  parents: ParentImages.describe(
+    'Parents of a differencing image that are not at the paths recorded in it, in any order.',
+  ),
 });
 export const DiskCheckResult = z.object({
   file: z.string().describe('Absolute path of the disk image.'),

@@ -6,7 +6,7 @@ export const AllowHoles = z
   .boolean()
   .default(false)
   .describe(
-    'Take what can be read of a damaged restore point: what cannot is filled with zeros, and each such hole reported. ' +
+    'Restore what can be read of a damaged restore point: unreadable ranges are filled with zeros and reported. ' +
       'Without it damage is an error and nothing is restored or replaced.',
   );
 
@@ -21,12 +21,14 @@ export const Hole = z
 export const holeFields = {
   damaged: z
     .boolean()
-    .describe('Whether something could not be read: there are holes, or the configuration files were left out.'),
+    .describe(
+      'Whether something could not be read: there are unreadable ranges, or the configuration files were left out.',
+    ),
   holes: z
     .array(Hole)
-    .describe('What could not be read and is zeros now, by disk, ascending, neighbours joined; at most 10000.'),
-  moreHoles: z.number().int().nonnegative().describe('Further holes that are not in the list.'),
-  holeBytes: ByteCount.describe('Bytes of all holes.'),
+    .describe('Unreadable ranges, filled with zeros, by disk, ascending, adjacent ones merged; at most 10000.'),
+  moreHoles: z.number().int().nonnegative().describe('Further unreadable ranges that are not in the list.'),
+  holeBytes: ByteCount.describe('Bytes of all unreadable ranges.'),
 };
 
 export type Hole = z.infer<typeof Hole>;

@@ -19,7 +19,9 @@ export const CreateVmParams = z.strictObject({
     .max(256)
     .default([])
     .describe('Disk images (VHDX, VHD or raw) that are copied to become disks 0, 1, … of the VM.'),
-  parents: ParentImages.describe('Parents of differencing images that do not lie where these say, in any order.'),
+  parents: ParentImages.describe(
+    'Parents of differencing images that are not at the paths recorded in them, in any order.',
+  ),
   generation: z
     .union([z.literal(1), z.literal(2)])
     .default(2)
@@ -50,7 +52,7 @@ export const ListVmsResult = z.object({ vms: z.array(VmSummary).describe('The VM
 
 export const ShowVmParams = z.strictObject({ ...OfHost, vm: VmSelector, ...OfReading });
 export const ShowVmResult = VmResult.extend({
-  readiness: Readiness.optional().describe('How a backup would read the VM, and what stands in the way.'),
+  readiness: Readiness.optional().describe('How a backup would read the VM, and what prevents it.'),
 });
 
 const WriteFile = z.strictObject({

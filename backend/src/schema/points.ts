@@ -98,8 +98,8 @@ export const RemovePointParams = z.strictObject({
 export const RemovePointResult = z.object({
   pointId: z.string().describe('Id of the restore point that was removed.'),
   blocked: BlockedPoints,
-  freedBytes: ByteCount.describe('Bytes given back now.'),
-  pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
+  freedBytes: ByteCount.describe('Bytes freed now.'),
+  pendingBytes: ByteCount.describe('Bytes that a later prune will free, because another session is active.'),
   ...storageRetries,
 });
 

@@ -26,11 +26,11 @@ export const Readiness = z
     changes: z
       .enum(['virtdisk', 'wmi', 'export', 'simulated', 'none'])
       .describe(
-        'Who is asked what changed: virtdisk.dll, WMI, a differential export, the simulated host, or nobody (always full).',
+        'Source of changed ranges: virtdisk.dll, WMI, a differential export, the simulated host, or none (always read in full).',
       ),
-    why: z.string().describe('Why in this way.'),
+    why: z.string().describe('Why this method.'),
     exportFolder: z.string().optional().describe('Where exports would lie while they are read; as the host names it.'),
-    findings: z.array(ReadinessFinding).describe('What stands in the way, or is good to know.'),
+    findings: z.array(ReadinessFinding).describe('Obstacles, and what is good to know.'),
   })
   .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof Readiness>;

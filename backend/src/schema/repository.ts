@@ -35,7 +35,7 @@ export const CreateRepositoryParams = z.strictObject({
     .optional()
     .describe('Size of blocks, bytes: a power of two from 65536 to 4194304; a measured default when absent.'),
   passphrase: Passphrase.optional().describe(
-    'Makes it an encrypted repository. Without it nobody will ever read it again: there is no other way in.',
+    'Makes it an encrypted repository. Without the passphrase it can never be read again: there is no other way to open it.',
   ),
 });
 export const CreateRepositoryResult = z.object({ repository: RepositoryInfo.describe('The new repository.') });
@@ -101,7 +101,7 @@ export const PruneRepositoryParams = z.strictObject({
     .describe(
       'Apply the keep rules to the VM of this name (case-insensitive) or id only; others are left as they are.',
     ),
-  dryRun: z.boolean().default(false).describe('Remove nothing; only say what would be removed and given back.'),
+  dryRun: z.boolean().default(false).describe('Remove nothing; only report what would be removed and freed.'),
   overrideDoubt: OverrideDoubt,
 });
 
@@ -124,10 +124,10 @@ export const RetentionDecision = z
 export const PruneRepositoryResult = z.object({
   points: z
     .array(RetentionDecision)
-    .describe('What the keep rules say of each restore point, by VM, oldest first; none without keep rules.'),
+    .describe('What the keep rules decide for each restore point, by VM, oldest first; none without keep rules.'),
   removed: z.number().int().nonnegative().describe('Restore points removed (with dryRun: that would be).'),
-  freedBytes: ByteCount.describe('Bytes given back now (with dryRun: that would be).'),
-  pendingBytes: ByteCount.describe('Bytes that a later prune will give back, because another session is active.'),
+  freedBytes: ByteCount.describe('Bytes freed now (with dryRun: that would be).'),
+  pendingBytes: ByteCount.describe('Bytes that a later prune will free, because another session is active.'),
   packsDeleted: z.number().int().nonnegative().describe('Packs deleted.'),
   packsRewritten: z.number().int().nonnegative().describe('Packs of which the part in use was stored anew.'),
   blocked: BlockedPoints,

@@ -8,7 +8,7 @@ export const RepositorySession = z
     kind: z
       .enum(['backup', 'prune', 'keys', 'read'])
       .describe('What it does: `backup` (also a copy to this repository), `prune` (also a repair), `keys`, or `read`.'),
-    owner: z.string().describe('For people: what is at work.'),
+    owner: z.string().describe('Description of the session, for people.'),
     machine: z.string().describe('Name of its machine.'),
     process: z.number().int().describe('Number of its process there.'),
     local: z.boolean().describe('Whether it is of this machine since its last start.'),

@@ -7,7 +7,9 @@ const onVm = { host: HostUri, vm: VmSelector };
 const onDisk = { ...onVm, disk: DiskIndex.describe('Index of the disk, from 0.') };
 const content = {
   file: z.string().min(1).optional().describe('Disk image (VHDX, VHD or raw) that is copied.'),
-  parents: ParentImages.describe('Parents of a differencing image that do not lie where it says, in any order.'),
+  parents: ParentImages.describe(
+    'Parents of a differencing image that are not at the paths recorded in it, in any order.',
+  ),
   size: ByteCount.min(1).optional().describe('Size of an empty disk, bytes; used when no file is given.'),
 };
 

@@ -86,7 +86,7 @@ export const CheckRepositoryResult = z.object({
   ...findings,
   foreign: z.array(ForeignName).describe('What others left in the folders: ignored, and no damage; at most 100.'),
   moreForeign: z.number().int().nonnegative().describe('Further ones that are not in the list.'),
-  objects: z.number().int().nonnegative().describe('Objects looked at.'),
+  objects: z.number().int().nonnegative().describe('Objects examined.'),
 });
 
 export const VerifyRepositoryParams = z.strictObject({
@@ -115,7 +115,7 @@ export const RepairRepositoryParams = z.strictObject({
   dryRun: z
     .boolean()
     .default(false)
-    .describe('Change nothing; only say what would be done by itself, without the other repository.'),
+    .describe('Change nothing; only report what would be done without the other repository.'),
 });
 
 export const HealedFrom = z
@@ -129,12 +129,12 @@ export const HealedFrom = z
 export const RepairRepositoryResult = z.object({
   ...findings,
   ok: z.boolean().describe('Whether everything is whole now (with dryRun: is whole as it is).'),
-  objects: z.number().int().nonnegative().describe('Objects looked at.'),
+  objects: z.number().int().nonnegative().describe('Objects examined.'),
   indexesWritten: z.number().int().nonnegative().describe('Indexes written for packs that none named.'),
   packsIndexed: z.number().int().nonnegative().describe('Packs that are named by an index again.'),
   quarantined: z
     .array(z.string())
-    .describe('Paths of unreadable objects that were put aside; their bytes are kept below `quarantine/`.'),
+    .describe('Paths of unreadable objects that were quarantined; their bytes are kept below `quarantine/`.'),
   restored: z
     .array(z.string())
     .describe('Paths of objects that were written back from their second copy, or copied to one.'),

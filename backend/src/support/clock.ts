@@ -21,7 +21,7 @@ export const isOddMoment = (now: number): boolean => !(now >= EARLIEST && now <=
  */
 export function requireUsableClock(now: number): void {
   if (!isOddMoment(now)) return;
-  throw new HvError('CLOCK_WRONG', `The clock of this machine says ${formatMoment(now)}: that cannot be`, {
+  throw new HvError('CLOCK_WRONG', `The clock of this machine reads ${formatMoment(now)}, which is implausible`, {
     advice: 'Set the clock, then run the command again. Nothing was written.',
     data: { now },
   });

@@ -63,7 +63,7 @@ const PASSPHRASE: SecretFile = {
 const CREDENTIAL: SecretFile = {
   name: 'credential',
   advice:
-    'Write two lines into it as UTF-8 text: the account (DOMAIN\\user), and its password; let nobody else read it.',
+    'Write two lines into it as UTF-8 text: the account (DOMAIN\\user), and its password; deny everyone else access to it.',
 };
 
 /**

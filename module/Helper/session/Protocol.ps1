@@ -31,7 +31,7 @@ function Write-HelperLine {
 function Write-HelperProgress {
     <#
     .SYNOPSIS
-        Tells that the request is being worked on, and how far it is. Also the sign of life.
+        Reports that the request is in progress, and how far it is. Also the sign of life.
     #>
     [CmdletBinding()]
     param([hashtable] $Value = @{})

@@ -135,7 +135,7 @@ function Restore-HelperSession {
 }
 
 function Connect-HelperShare {
-    # The host's shares with the same account, for the files that the backend reads. That they cannot be had stops nobody from listing VMs.
+    # The host's shares with the same account, for the files that the backend reads. Without them VMs can still be listed.
     [CmdletBinding()]
     param()
 
@@ -164,7 +164,7 @@ function Connect-HelperShare {
 function Close-HelperSession {
     <#
     .SYNOPSIS
-        Gives back what opening took: the session, and the connection to the shares where nobody else of the backend uses it.
+        Releases what opening took: the session, and the connection to the shares where no other client of the backend uses it.
     #>
     [CmdletBinding()]
     param([object] $Request)

@@ -35,7 +35,7 @@ namespace HyperVBackup
         /// <param name="cancellation">looked at before each page</param>
         public ChangedRanges Run(Action<ulong, ulong> progress, CancellationToken cancellation)
         {
-            // An id is opaque, but an empty one, or one that Windows would see cut short at a zero, is nobody's.
+            // An id is opaque, but an empty one, or one that Windows would see cut short at a zero, is of no disk.
             if (string.IsNullOrEmpty(id) || id.IndexOf('\0') >= 0)
                 throw VirtDiskException.FromFinding(Operation, handle.Path, "TRACKING_ID_INVALID",
                     "the change tracking id is empty or damaged", "A full backup of this disk is needed.");

@@ -49,7 +49,7 @@ namespace HyperVBackup
                 });
         }
 
-        /// <summary>Tells the set where the file of a snapshot is.</summary>
+        /// <summary>Records in the set where the file of a snapshot is.</summary>
         public static void SetSnapshotPath(string path, Guid snapshotId, string snapshotFile)
         {
             VirtDiskNative.MODIFY_VHDSET_PARAMETERS parameters = new VirtDiskNative.MODIFY_VHDSET_PARAMETERS();
@@ -58,7 +58,7 @@ namespace HyperVBackup
             Modify(path, parameters, snapshotFile);
         }
 
-        /// <summary>Tells the set where the file of its current state is.</summary>
+        /// <summary>Records in the set where the file of its current state is.</summary>
         public static void SetDefaultPath(string path, string file)
         {
             VirtDiskNative.MODIFY_VHDSET_PARAMETERS parameters = new VirtDiskNative.MODIFY_VHDSET_PARAMETERS();

@@ -44,7 +44,7 @@ function Import-VirtDiskAssembly {
     if (-not (Test-Path -LiteralPath $list)) { return 'compiled: there is no files.json that names VirtDisk.dll' }
     $files = (ConvertFrom-BackendJson -Json ([System.IO.File]::ReadAllText($list))).files
     $entry = $files.PSObject.Properties['module/Helper/virtdisk/VirtDisk.dll']
-    # Held open, so that what is loaded is what was hashed: nobody can write to it meanwhile.
+    # Held open, so that what is loaded is what was hashed: no other process can write to it meanwhile.
     $held = [System.IO.File]::Open($path, 'Open', 'Read', 'Read')
     try {
         $hasher = [System.Security.Cryptography.SHA256]::Create()

@@ -217,7 +217,7 @@ namespace HyperVBackup
         {
             Add(t, 0xC03A0020, "ERROR_CTLOG_TRACKING_NOT_INITIALIZED", "TRACKING_LOST", "change tracking was never started for this disk", Full);
             Add(t, 0xC03A0021, "ERROR_CTLOG_LOGFILE_SIZE_EXCEEDED_MAXSIZE", "TRACKING_LOST", "the change tracking file has outgrown its limit", Full);
-            Add(t, 0xC03A0022, "ERROR_CTLOG_VHD_CHANGED_OFFLINE", "TRACKING_CHANGED_OFFLINE", "the disk was changed while nobody tracked it: compacted, resized, or written outside of its VM", Full);
+            Add(t, 0xC03A0022, "ERROR_CTLOG_VHD_CHANGED_OFFLINE", "TRACKING_CHANGED_OFFLINE", "the disk was changed while it was not tracked: compacted, resized, or written outside of its VM", Full);
             Add(t, 0xC03A0023, "ERROR_CTLOG_INVALID_TRACKING_STATE", "TRACKING_INCONSISTENT", "change tracking is not in a state in which it can answer", Full);
             Add(t, 0xC03A0024, "ERROR_CTLOG_INCONSISTENT_TRACKING_FILE", "TRACKING_INCONSISTENT", "the change tracking file is damaged", Full);
             Add(t, 0xC03A0028, "ERROR_VHD_METADATA_FULL", "TRACKING_LOST", "the disk file has no room for more tracking metadata", Full + " Old reference points of this VM should be removed.");

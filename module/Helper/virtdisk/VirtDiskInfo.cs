@@ -22,10 +22,10 @@ namespace HyperVBackup
 
         public uint? PhysicalSectorSize { get; private set; }
 
-        /// <summary>Changes with every write session of a VHDX: not what tells disks apart.</summary>
+        /// <summary>Changes with every write session of a VHDX: not what distinguishes disks.</summary>
         public Guid Identifier { get; private set; }
 
-        /// <summary>Stays for the disk's life: this tells whether it is the same disk.</summary>
+        /// <summary>Stays for the disk's life: this shows whether it is the same disk.</summary>
         public Guid? VirtualDiskId { get; private set; }
 
         /// <summary>2 VHD, 3 VHDX, 4 VHD set (VIRTUAL_STORAGE_TYPE_DEVICE).</summary>
@@ -107,7 +107,7 @@ namespace HyperVBackup
                 string id = NativeText.Read(data, VirtDiskNative.MostRecentIdOffset - VirtDiskNative.InfoUnion, size);
                 MostRecentId = id.Length == 0 ? null : id;
             });
-            // A disk that nobody tracks yet may say so with an error instead of a state.
+            // A disk that is not tracked yet may report that with an error instead of a state.
             if (VirtDiskErrors.MeansUntracked(code)) TrackingEnabled = false;
             else if (!Absent(code)) VirtDisk.Check(Operation(VirtDiskNative.InfoChangeTrackingState), handle.Path, code);
         }

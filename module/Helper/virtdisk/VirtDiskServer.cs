@@ -96,7 +96,7 @@ namespace HyperVBackup
             }
             catch (Exception)
             {
-                // The stream is broken: there is nobody to tell. An exception that left this thread would end the process.
+                // The stream is broken: there is no one to report to. An exception that left this thread would end the process.
             }
             finally
             {

@@ -74,7 +74,7 @@ function Invoke-HelperExport {
 function Wait-HelperExport {
     <#
     .SYNOPSIS
-        After a crash of this process: waits for an export that it had begun. Not ended where nobody knows of its job any more.
+        After a crash of this process: waits for an export that it had begun. Not ended where its job is no longer known.
     #>
     [CmdletBinding()]
     param([Parameter(Mandatory)] [object] $Request)
@@ -111,7 +111,7 @@ function Get-ExportDefault {
 }
 
 function Resolve-ExportFailure {
-    # Ends the request with the failure, under the code of what went wrong with the folder where the host's text tells.
+    # Ends the request with the failure, under the code of what went wrong with the folder where the host's text shows it.
     [CmdletBinding()]
     param(
         [Parameter(Mandatory)] [System.Management.Automation.ErrorRecord] $ErrorRecord,

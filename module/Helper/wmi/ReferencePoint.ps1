@@ -27,7 +27,7 @@ function Invoke-HelperReferencePointRemoval {
     # Its id is the host's own text and goes into no filter.
     $point = Get-HvInstance -ClassName 'Msvm_VirtualSystemReferencePoint' | Where-Object -FilterScript { [string] $_.InstanceID -eq [string] $Request.referencePointId } | Select-Object -First 1
     if (-not $point) { return @{ removed = $false } }
-    # One of a group belongs to whoever backs the group up, and the others of the group with it. Ours are of one VM each.
+    # One of a group belongs to the product that backs the group up, and the others of the group with it. Ours are of one VM each.
     if (Get-HvCollector -InputObject $point -ResultClassName 'Msvm_ReferencePointCollection' -Association 'Msvm_CollectedReferencePoints') {
         Deny-Request -Code 'NOT_SUPPORTED' -Message "The reference point $($point.InstanceID) is one of a group of VMs, and not removed." -Advice 'The product that backs up the group removes it.' -Data @{ referencePointId = [string] $point.InstanceID }
     }

@@ -127,7 +127,7 @@ function Invoke-CancelledSnapshotRemoval {
 }
 
 function Find-NewSnapshot {
-    # The one recovery checkpoint that was not there before; an error when it cannot be told which.
+    # The one recovery checkpoint that was not there before; an error when it cannot be determined.
     [CmdletBinding()]
     param(
         [Parameter(Mandatory)] [object] $System,
@@ -211,7 +211,7 @@ function Invoke-HelperSnapshotConversion {
 }
 
 function Assert-SnapshotOfOne {
-    # A checkpoint of a group ends with those of the other VMs, by whoever made it; ours are of one VM each.
+    # A checkpoint of a group ends with those of the other VMs, by the product that made it; ours are of one VM each.
     [CmdletBinding()]
     param([Parameter(Mandatory)] [object] $Setting)
 

@@ -123,7 +123,7 @@ describe.skipIf(FAKETIME === null)('a machine whose clock is wrong (skipped with
         const error = refused.json.error ?? refused.json.results?.[0]?.error;
         expect(error).toMatchObject({ code: 'CLOCK_WRONG', advice: expect.stringContaining('Set the clock') });
       }
-      expect(list().warnings.join()).toContain('that cannot be. Set it.');
+      expect(list().warnings.join()).toContain('which is implausible. Set it.');
       const { point: shown } = ok(['show', '--repository', world.repository, '--point', point.restorePointId], world);
       expect(shown.createdAt).toBe(point.createdAt);
       world.env = {};

@@ -87,7 +87,7 @@ describe('a damaged repository', () => {
     const refused = command('restore', ...restore, '--replace');
     expect([refused.status, refused.json.error.code]).toEqual([4, 'REPOSITORY_DAMAGED']);
     expect(refused.json.error.message).toContain(`${first} of web01 is damaged: disk ${loss.disk} from 0x`);
-    expect(refused.json.error.advice).toContain('--allow-holes');
+    expect(refused.json.error.advice).toContain('--skip-unreadable');
     const { vm } = ok(['vm', 'show', '--host', world.host, '--vm', 'web01']);
     expect((await contentOf(vm.disks[1].path)).subarray(0, BLOCK).equals(noise(BLOCK, 3))).toBe(true);
     const elsewhere = join(world.folder, 'out');
@@ -97,7 +97,7 @@ describe('a damaged repository', () => {
     const expected = disks.map((disk) => Buffer.from(disk));
     for (const { offset, length } of loss.ranges) expected[loss.disk]!.fill(0, offset, offset + length);
     const holes = loss.ranges.map((range: object) => ({ disk: loss.disk, ...range }));
-    const restored = command('restore', ...restore, '--new-id', '--name', 'rest', '--allow-holes');
+    const restored = command('restore', ...restore, '--new-id', '--name', 'rest', '--skip-unreadable');
     expect(restored.status).toBe(4);
     expect(restored.json).toMatchObject({ holes, moreHoles: 0, holeBytes: 3 * BLOCK, kind: 'vm' });
     for (const disk of restored.json.disks)
@@ -110,7 +110,7 @@ describe('a damaged repository', () => {
         expect((await contentOf(path)).equals(expected[disk]!)).toBe(true);
     }
     // A point without damage is no different with the switch.
-    const whole = command('restore', ...restore, '--new-id', '--disk', String(1 - loss.disk), '--allow-holes');
+    const whole = command('restore', ...restore, '--new-id', '--disk', String(1 - loss.disk), '--skip-unreadable');
     expect([whole.status, whole.json.holes]).toEqual([0, []]);
   });
 

@@ -245,7 +245,7 @@ describe('repositories and restore points', () => {
   it('remove, prune, stats', async () => {
     const removePoint = recorder({ pointId: POINT.id, blocked: [], freedBytes: 10 * GIB, pendingBytes: GIB });
     const removed = await run(['remove', '--repository', 'backups', '--point', '01JD'], { removePoint });
-    expect(removed.stdout).toContain('gave back 10 GiB');
+    expect(removed.stdout).toContain('freed 10 GiB');
     expect(removed.stdout).toContain('1 GiB more');
     const space = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, packsRewritten: 0, blocked: [] };
     const pruned = { points: [], removed: 0, ...space, dryRun: true, warnings: [] };
@@ -331,7 +331,7 @@ describe('repositories and restore points', () => {
     expect((await run(['verify', '--repository', 'b', '--sample', '0'])).code).toBe(2);
   });
 
-  it('restore', async () => {
+  it.each(['--skip-unreadable', '--allow-holes'])('restore, %s', async (skip) => {
     const restorePoint = recorder({
       restorePointId: POINT.id,
       vmId: VM.id,
@@ -364,7 +364,7 @@ describe('repositories and restore points', () => {
       'copy',
     ];
     const mapped = ['--switch', 'Lab', '--switch=Old LAN=Lab=2'];
-    const more = ['--kind', 'data', '--disk', '0', '--allow-holes', ...mapped];
+    const more = ['--kind', 'data', '--disk', '0', skip, ...mapped];
     const { code, stdout, stderr } = await run([...args, ...more], { restorePoint });
     expect(code).toBe(4);
     expect(stdout).toMatch(/could not be read and are zeros:\n\s+disk 0 from 0x10000: 256 KiB\n\s+… and 4 more/);
@@ -421,6 +421,8 @@ describe('repositories and restore points', () => {
         allowHoles: false,
       },
     ]);
+    for (const skip of ['--skip-unreadable', '--allow-holes']) await run([...args, skip], { exportPoint });
+    expect(exportPoint.calls.slice(1)).toMatchObject([{ allowHoles: true }, { allowHoles: true }]);
   });
 
   it('disk info and disk check', async () => {

@@ -151,7 +151,7 @@ describe('records that cannot be read', () => {
     });
     const result = await run(await connect(broken(/^manifests\//)));
     expect(result.disks[0]!.reason).toBe('no restore point of this VM can be read');
-    expect(result.warnings.join()).toMatch(/cannot be told how far it came.*bad sector/);
+    expect(result.warnings.join()).toMatch(/its progress cannot be determined.*bad sector/);
     expect((await host.listRecoveryCheckpoints(vmId)).map(({ id }) => id)).toEqual([left.id]);
     const next = await run(await connect());
     expect(next.warnings.join()).toMatch(/its restore point was complete/);

@@ -210,7 +210,7 @@ describe('a reader pin', () => {
     const result = await removeAndPrune(other, first.id);
     expect(result.packsDeleted).toBe(0);
     expect(result.pendingBytes).toBeGreaterThan(20 * BLOCK * 0.4);
-    expect(result.warnings.join()).toContain('cannot be told what a reader at work needs');
+    expect(result.warnings.join()).toContain('What an active reader needs cannot be determined');
     await pin.end();
     expect((await other.prune()).packsDeleted).toBe(2);
   });

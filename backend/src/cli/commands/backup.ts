@@ -34,7 +34,7 @@ export const backup = command({
     mode: optional('auto|full|incremental', 'What is read; auto when absent.', oneOf('auto', 'full', 'incremental')),
     kind: optional('vm|data', 'Configuration and disks, or disks alone; vm when absent.', oneOf('vm', 'data')),
     consistency: optional('application|crash', 'application when absent.', oneOf('application', 'crash')),
-    'allow-crash-consistent': flag('Go on crash-consistently where application consistency cannot be reached.'),
+    'allow-crash-consistent': flag('Continue crash-consistently where application consistency cannot be reached.'),
     'guest-backup': optional('full|copy', 'Whether applications may truncate their logs.', oneOf('full', 'copy')),
     'exclude-disk': list('I', 'Leave out this disk, from 0.', diskIndex),
     compression: optional('fast|default|strong', 'default when absent.', oneOf('fast', 'default', 'strong')),

@@ -62,7 +62,7 @@ export const keyRemove = command({
       json: { id },
       lines: [
         `Removed the key ${id}`,
-        'Whoever has its passphrase and an old copy of the repository can read that copy, and what is added with the same keys.',
+        'Anyone with its passphrase and an old copy of the repository can still read that copy, and what is added with the same keys.',
       ],
     };
   },
@@ -70,7 +70,7 @@ export const keyRemove = command({
 
 export const acceptRemoved = command({
   words: 'repository accept-removed',
-  summary: 'Stop warning of restore points that are gone, or back, although nobody entitled to has removed them.',
+  summary: 'Stop warning of restore points that are missing, or reappeared, without a valid removal.',
   options: common,
   examples: ['repository accept-removed --repository D:\\Backups'],
   run: async (values, context) => {

@@ -106,7 +106,7 @@ function pointLines(point: PointDetail): string[] {
 
 export const remove = command({
   words: 'remove',
-  summary: 'Remove a restore point and give back its space.',
+  summary: 'Remove a restore point and free its space.',
   options: {
     repository: repositoryOption,
     point: pointOption,
@@ -120,7 +120,7 @@ export const remove = command({
       point: values.point,
       overrideDoubt: values['override-doubt'],
     });
-    const line = `Removed the restore point ${result.pointId}; gave back ${formatBytes(result.freedBytes)}`;
+    const line = `Removed the restore point ${result.pointId}; freed ${formatBytes(result.freedBytes)}`;
     return { json: result, lines: [line, ...pendingLines(result.pendingBytes)], exitCode: blockedExit(result) };
   },
 });

@@ -11,7 +11,7 @@ const keep = (what: string) => optional('N', `Keep ${what}.`, integer(0, 1_000_0
 
 export const prune = command({
   words: 'prune',
-  summary: 'Remove the restore points that no keep rule keeps, and give back the space of what none needs.',
+  summary: 'Remove the restore points that no keep rule keeps, and free the space that no restore point needs.',
   options: {
     repository: repositoryOption,
     'keep-last': keep('the N newest restore points of each VM'),
@@ -21,7 +21,7 @@ export const prune = command({
     'keep-monthly': keep('the newest restore point of each of N months'),
     'keep-yearly': keep('the newest restore point of each of N years'),
     vm: optional('N', 'Apply the keep rules to this VM only: its name or id.', text),
-    'dry-run': flag('Remove nothing; say what would be removed, what is kept and why, and the space given back.'),
+    'dry-run': flag('Remove nothing; report what would be removed, what is kept and why, and the space freed.'),
     'override-doubt': overrideDoubtOption,
     'passphrase-file': passphraseOption,
   },
@@ -76,12 +76,9 @@ const decisionTable = (points: readonly RetentionDecision[]): string[] =>
 
 function spaceLines({ freedBytes, pendingBytes, packsDeleted, packsRewritten, dryRun }: Pruned): string[] {
   const packs = `${counted(packsDeleted, 'pack')} deleted, ${packsRewritten} rewritten`;
-  return [
-    `${dryRun ? 'Would give' : 'Gave'} back ${formatBytes(freedBytes)} (${packs})`,
-    ...pendingLines(pendingBytes),
-  ];
+  return [`${dryRun ? 'Would free' : 'Freed'} ${formatBytes(freedBytes)} (${packs})`, ...pendingLines(pendingBytes)];
 }
 
 /** Says what a later prune will give back, when there is something. */
 export const pendingLines = (pendingBytes: number): string[] =>
-  pendingBytes > 0 ? [`A later prune gives back ${formatBytes(pendingBytes)} more: another session is active.`] : [];
+  pendingBytes > 0 ? [`A later prune frees ${formatBytes(pendingBytes)} more: another session is active.`] : [];

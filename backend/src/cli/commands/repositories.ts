@@ -8,8 +8,8 @@ import { properties } from '../table.ts';
 import { formatBytes, formatTime } from '../units.ts';
 
 const PASSPHRASE_NOTICE = [
-  'Keep the passphrase where a fire or an attacker of this machine does not reach it. Without it nobody can read the',
-  'backups, and nobody can bring it back. "hvbackup repository key add" adds a second one.',
+  'Keep the passphrase where neither a fire nor an attacker of this machine can reach it. Without it the backups cannot',
+  'be read, and it cannot be recovered. "hvbackup repository key add" adds a second one.',
 ];
 
 export const repositoryCreate = command({
@@ -48,7 +48,7 @@ export const repositoryCreate = command({
 
 export const stats = command({
   words: 'stats',
-  summary: 'Tell what a repository holds.',
+  summary: 'Show what a repository holds.',
   options: { repository: repositoryOption, 'passphrase-file': passphraseOption },
   examples: ['stats --repository D:\\Backups'],
   run: async (values, context) => {

@@ -47,9 +47,10 @@ export const restore = command({
     ),
     disk: list('I', 'Only this disk, from 0.', diskIndex),
     'limit-rate': limitRateOption,
-    'allow-holes': flag(
-      'Take what can be read of a damaged restore point; the rest is zeros, and reported (exit code 4).',
+    'skip-unreadable': flag(
+      'Restore what can be read of a damaged restore point; unreadable ranges are zeros, and reported (exit code 4).',
     ),
+    'allow-holes': flag('Former name of --skip-unreadable.'),
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -69,7 +70,7 @@ export const restore = command({
       switches: values.switch.length > 0 ? values.switch : undefined,
       disks: values.disk.length > 0 ? values.disk : undefined,
       limitRate: values['limit-rate'],
-      allowHoles: values['allow-holes'],
+      allowHoles: values['skip-unreadable'] || values['allow-holes'],
     });
     const rows = table(result.disks, [
       { title: '  DISK', value: (disk) => String(disk.index), align: 'right' },
@@ -116,9 +117,10 @@ export const exportCommand = command({
       text,
     ),
     'limit-rate': limitRateOption,
-    'allow-holes': flag(
-      'Take what can be read of a damaged restore point; the rest is zeros, and reported (exit code 4).',
+    'skip-unreadable': flag(
+      'Restore what can be read of a damaged restore point; unreadable ranges are zeros, and reported (exit code 4).',
     ),
+    'allow-holes': flag('Former name of --skip-unreadable.'),
     'passphrase-file': passphraseOption,
   },
   examples: [
@@ -137,7 +139,7 @@ export const exportCommand = command({
       base: values.base,
       disks: values.disk.length > 0 ? values.disk : undefined,
       limitRate: values['limit-rate'],
-      allowHoles: values['allow-holes'],
+      allowHoles: values['skip-unreadable'] || values['allow-holes'],
     });
     const rows = table(result.files, [
       { title: '  DISK', value: (file) => String(file.disk), align: 'right' },

@@ -9,7 +9,7 @@ const timeOf = (time: string | null): string => (time === null ? '' : formatTime
 
 export const sessionList = command({
   words: 'repository sessions',
-  summary: 'List who is at work in a repository: backups, prunes, and readers of restore points.',
+  summary: 'List the active sessions of a repository: backups, prunes, and readers of restore points.',
   options: common,
   examples: ['repository sessions --repository D:\\Backups'],
   run: async (values, context) => {
@@ -23,13 +23,13 @@ export const sessionList = command({
       { title: 'MACHINE', value: (session) => session.machine },
       { title: 'WHAT', value: (session) => session.owner },
     ]);
-    return { json: { sessions }, lines: sessions.length === 0 ? ['Nobody is at work.'] : rows };
+    return { json: { sessions }, lines: sessions.length === 0 ? ['No active sessions.'] : rows };
   },
 });
 
 export const sessionEnd = command({
   words: 'repository end-session',
-  summary: 'End a session whose process is gone for good; one at work on this machine is refused.',
+  summary: 'End a session whose process is gone for good; a session active on this machine is refused.',
   options: { ...common, id: required('ID', 'The session: its id, or the beginning of it.', text) },
   examples: ['repository end-session --repository D:\\Backups --id 3f9a'],
   run: async (values, context) => {
@@ -40,7 +40,7 @@ export const sessionEnd = command({
       lines: [
         `Ended the session ${session.id} (${session.kind}: ${session.owner} on ${session.machine})`,
         ...(session.state === 'active'
-          ? ['If its process is still at work there, it gives up; what it has not published is not kept.']
+          ? ['If its process still runs there, it stops; what it has not published is discarded.']
           : []),
       ],
     };

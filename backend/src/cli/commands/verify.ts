@@ -15,7 +15,7 @@ export const check = command({
   examples: ['check --repository D:\\Backups'],
   run: async (values, context) => {
     const result = await context.call('repository/check', { repository: context.location(values.repository) });
-    const sum = `Looked at ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}`;
+    const sum = `Examined ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}`;
     return {
       json: result,
       lines: [`${sum}: ${verdict(result)}`, ...damageLines(result), ...foreignLines(result)],
@@ -68,7 +68,7 @@ export const repair = command({
       'Another repository that holds copies of the restore points (or a copy of the folder): what is lost is read from there.',
       text,
     ),
-    'dry-run': flag('Change nothing; only say what would be done.'),
+    'dry-run': flag('Change nothing; only report what would be done.'),
     'passphrase-file': passphraseOption,
     'from-passphrase-file': optional('FILE', 'File that holds the passphrase of the other repository.', text),
   },
@@ -88,7 +88,7 @@ export const repair = command({
     return {
       json: result,
       lines: [
-        `Looked at ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}: ${verdict(result)}`,
+        `Examined ${counted(result.objects, 'object')} in ${formatDuration(result.durationMs)}: ${verdict(result)}`,
         ...properties([
           [
             'Packs indexed',
@@ -106,7 +106,7 @@ export const repair = command({
             'Records rewritten',
             result.rewritten.length > 0 ? `${result.rewritten.length} ${would}written anew` : undefined,
           ],
-          ['Put aside', `${result.quarantined.length} unreadable ${would}kept below quarantine/`],
+          ['Quarantined', `${result.quarantined.length} unreadable ${would}kept below quarantine/`],
           ['From the other', result.from && fromLine(result.from)],
           ['Healed', `${result.healed} found damaged before, read fine again`],
         ]),

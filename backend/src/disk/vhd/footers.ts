@@ -66,7 +66,7 @@ export function chooseFooter(file: RandomAccessFile, fileSize: number, footers: 
   if (chosen === null) throw noFooter(file, fileSize, footers);
   if (chosen === copy) notes.push('The footer at the end is missing or damaged; its copy at the start was used.');
   if (!chosen.checksumValid)
-    notes.push('The checksum of the footer is wrong; what it says fits the file and was used.');
+    notes.push('The checksum of the footer is wrong; its contents fit the file and were used.');
   if (chosen.length === SHORT_FOOTER_SIZE) notes.push('The footer has 511 bytes, as Virtual PC wrote it before 2004.');
   return chosen;
 }

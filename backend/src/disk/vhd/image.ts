@@ -123,7 +123,7 @@ export class VhdImage implements DiskImage {
   #overlaps(blocks: Blocks): Promise<Map<number, number>> {
     blocks.overlaps ??= findOverlaps(this.layout, blocks.dynamic, blocks.table, MAX_OVERLAPS).then((found) => {
       if (found.complete) return found.blocks;
-      const what = 'too many blocks overlap each other, or the block table is too large to tell';
+      const what = 'too many blocks overlap each other, or the block table is too large to check';
       throw corrupt(this.file.path, what, blocks.dynamic.tableOffset);
     });
     return blocks.overlaps;

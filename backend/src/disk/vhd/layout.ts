@@ -97,7 +97,7 @@ async function readDynamic(
   if (parsed === null) throw corrupt(file.path, 'there is no dynamic header', headerOffset);
   const { header, checksumValid } = parsed;
   if (!checksumValid)
-    notes.push('The checksum of the dynamic header is wrong; what it says fits the file and was used.');
+    notes.push('The checksum of the dynamic header is wrong; its contents fit the file and were used.');
   const blockCount = Math.ceil(found.footer.currentSize / header.blockSize);
   checkHeader(file.path, fileSize, header, headerOffset, blockCount);
   return {

@@ -54,7 +54,7 @@ export async function readActiveLog(file: RandomAccessFile, header: VhdxHeader):
   const newest = sequence.at(-1)!;
   const size = await file.size();
   if (size < newest.flushedFileOffset) {
-    throw corrupt(file.path, 'the file is shorter than its log says it was', size, {
+    throw corrupt(file.path, 'the file is shorter than its log records', size, {
       expected: newest.flushedFileOffset,
     });
   }

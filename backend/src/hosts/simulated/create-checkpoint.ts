@@ -32,7 +32,7 @@ export async function createCheckpoint(ctx: HostContext, vmId: string, request: 
   const definition = vmDefinition(ctx.state, vmId);
   const consistency = reachableConsistency(ctx, vmId, definition.name, request);
   if (strikes(ctx.state, 'checkpoint-fails', vmId)) {
-    throw checkpointFailed(definition.name, 'the host was told to fail', undefined);
+    throw checkpointFailed(definition.name, 'an injected fault', undefined);
   }
   const id = newGuid();
   try {
@@ -81,7 +81,7 @@ async function verifyDisks(ctx: HostContext, vmId: string): Promise<VerifiedDisk
   const verified: VerifiedDisk[] = [];
   for (const row of disksOf(ctx.state, vmId)) {
     if (strikes(ctx.state, 'tracking-lost', vmId, row.position)) {
-      await endTracking(ctx, row, 'TRACKING_LOST', 'the host was told to lose the journal');
+      await endTracking(ctx, row, 'TRACKING_LOST', 'an injected fault lost the journal');
     }
     verified.push(await verifyDisk(ctx, vmId, row.position));
   }

@@ -46,7 +46,7 @@ export async function importConfiguration({ kind, vm, configuration }: PlanReque
   }
   const missing = ESSENTIAL.filter((name) => file[name] === undefined);
   if (missing.length > 0) {
-    warnings.push(`${vmcx.name} does not say ${missing.join(', ')}: the description does.`);
+    warnings.push(`${vmcx.name} does not contain ${missing.join(', ')}: taken from the description.`);
   }
   if (checkpoints.length > 0) {
     warnings.push(`${checkpoints.length} checkpoint(s) that ${vmcx.name} lists are not part of what is restored.`);

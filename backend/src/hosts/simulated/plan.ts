@@ -187,7 +187,7 @@ class SimulatedPlan implements PlannedVm {
   #warnAboutName(): void {
     const name = this.name.toLowerCase();
     const same = vmDefinitions(this.#ctx.state).some((vm) => vm.id !== this.id && vm.name.toLowerCase() === name);
-    if (same) this.warnings.push(`Another VM is named "${this.name}" too: use their ids to tell them apart.`);
+    if (same) this.warnings.push(`Another VM is named "${this.name}" too: use their ids to distinguish them.`);
   }
 }
 

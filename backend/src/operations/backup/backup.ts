@@ -193,7 +193,7 @@ class Backup {
     const apart = Date.parse(checkpoint.createdAt) - Date.now();
     if (Math.abs(apart) > CLOCKS_DIFFER)
       this.#warnings.push(
-        `The clock of the host says ${formatMoment(Date.parse(checkpoint.createdAt))}, ${formatDuration(apart)} ${apart > 0 ? 'ahead of' : 'behind'} this machine's: the restore point is dated by the host.`,
+        `The clock of the host reads ${formatMoment(Date.parse(checkpoint.createdAt))}, ${formatDuration(apart)} ${apart > 0 ? 'ahead of' : 'behind'} this machine's: the restore point is dated by the host.`,
       );
     if (consistency === 'application' && checkpoint.consistency === 'crash') {
       this.#warnings.push('Application consistency could not be reached; the restore point is crash-consistent.');

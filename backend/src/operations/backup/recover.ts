@@ -35,7 +35,7 @@ export async function cleanUpAfterCrash(
     if (!isOwnerDead(started.owner, heldLock) && !(await isForgotten(repository, started))) {
       warnings.push(
         `An earlier backup (job ${started.jobId}, started ${started.startedAt} on ${started.owner.machine}) has not ended. ` +
-          'Its checkpoint is left alone: only that machine can tell whether it still runs. Two days after its start, when it has no session any more, the next backup removes it.',
+          'Its checkpoint is kept: only that machine can determine whether the backup still runs. Two days after its start, if it has no session, the next backup removes the checkpoint.',
       );
       continue;
     }
@@ -51,7 +51,7 @@ export async function cleanUpAfterCrash(
         // Whether its restore point is complete decides what becomes of its checkpoint: without knowing, nothing is
         // done.
         warnings.push(
-          `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted, and it cannot be told how far it came ` +
+          `An earlier backup (job ${started.jobId}, started ${started.startedAt}) was interrupted, and its progress cannot be determined ` +
             `(${error.code}: ${error.message}). What it left on the host stays there; the next backup tries again.`,
         );
         continue;
@@ -124,7 +124,7 @@ async function nothingLeft(host: Host, { started, checkpointId }: OpenJob): Prom
   );
   if (unknown.length === 0) return nothing;
   const names = unknown.map((entry) => `'${entry.label}' (${entry.id}, ${entry.createdAt})`).join(', ');
-  return `whether it left the checkpoint ${names} cannot be told; if no other backup product uses that, remove it`;
+  return `whether it left the checkpoint ${names} cannot be determined; if no other backup product uses it, remove it`;
 }
 
 const OUR_LABEL = 'HyperVBackup ';

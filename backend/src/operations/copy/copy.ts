@@ -174,7 +174,7 @@ async function healOrSkip(
     if (leftBytes === 0)
       return { ...about, ...done, action: 'healed', reason: 'some of it was damaged or missing there' };
     const message = `${leftBytes} bytes of it are damaged or missing in both repositories.`;
-    const advice = 'Run a backup: what it sees of that it stores again. Or restore with --allow-holes.';
+    const advice = 'Run a backup: what it reads of that is stored again. Or restore with --skip-unreadable.';
     const error = new HvError('REPOSITORY_DAMAGED', message, { advice, data: { pointId: about.id, leftBytes } });
     return { ...about, ...done, action: 'failed', error: error.toJSON() };
   } catch (caught) {

@@ -47,7 +47,7 @@ export function oddities(
   const found: { about: string; text: string }[] = [];
   const add = (about: string, text: string): void => void found.push({ about, text });
   if (isOddMoment(now) && scope !== 'part')
-    add('odd', `The clock of this machine says ${formatMoment(now)}: that cannot be. Set it.`);
+    add('odd', `The clock of this machine reads ${formatMoment(now)}, which is implausible. Set it.`);
   const future = points.filter(({ createdAt }) => isFuture(createdAt, believed));
   if (future.length > 0) {
     const those = `${counted(future.length)} dated in the future (${named(future)})`;
@@ -61,7 +61,7 @@ export function oddities(
   if (before !== null && before > now + CLOCKS_DIFFER)
     add(
       'back',
-      `This machine's clock says ${formatMoment(now)}, and said ${formatMoment(before)} when it last wrote to this repository: it was ahead then, or is behind now.`,
+      `This machine's clock reads ${formatMoment(now)}, and read ${formatMoment(before)} when it last wrote to this repository: it was ahead then, or is behind now.`,
     );
   if (storageAhead !== null && Math.abs(storageAhead) > CLOCKS_DIFFER) {
     const side = storageAhead > 0 ? 'behind' : 'ahead of';

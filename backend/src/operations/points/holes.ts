@@ -51,7 +51,7 @@ export function namingDamage(error: unknown, { manifest, body }: Point, disk?: n
     {
       advice:
         `See all of its damage with "hvbackup verify --point ${manifest.id}"; use another restore point, ` +
-        'or take what can be read with --allow-holes.',
+        'or restore what can be read with --skip-unreadable.',
       data: { ...error.data, pointId: manifest.id, vmName: body.vm.name, ...(disk === undefined ? {} : { disk }) },
       cause: error,
     },

@@ -36,7 +36,7 @@ export function checkedPoint(manifest: ManifestEnvelope): Point {
   if (parsed.success) return { manifest, body: parsed.data };
   throw new HvError(
     'REPOSITORY_VERSION',
-    `Restore point ${manifest.id} is described in a way this version does not know (${parsed.error.issues[0]?.path.join('.')}).`,
+    `Restore point ${manifest.id} has a description that this version does not know (${parsed.error.issues[0]?.path.join('.')}).`,
     { advice: 'Use the version of HyperVBackup that wrote it, or a newer one.', data: { pointId: manifest.id } },
   );
 }

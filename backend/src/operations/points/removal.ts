@@ -75,7 +75,7 @@ export async function pruneAfter(
       removed.length === 1
         ? `Restore point ${removed[0]} was removed`
         : `${removed.length} restore points were removed`;
-    throw new HvError(code, `${what}, and the space was not given back: ${message}`, {
+    throw new HvError(code, `${what}, and the space was not freed: ${message}`, {
       advice: `${advice ?? ''} Then run "hvbackup prune" again.`.trim(),
       data: { ...data, removed: [...removed] },
       cause: error,
@@ -100,7 +100,7 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
         : `Run "hvbackup repair", with --from if another repository has this restore point; or give it up: hvbackup remove --point ${pointId}.`;
     options.warn?.(
       `${which}${vmName === null ? '' : ` of ${vmName}`} cannot be read (${message}), so it cannot be known what it needs: ` +
-        `no space is given back as long as it is there. ${next}`,
+        `no space is freed as long as it is present. ${next}`,
     );
   }
   return result;
@@ -123,7 +123,7 @@ async function pruneAndFinish(repository: Repository, options: PruneOptions): Pr
   if (others.length > 0) {
     options.warn?.(
       `Marked as removed by another machine, and still there: ${others.slice(0, 5).join(', ')}${others.length > 5 ? ', …' : ''}. ` +
-        'Their space is not given back until "hvbackup remove" finishes that, here or there.',
+        'Their space is not freed until "hvbackup remove" finishes that, here or there.',
     );
   }
   for (const point of mine) {

@@ -14,9 +14,9 @@ export async function explainFull(repository: Repository, error: unknown): Promi
   const command = `hvbackup prune --repository ${quoted(repository.location)}`;
   const would =
     prunable === null
-      ? `"${command}" gives back what nothing needs`
+      ? `"${command}" frees what no restore point needs`
       : prunable > 0
-        ? `"${command}" would give back ${prunable} bytes`
+        ? `"${command}" would free ${prunable} bytes`
         : `"${command}" alone would give nothing back`;
   return new HvError(
     'DISK_FULL',

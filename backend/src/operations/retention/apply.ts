@@ -74,7 +74,7 @@ function rulesOf(params: PruneRepositoryParams): KeepRules | null {
   if (Object.values(rules).every((count) => count === undefined)) return null;
   if (hasRules(rules)) return rules;
   throw new HvError('USAGE', 'Every keep rule is 0: nothing but the newest restore point of each VM would be kept.', {
-    advice: 'Give a rule that keeps something, for instance --keep-last 1; or none, to give back unused space only.',
+    advice: 'Give a rule that keeps something, for instance --keep-last 1; or none, to free unused space only.',
   });
 }
 

@@ -72,7 +72,7 @@ export class PinWarnings {
 
   unreadable(): void {
     this.#warn?.(
-      'It cannot be told what a reader at work needs: its record below sessions/ cannot be read. Nothing was deleted.',
+      'What an active reader needs cannot be determined: its record below sessions/ cannot be read. Nothing was deleted.',
     );
   }
 }

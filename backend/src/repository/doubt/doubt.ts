@@ -42,9 +42,7 @@ export function sentences(doubts: readonly Doubt[]): string[] {
       points.length === 1
         ? '1 restore point was published and is'
         : `${points.length} restore points were published and are`;
-    said.unshift(
-      `${are} gone, and nobody entitled to has removed ${points.length === 1 ? 'it' : 'them'}: ${names}${more}`,
-    );
+    said.unshift(`${are} missing without a valid removal: ${names}${more}`);
   }
   return said;
 }

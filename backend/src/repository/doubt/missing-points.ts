@@ -49,7 +49,7 @@ export async function missingPoints(
   for (const [name, { vmName, createdAt }] of gone) {
     const pointId = pointIdOf(name);
     if (known.has(pointId) || (await isRemoved(core, name, createdAt))) continue;
-    const message = `restore point ${pointId} was published, is gone, and nobody entitled to has removed it`;
+    const message = `restore point ${pointId} was published and is missing without a valid removal`;
     doubts.push({ kind: 'point', path: name, message, pointId, createdAt, vmName: vmName ?? undefined });
   }
   return doubts.length === 0 ? [] : describe(core, doubts);

@@ -25,6 +25,6 @@ export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
   if (packs === 0) return [];
   // Last: who stored a pack that was listed, and is no longer at work, has published what he will ever publish.
   if ((await core.manifests.present()).length > 0 || (await core.ledger.names()).size > 0) return [];
-  const message = `there is no restore point, and nothing says that there ever was one, beside ${packs} packs of data`;
+  const message = `there are ${packs} packs of data, but no restore point and no record of an earlier one`;
   return [{ kind: 'manifests', path: 'manifests', message }];
 }

@@ -43,4 +43,4 @@ export function fitsBase(delta: DecodedDelta, baseList: Buffer): string | null {
   return null;
 }
 
-const notOfBase = (page: number): string => `page ${page} of the delta is said to be that of its base, and is not`;
+const notOfBase = (page: number): string => `page ${page} of the delta is marked as that of its base, and is not`;

@@ -85,10 +85,14 @@ function parseEncryption(value: unknown, location: string): Encryption | null {
   if (value === null) return null;
   const { algorithm, keyDerivation } = (value ?? {}) as Record<string, unknown>;
   if (algorithm === ENCRYPTION.algorithm && keyDerivation === ENCRYPTION.keyDerivation) return ENCRYPTION;
-  throw new HvError('NOT_SUPPORTED', `The repository ${location} is encrypted in a way this program does not know`, {
-    advice: 'Use a newer version of HyperVBackup for this repository.',
-    data: { location },
-  });
+  throw new HvError(
+    'NOT_SUPPORTED',
+    `The repository ${location} is encrypted with a method that this program does not know`,
+    {
+      advice: 'Use a newer version of HyperVBackup for this repository.',
+      data: { location },
+    },
+  );
 }
 
 function requireVersion(fields: Record<string, unknown>, location: string): void {

@@ -42,7 +42,7 @@ export async function repairRepository(core: RepositoryCore, options: RepairOpti
     if (other !== undefined)
       throw new HvError(
         'REPOSITORY_BUSY',
-        `A prune or repair of ${other.document.owner} is at work in ${core.storage.location}`,
+        `A prune or repair of ${other.document.owner} is active in ${core.storage.location}`,
         {
           advice: 'Wait until it has ended, and run the repair again.',
           data: { location: core.storage.location, sessionId: other.document.id, expiresAt: other.document.expiresAt },

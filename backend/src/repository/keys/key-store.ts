@@ -279,7 +279,7 @@ export class KeyStore {
       try {
         const object = parseKeyObject(await storage.get(name, MAX_KEY_OBJECT_LENGTH), name);
         const label = openLabel(object, config, this.#unlocked.keys);
-        if (label === null) throw damaged('key', name, 'it was not written by somebody who could open this repository');
+        if (label === null) throw damaged('key', name, 'it was not written with the keys of this repository');
         infos.push({ id, createdAt: object.createdAt, label, current });
       } catch (error) {
         // Removed meanwhile, unless its copy is still there.
@@ -352,7 +352,7 @@ export class KeyStore {
     try {
       const others = (await sessions.list()).filter((state) => state.document.id !== session.id);
       if (others.some((state) => state.alive && state.document.kind === 'keys'))
-        throw new HvError('REPOSITORY_BUSY', `Another removal of a key is at work in ${storage.location}`, {
+        throw new HvError('REPOSITORY_BUSY', `Another removal of a key is active in ${storage.location}`, {
           advice: 'Run the command again when it has ended.',
         });
       if (!(await namesWithSpares(storage)).includes(keyObjectName(this.#unlocked.keyId)))

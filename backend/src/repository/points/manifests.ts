@@ -364,7 +364,7 @@ export class ManifestStore {
       return await this.#tombstones.ids();
     } catch (error) {
       if (!isHvError(error, 'IO_ERROR')) throw error;
-      this.#problems.set('removed', `which restore points were removed cannot be told: ${error.message}`);
+      this.#problems.set('removed', `which restore points were removed cannot be determined: ${error.message}`);
       return new Set();
     }
   }

@@ -174,7 +174,7 @@ export class PointWatch {
       if (isHvError(error, 'IO_ERROR') || isUnreadable(error)) {
         this.problems.set(
           tombstoneName(id),
-          `whether restore point ${id} was removed cannot be told: ${error.message}`,
+          `whether restore point ${id} was removed cannot be determined: ${error.message}`,
         );
         return 'unknown';
       }

@@ -66,7 +66,7 @@ async function work(core: RepositoryCore, certainty: Certainty, options: PruneOp
     const others = sessions.filter((state) => state.document.id !== handle.id);
     for (const { doubt, alive } of others) if (doubt !== undefined && alive) options.warn?.(doubt);
     if (others.some((state) => state.alive && state.document.kind === 'prune')) {
-      options.warn?.('Another prune is at work in this repository; this one gives way.');
+      options.warn?.('Another prune is active in this repository; this one stops.');
       return NOTHING;
     }
     await certainty.require();

@@ -59,7 +59,7 @@ export class SessionJudge {
     if (isPast) {
       const isYoung = ages.renewal !== undefined && ages.renewal <= most;
       return isYoung
-        ? { over: null, doubt: `${doubt}; by the clock of the storage it is still at work.` }
+        ? { over: null, doubt: `${doubt}; by the clock of the storage it is still active.` }
         : { over: 'time' };
     }
     const age = ages.renewal ?? ages.sighting;
@@ -67,7 +67,7 @@ export class SessionJudge {
     return {
       over: null,
       unsure: age === undefined,
-      doubt: `${doubt}. It counts as at work for ${hours(most - (age ?? 0))} hours at most.`,
+      doubt: `${doubt}. It counts as active for ${hours(most - (age ?? 0))} hours at most.`,
     };
   }
 

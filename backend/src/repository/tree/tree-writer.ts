@@ -146,7 +146,7 @@ export class TreeWriter {
       return;
     }
     const parent = this.#path[level + 1];
-    if (parent === undefined) throw new HvError('INTERNAL', 'The block map lost the way to a node.');
+    if (parent === undefined) throw new HvError('INTERNAL', 'The block map lost the path to a node.');
     if (setChild(parent.node, open.number % FAN_OUT, id)) parent.changed = true;
   }
 }

@@ -244,7 +244,9 @@ export class RepositoryWriteSession implements WriteSession {
     // Whoever put the tombstone may have seen the manifest, and be about to take it back: then one of the two puts it
     // again.
     const error = takenForOver(this.#handle.document, await this.#fence(manifest.id), this.#core.environment.now());
-    await this.#core.tombstones.put(manifest, 'its backup was taken for over', this.#handle.id).catch(() => undefined);
+    await this.#core.tombstones
+      .put(manifest, 'other writers treated its session as expired', this.#handle.id)
+      .catch(() => undefined);
     throw error;
   }
 

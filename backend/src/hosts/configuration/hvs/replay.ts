@@ -41,7 +41,7 @@ export async function readFileHeader(source: HvsSource): Promise<FileHeader> {
     throw unsupported(path, `storage format ${version >>> 8}.${version & 0xff} is not known, only 4.0`, { version });
   }
   if (!isPowerOfTwo(alignment) || alignment < MIN_ALIGNMENT || alignment > MAX_ALIGNMENT) {
-    throw corrupt(path, `the header says an alignment of ${alignment} bytes`, 0, { alignment });
+    throw corrupt(path, `the header has an alignment of ${alignment} bytes`, 0, { alignment });
   }
   return header;
 }

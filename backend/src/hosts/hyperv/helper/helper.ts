@@ -227,8 +227,8 @@ export class Helper {
     if (this.#shell === shell) await this.#abandon();
     return new HvError('HELPER_FAILED', `The Hyper-V helper (${method}): ${why}`, {
       advice: stderr
-        ? 'See what PowerShell says about it (data.stderr), and run it again.'
-        : 'Run it again; if it stays, start the PowerShell named in data.executable by hand and look for messages.',
+        ? 'Read the error output of PowerShell (data.stderr), then run the command again.'
+        : 'Run the command again; if it fails again, start the PowerShell named in data.executable by hand and look for messages.',
       data: { died: true, method, executable: this.#options.executable, ...(stderr ? { stderr } : {}) },
     });
   }

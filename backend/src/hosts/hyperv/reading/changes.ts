@@ -74,7 +74,7 @@ async function* regionPages(helper: Helper, query: ChangeQuery, seen: Ascending)
       if (longest <= 0) throw broken(query, `the host refuses the region at ${hex(offset)}`);
       continue;
     }
-    if (!('processed' in page)) throw broken(query, 'the answer does not say what was processed');
+    if (!('processed' in page)) throw broken(query, 'the answer does not contain what was processed');
     if (page.processed <= 0) throw broken(query, `the host processed nothing at ${hex(offset)}`);
     if (page.processed > length) throw broken(query, `the host processed more than was asked for at ${hex(offset)}`);
     const { list } = seen.take(page.ranges);

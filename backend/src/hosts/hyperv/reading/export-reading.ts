@@ -143,7 +143,7 @@ export class ExportReading {
       'EXPORT_FAILED',
       `The full export of disk ${index} lacks the parent of ${content.disk.info.path}`,
       {
-        advice: 'Read the disk in another way (--read-method native or attached).',
+        advice: 'Use another read method (--read-method native or attached).',
         data: { disk: index },
       },
     );
@@ -166,7 +166,7 @@ export class ExportReading {
     const info = findDisk(made.files, disk, place.path, made.disk !== null);
     if (info) return await openExported(made.files, info);
     throw new HvError('EXPORT_FAILED', `The host's export in ${made.folder.path} has no file that is disk ${index}`, {
-      advice: 'Read the disk in another way (--read-method native or attached).',
+      advice: 'Use another read method (--read-method native or attached).',
       data: { disk: index, found: made.files.disks.map(({ path, size, diskId }) => ({ path, size, diskId })) },
     });
   }

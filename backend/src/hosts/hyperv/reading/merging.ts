@@ -22,7 +22,7 @@ export async function watchMerging(
     if (pause === MERGE_LOOKS.at(-1))
       return (
         `After the export the host has not resumed merging the checkpoint's files of disk ${disks}. It does when its Virtual Machine ` +
-        'Management service (vmms) or the VM restarts; events 19070 to 19100 of Hyper-V-VMMS tell.'
+        'Management service (vmms) or the VM restarts; see events 19070 to 19100 of Hyper-V-VMMS.'
       );
   }
   return null;

@@ -36,7 +36,7 @@ export function chooseWay({ readMethod, exportFolder, server, virtDisk, unreacha
   if (readMethod === 'attached') {
     if (virtDisk.available) return { method: 'attached', why: 'Attached reading was asked for.' };
     throw new HvError('NOT_SUPPORTED', `Disks cannot be attached here: ${virtDisk.reason}.`, {
-      advice: 'Read them in another way (--read-method auto, native or export).',
+      advice: 'Use another read method (--read-method auto, native or export).',
       data: { readMethod },
     });
   }

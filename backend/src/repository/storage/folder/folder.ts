@@ -181,7 +181,7 @@ export class FolderStorage implements Storage {
     await (await this.#files.open(file, 'create')).close();
     try {
       const facts = await this.#files.stat(file);
-      if (facts === undefined) throw new HvError('IO_ERROR', `The time of a new file cannot be told: ${file}`);
+      if (facts === undefined) throw new HvError('IO_ERROR', `The time of a new file cannot be read: ${file}`);
       return facts.mtimeMs;
     } finally {
       await this.#files.remove(file).catch(() => undefined);

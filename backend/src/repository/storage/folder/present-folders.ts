@@ -68,7 +68,8 @@ export class PresentFolders {
     const folder = this.#path(prefix);
     const what = prefix === '' ? 'The repository' : 'A folder of the repository';
     throw new HvError('IO_ERROR', `${what} that was there cannot be found now: ${folder}`, {
-      advice: 'Check that the disk or share is there, and that nobody moves or removes folders of the repository.',
+      advice:
+        'Check that the disk or share is connected, and that no other process moves or removes folders of the repository.',
       // The repository as a whole may come back with its share: that is waited for (docs/storage.md).
       data: {
         object: 'listing',
