@@ -1,14 +1,15 @@
 /**
- * `npm run check`: rooms, comments, object names, types, style and what is unused, in the order of what is cheapest to
- * mend.
+ * `npm run check`: rooms, comments, object names, words, types, style and what is unused, in the order of what is
+ * cheapest to repair.
  */
 import { commentProblems } from '../lib/comments.ts';
 import { layerViolations } from '../lib/layers.ts';
 import { objectNameProblems } from '../lib/object-names.ts';
 import { runModule } from '../lib/run.ts';
 import { unused } from '../lib/unused.ts';
+import { wordProblems } from '../lib/words.ts';
 
-const CHECKS = 'layers, comments, object names, types, style, unused';
+const CHECKS = 'layers, comments, object names, words, types, style, unused';
 
 /** @returns the number of checks that failed */
 export async function runChecks(): Promise<number> {
@@ -16,6 +17,7 @@ export async function runChecks(): Promise<number> {
     report('layer', layerViolations()),
     report('comment', commentProblems()),
     report('object name', objectNameProblems()),
+    report('word', wordProblems()),
     runModule('typescript/bin/tsc', ['-p', '.']) !== 0,
     runModule('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']) !== 0,
     report('unused', await unused()),

@@ -5,6 +5,7 @@ import { commentProblems, deadMentions, tooLong, WIDTH } from '../../../build/li
 import { importsBelow, layerViolations } from '../../../build/lib/layers.ts';
 import { objectNameProblems, objectNames } from '../../../build/lib/object-names.ts';
 import { unused } from '../../../build/lib/unused.ts';
+import { unwantedWords, wordProblems } from '../../../build/lib/words.ts';
 import { root } from '../../../build/runtime.mjs';
 
 const SOURCE = join(root, 'backend', 'src');
@@ -85,6 +86,23 @@ it('a name of an object that is built or taken apart outside of names.ts is foun
     [7, String.raw`/^(chains|jobs)\//`],
   ]);
   expect(objectNameProblems()).toEqual([]);
+});
+
+it('a word for users that the field has a better one for is found, wherever the text holds it', () => {
+  const text = [
+    "import { strayPacks } from './stray-packs.ts';",
+    '// Nobody is told: a comment.',
+    "const advice = 'Check that nobody moves it.', foretold = 'mending a doomsday';",
+    `const message = \`\${name} cannot be told; \${count} were put aside\`;`,
+    `const help = \`Tells \${name}\`;`,
+  ];
+  expect(unwantedWords(text.join('\n')).map(([line, word]) => [line, word])).toEqual([
+    [3, 'nobody'],
+    [4, 'told'],
+    [4, 'put aside'],
+    [5, 'Tells'],
+  ]);
+  expect(wordProblems()).toEqual([]);
 });
 
 it('an export that nothing uses is found, and a file', async () => {
