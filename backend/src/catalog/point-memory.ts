@@ -158,7 +158,7 @@ export class PointMemory implements Memory {
 }
 
 function open(path: string): DatabaseSync {
-  // It tells names of VMs: for the account that backs up, as the catalog.
+  // It holds names of VMs: for the account that backs up, as the catalog.
   if (path !== ':memory:') makeFolderSync(dirname(path), 0o700);
   if (path !== ':memory:') ensurePrivateFile(path);
   const database = new DatabaseSync(path, { timeout: 60_000 });

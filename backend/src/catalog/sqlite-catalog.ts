@@ -31,7 +31,7 @@ import { addStagedIndexes, eachPack, type Row, readPairs, toPack } from './sqlit
 
 /** Staged entries are committed from this many on: 10 MB. */
 const STAGE_LIMIT = 250_000;
-/** From so many segments on, whoever loads indexes waits for them to be put together. */
+/** From so many segments on, a caller that loads indexes waits for them to be put together. */
 const OVERDUE = 24;
 /** Of nearly all indexes: shared. */
 const NONE: string[] = [];

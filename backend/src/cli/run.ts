@@ -27,7 +27,7 @@ export interface CliOptions {
   stdout: Writable;
   stderr: ErrorStream;
   signal: AbortSignal;
-  /** Told what is being done. */
+  /** Called with what is being done. */
   watch?: (event: ProgressEvent) => void;
 }
 

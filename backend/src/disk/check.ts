@@ -1,4 +1,4 @@
-/** Checking the structure of any disk image: what `hvbackup disk check` tells. */
+/** Checking the structure of any disk image: what `hvbackup disk check` reports. */
 
 import { isHvError } from '../support/errors.ts';
 import { type FileOpener, openFile } from '../support/file.ts';

@@ -19,7 +19,10 @@ const FOREIGN: { name: string; offset: number; magic: Buffer }[] = [
   { name: 'VDI', offset: 0x40, magic: Buffer.from([0x7f, 0x10, 0xda, 0xbe]) },
 ];
 
-/** Names of files that cannot be raw: one that says so and is not told by its content has lost what tells it. */
+/**
+ * Names of files that cannot be raw: one that is named so and not recognized by its content has lost what identifies
+ * it.
+ */
 const NAMED_FORMAT = /\.(?:avhdx?|vhdx?)$/i;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * A differencing image by itself: what it holds, told from what is its parent's. Of a chain that was copied without its
+ * A differencing image by itself: what it holds, without what is its parent's. Of a chain that was copied without its
  * base, all the images that are there count as one.
  */
 import { promises as fs } from 'node:fs';

@@ -27,7 +27,7 @@ export function outOfRange(path: string, offset: number, length: number, size: n
   );
 }
 
-/** What is asked of whoever creates an image is impossible. */
+/** What the creator of an image is asked for is impossible. */
 export function badGeometry(what: string, data: Record<string, unknown>): HvError {
   return new HvError('USAGE', `Such a virtual disk cannot exist: ${what}.`, {
     advice: 'Choose another size.',

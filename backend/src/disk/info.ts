@@ -1,4 +1,4 @@
-/** What can be told about a disk image without reading its content. */
+/** What can be learned about a disk image without reading its content. */
 export type DiskFormat = 'vhdx' | 'vhd' | 'raw';
 
 /** How an image says where its parent is. Paths are as stored; a field that is not stored is absent. */
@@ -24,7 +24,7 @@ export interface DiskInfo {
   blockSize: number | null;
   logicalSectorSize: number;
   physicalSectorSize: number;
-  /** Program that wrote the image, as it calls itself; empty when not told. */
+  /** Program that wrote the image, as it calls itself; empty when not recorded. */
   creator: string;
   /** The disk's own identity: VHDX page 83 id, VHD unique id; null for raw. */
   diskId: string | null;

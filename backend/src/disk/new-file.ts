@@ -73,7 +73,7 @@ export class NewFile {
   /** Content durable, then the name, then the folder. @throws FILE_EXISTS when the name was taken meanwhile */
   async publish(): Promise<void> {
     await this.#flushing;
-    // A failed flush is told once: the next one would succeed without what was lost.
+    // A failed flush is reported once: the next one would succeed without what was lost.
     if (this.#failure !== null) throw this.#failure;
     await this.file.sync();
     await this.#direct?.close();

@@ -47,7 +47,7 @@ export interface WritableDisk extends Disk, WritableBlockDevice {
 }
 
 /**
- * Opens a disk image; the format is told by content: VHDX, VHD, otherwise raw.
+ * Opens a disk image; the format is detected by content: VHDX, VHD, otherwise raw.
  * Reading never changes a file: a dirty VHDX log is replayed in memory. With `writable` it is replayed for real, and a
  * VHDX gets a new FileWriteGuid with the first write, and a new DataWriteGuid unless `keepDataWriteGuid`.
  * @throws FILE_NOT_FOUND, DISK_CORRUPT, DISK_UNSUPPORTED, DISK_PARENT_MISSING, DISK_PARENT_MISMATCH
@@ -150,7 +150,7 @@ async function identityOf(path: string): Promise<string> {
 }
 
 /**
- * What can be told about an image without opening its parents: reads a few hundred KiB whatever its size.
+ * What can be learned about an image without opening its parents: reads a few hundred KiB whatever its size.
  * @param options.allocated also count the allocated bytes, which reads the allocation table
  */
 export async function inspectDisk(

@@ -69,7 +69,7 @@ export class PageCache {
     });
     for (let index = 0; index < count; index++) {
       const one = all.then((pages) => pages[index]!);
-      // Pages read ahead may have nobody waiting for them; whoever asks for one gets the failure.
+      // Pages read ahead may have no caller waiting for them; a caller that asks for one gets the failure.
       one.catch(() => undefined);
       this.#loading.set(number + index, one);
     }

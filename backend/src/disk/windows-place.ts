@@ -2,7 +2,7 @@
 
 /**
  * `share`: a file server's, `\\server\share` in lower case. `device`: a name in the system's device space that is no
- * drive or volume. Drive letters count as local: whoever mapped one to a server has signed in there.
+ * drive or volume. Drive letters count as local: the user who mapped one to a server has signed in there.
  */
 export type WindowsPlace = { kind: 'local' } | { kind: 'share'; share: string } | { kind: 'device' };
 

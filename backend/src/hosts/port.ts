@@ -82,7 +82,7 @@ export interface CheckpointRequest {
   consistency: Consistency;
   /** When application consistency cannot be reached: take a crash-consistent one instead of failing. */
   allowCrashConsistent: boolean;
-  /** Shown as the checkpoint's name, so that ours can be told apart; unique per job. */
+  /** Shown as the checkpoint's name, so that ours can be recognized; unique per job. */
   label: string;
   guestBackup?: 'full' | 'copy';
   /** Gives up making it, where the host lets that be done; otherwise it is made, and the caller removes it. */
@@ -106,7 +106,7 @@ export interface PlanRequest {
   switches?: SwitchMapping[];
 }
 
-/** A VM that is being built and that nobody can start yet. */
+/** A VM that is being built and cannot be started yet. */
 export interface PlannedVm {
   /** The id it will have. */
   readonly id: string;

@@ -7,7 +7,7 @@ import type { SimulatedHost } from '../hosts/simulated/index.ts';
 import type { HostCredential } from '../schema/common.ts';
 import { HvError } from '../support/errors.ts';
 
-/** Whoever names a host in parameters, and how its disks shall be read. */
+/** Parameters that name a host, and how its disks shall be read. */
 export interface OfHost extends ReadingOptions {
   host: string;
   credential?: HostCredential;
@@ -38,7 +38,7 @@ export async function openHost({ host: uri, credential, ...reading }: OfHost): P
     });
   }
   const { readMethod, exportFolder } = reading;
-  // Loaded by whoever needs it: every command would have to wait for what it takes to talk to PowerShell.
+  // Loaded when it is needed: every command would have to wait for what it takes to talk to PowerShell.
   const { openHyperVHost } = await import('../hosts/hyperv/index.ts');
   return openHyperVHost(server === '' ? undefined : server, {
     credential,

@@ -86,13 +86,13 @@ export async function createRepository(
   return openRepository(location, options);
 }
 
-/** What lies there tells names of VMs, also of encrypted repositories. @throws STATE_FOLDER_UNSAFE */
+/** What lies there contains names of VMs, also of encrypted repositories. @throws STATE_FOLDER_UNSAFE */
 function ownFolder(name: StateFolder, state: string | undefined): string {
   try {
     return stateFolder(name, state);
   } catch (error) {
     if (isHvError(error, 'STATE_FOLDER_UNSAFE')) throw error;
-    // Whoever writes there meets the same obstacle, and knows what to do without.
+    // A writer meets the same obstacle there, and knows what to do without.
     return join(state ?? stateLocation(), name);
   }
 }

@@ -72,7 +72,9 @@ const count = (points: readonly unknown[]): string =>
 const are = (points: readonly unknown[]): string => (points.length === 1 ? 'is' : 'are');
 const nameOf = ({ id, vmName, createdAt }: ReturnedPoint): string => `${vmName ?? 'unknown VM'} ${createdAt} (${id})`;
 
-/** What keeps everything from being deleted, for check. Restore points that this machine misses are told as such. */
+/**
+ * What keeps everything from being deleted, for check. Restore points that this machine misses are reported as such.
+ */
 export async function doubtDamage(repository: Repository): Promise<DamageReport[]> {
   const doubts = await repository.requireCertainty({ goOn: true }).catch((error) => {
     if (isHvError(error, 'REPOSITORY_DOUBTFUL')) return error.data.doubts as Doubt[];

@@ -7,13 +7,16 @@ import { type OfHost, openHost, openSimulated } from './open-host.ts';
 import { type OpenRepositoryOptions, openRepository } from './open-repository.ts';
 import { strayWarnings } from './stray-points.ts';
 
-/** Whoever names a repository in parameters. */
+/** Parameters that name a repository. */
 export interface OfRepository {
   repository: string;
   passphrase?: string;
 }
 
-/** What is found out about restore points that are missing is said as a warning, unless `work` has told it already. */
+/**
+ * What is found out about restore points that are missing is reported as a warning, unless `work` has reported it
+ * already.
+ */
 export async function withRepository<T>(
   { repository: location, passphrase }: OfRepository,
   context: OperationContext,

@@ -48,7 +48,7 @@ export const InitializeResult = z.object({
 
 export const RequestId = z.union([z.string(), z.number()]);
 
-/** A request or notification. JSON-RPC allows an id of null; ours must be one that an answer can be told by. */
+/** A request or notification. JSON-RPC allows an id of null; ours must be one that identifies the answer. */
 export const RequestMessage = z.object({
   jsonrpc: z.literal('2.0'),
   method: z.string().max(200),

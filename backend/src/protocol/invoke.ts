@@ -23,7 +23,7 @@ export type Invoke = <M extends MethodName>(
 ) => Promise<MethodResult<M>>;
 
 /**
- * @param onDefect told when an operation's result is not what its schema says; the result is handed on all the same,
+ * @param onDefect called when an operation's result does not match its schema; the result is handed on all the same,
  *   since what was done was done
  * @returns a function that calls methods with untrusted parameters; it throws nothing but HvError:
  *   PROTOCOL_INVALID for parameters the schema refuses (data.issues), NOT_SUPPORTED, and the operation's own

@@ -57,7 +57,7 @@ const points = () => import('../schema/points.ts');
 const repository = () => import('../schema/repository.ts');
 const restore = () => import('../schema/restore.ts');
 const sessions = () => import('../schema/sessions.ts');
-/** They tell how the VM is then. */
+/** They return the VM's state afterwards. */
 const simulated = async () => ({ ...(await host()), ...(await import('../schema/simulated-host.ts')) });
 const verify = () => import('../schema/verify.ts');
 

@@ -31,7 +31,7 @@ export class ProgressMeter {
     this.#now = now;
   }
 
-  /** @returns the event with rate (bytes/s) and remaining time (ms) where they can be told */
+  /** @returns the event with rate (bytes/s) and remaining time (ms) where they can be estimated */
   measure(event: ProgressEvent): MeteredProgress {
     if (event.doneBytes === undefined) return event;
     const at = this.#now();

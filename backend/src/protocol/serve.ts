@@ -1,6 +1,6 @@
 /**
  * `hvbackup serve`: a session on stdin and stdout. Stdout carries the protocol and nothing else; logs go to stderr.
- * When stdin ends, when nobody reads stdout any more, or on a signal, every job is cancelled and cleaned up, then the
+ * When stdin ends, when stdout is no longer read, or on a signal, every job is cancelled and cleaned up, then the
  * process ends.
  */
 import type { Readable, Writable } from 'node:stream';

@@ -62,7 +62,7 @@ export interface InitOptions {
 
 /**
  * Makes an empty storage a repository. That nothing else lies there is the caller's to check; keys that an interrupted
- * creation left are put aside. Interrupted anywhere it can be called again: the repository exists from the moment its
+ * creation left are quarantined. Interrupted anywhere it can be called again: the repository exists from the moment its
  * configuration file does.
  * @throws REPOSITORY_EXISTS, USAGE
  */
@@ -85,7 +85,7 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
   parseConfig(bytes, storage.location);
   // Nothing is put beside a repository that exists.
   if (await isThere(storage)) {
-    // Whoever is told so relies on it, and whoever put it may have been told that it failed.
+    // The caller relies on it once it is reported, and the process that put it may have seen it fail.
     await storage.settle(CONFIG_NAME);
     throw repositoryExists(storage.location);
   }
@@ -97,13 +97,14 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
     key = await putFirstKey(storage, config, wrapped, passphrase, { label, cost: options.kdfCost });
   }
   if (await storage.put(CONFIG_NAME, bytes)) {
-    // Not before: somebody may be creating it as well, and his key must be there when he is the one who gets to put it.
+    // Not before: another process may be creating it as well, and its key must be there when it is the one that gets to
+    // put it.
     await putStrayKeysAside(storage, stray);
     // Not those of others who are creating it as well: they take them away again.
     await keepSpares(storage, key === null ? [CONFIG_NAME] : [CONFIG_NAME, key]);
     return config;
   }
-  // Somebody was quicker; his repository has keys of its own.
+  // Another process was quicker; its repository has keys of its own.
   if (key !== null) await storage.delete(key);
   throw repositoryExists(storage.location);
 }
@@ -164,7 +165,7 @@ export async function openStoredRepository(raw: Storage, options: OpenOptions): 
   }
 }
 
-/** The one thing a configuration file alone could betray: whoever replaces it could have us write in plain text. */
+/** The one thing a configuration file alone could betray: anyone who replaces it could have us write in plain text. */
 function requireKnownEncryption(config: RepositoryConfig, memory: Memory | null, location: string): void {
   if (memory?.encrypted !== true || config.encryption !== null) return;
   throw damaged(

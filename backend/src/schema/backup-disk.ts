@@ -1,4 +1,4 @@
-/** What a backup did with one disk; restore points tell it as well. */
+/** What a backup did with one disk; restore points record it as well. */
 import * as z from 'zod';
 import { ByteCount, DiskIndex, ReadMode } from './common.ts';
 import { ReadingMethod } from './readiness.ts';

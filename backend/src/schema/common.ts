@@ -58,7 +58,7 @@ export const PointSelector = z
   .max(64)
   .describe('Id of the restore point, or a prefix of it (4 characters or more) that no other one has.');
 
-/** Images that differencing ones were made over; which belongs to which is told by their identities. */
+/** Images that differencing ones were made over; which belongs to which is determined by their identities. */
 export const ParentImages = z.array(z.string().min(1)).max(256).optional();
 
 /** Bytes a second. */

@@ -101,7 +101,7 @@ export type HoldRecord = z.infer<typeof HoldRecord>;
 export const JobStarted = z.object({
   schema: z.literal(1),
   jobId: z.string(),
-  /** Restore point id this job will publish, so that the next run can tell whether it did. */
+  /** Restore point id this job will publish, so that the next run can determine whether it did. */
   pointId: z.string(),
   vmId: Guid,
   vmName: z.string(),
@@ -116,7 +116,9 @@ export const JobStarted = z.object({
     pid: z.number().int(),
     /** File whose exclusive lock the job holds while it lives; on that machine only. */
     lockPath: z.string(),
-    /** Its process (support/owner.ts), and what tells its machine from clones; older software says neither. */
+    /**
+     * Its process (support/owner.ts), and what distinguishes its machine from clones; older software records neither.
+     */
     process: z.object({ machine: z.string(), pid: z.number().int(), start: z.string() }).optional(),
     hardware: z.string().nullable().optional(),
   }),

@@ -7,7 +7,7 @@ export async function allDone(work: readonly Promise<void>[]): Promise<void> {
 }
 
 /**
- * Does `work` for each item, in order, in at most `width` lanes. One that fails ends its lane; the others go on.
+ * Does `work` for each item, in order, in at most `width` worker slots. One that fails ends its slot; the others go on.
  * @throws as {@link allDone}, when nothing is at work any more
  */
 export async function runLimited<T>(

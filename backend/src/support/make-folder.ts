@@ -70,7 +70,7 @@ function* stepsTo(folder: string): Generator<Question, string[], Answer> {
       const error = answer as NodeJS.ErrnoException;
       const parent = path.dirname(at);
       if (errnoName(error) === 'ENOENT' && parent !== at) {
-        // Only where the parent is there is the answer a refusal; somebody may have removed it in between.
+        // Only where the parent is there is the answer a refusal; another process may have removed it in between.
         if (yield { isFolder: parent }) {
           patience -= 1;
           if (patience <= 0) throw refused(at, parent, error);

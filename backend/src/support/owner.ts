@@ -2,9 +2,9 @@
  * The only proof that a process is dead: who it is, and whether that one is gone for certain (docs/format.md §6). What
  * cannot be proven counts as alive here; its session's end, or its age, decides then.
  *
- * A clone of a machine has its host name, its machine id, its folders and its lock files, so none of these tells it
- * apart. The boot id does, except from a copy of the memory. A process of an earlier boot is proven dead only where the
- * hardware is the same.
+ * A clone of a machine has its host name, its machine id, its folders and its lock files, so none of these
+ * distinguishes it apart. The boot id does, except from a copy of the memory. A process of an earlier boot is proven
+ * dead only where the hardware is the same.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -94,10 +94,10 @@ function bootOf(machine: string): { host: string; boot: string } | null {
 }
 
 /**
- * Tells a machine from its clones: a digest of the addresses of its network cards and, where this account may read it,
- * of the number of its board. Bridges, tunnels and containers' interfaces come and go and may be equal on clones: they
- * have no device. Cards that are put in or taken out make it another machine; nothing is proven then.
- * @param sys for tests. @returns null where that cannot be told: in containers, on Windows
+ * Distinguishes a machine from its clones: a digest of the addresses of its network cards and, where this account may
+ * read it, of the number of its board. Bridges, tunnels and containers' interfaces come and go and may be equal on
+ * clones: they have no device. Cards that are put in or taken out make it another machine; nothing is proven then.
+ * @param sys for tests. @returns null where that cannot be determined: in containers, on Windows
  */
 export function hardwareName(sys = '/sys'): string | null {
   const cards = addressesOfCards(join(sys, 'class/net'));

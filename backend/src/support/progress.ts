@@ -1,4 +1,4 @@
-/** What a long operation tells while it runs, and how it is told to stop. */
+/** What a long operation reports while it runs, and how it is cancelled. */
 export interface ProgressEvent {
   /** What is being done now: `checkpoint`, `read`, `publish`, `convert`, `verify`, `restore`, `export`, `prune`, … */
   phase: string;

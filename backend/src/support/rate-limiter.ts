@@ -1,5 +1,5 @@
 /**
- * A token bucket on bytes: whoever reads asks first, and waits its turn. Everyone who shares a limiter shares its rate.
+ * A token bucket on bytes: a reader asks first, and waits its turn. Everyone who shares a limiter shares its rate.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { toHvError } from './errors.ts';

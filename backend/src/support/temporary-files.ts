@@ -1,6 +1,6 @@
 /**
  * Temporary files beside what they become, `.<name>.<writer>-<random>.tmp`. The name says who writes it, so that
- * whoever makes the same file next can remove what a dead process left, and never what another may be writing.
+ * the next writer of the same file can remove what a dead process left, and never what another may be writing.
  */
 import { hash, randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';

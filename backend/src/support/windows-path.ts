@@ -15,6 +15,6 @@ export function withoutLongPathPrefix(path: string): string {
 
 /**
  * Whether a path is what remains of one when Node has cut off its last part again and again, as `mkdir` does on a drive
- * or a server that is not there: the error then names `\\?`, which tells nobody anything.
+ * or a server that is not there: the error then names `\\?`, which is of no use.
  */
 export const isBarePrefix = (path: string): boolean => /^\\\\\?(\\(UNC\\?)?)?$/i.test(path);

@@ -44,7 +44,7 @@ export interface FolderState {
   isProtected: boolean;
 }
 
-/** @returns null when that cannot be told */
+/** @returns null when that cannot be determined */
 export function inspectFolder(path: string, environment: NodeJS.ProcessEnv, run: RunProgram): FolderState | null {
   const shell = systemProgram(environment, 'WindowsPowerShell', 'v1.0', 'powershell.exe');
   const { status, stdout } = run(shell, ['-NoProfile', '-NonInteractive', '-Command', inspection(path)]);

@@ -15,8 +15,8 @@ import { sortEntries } from './sort-entries.ts';
 const SPARSE = 1 / 4;
 
 /**
- * Tells `visitor` of each id, ascending, its records of blocks and deltas; ids whose first six bytes are alike are told
- * one after the other, also when only one of them was asked for.
+ * Passes to `visitor`, for each id, ascending, its records of blocks and deltas; ids whose first six bytes are alike
+ * are told one after the other, also when only one of them was asked for.
  * @throws SegmentDamage
  */
 export async function joinIds(ids: IdRuns, inputs: readonly Segment[], visitor: JoinVisitor): Promise<void> {

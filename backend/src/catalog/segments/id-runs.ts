@@ -94,7 +94,7 @@ export class IdRuns {
     if (this.#folder === null) return false;
     try {
       if (this.#file === undefined) {
-        // Left by a process that was killed, it goes with the segments that nobody lists (orphans.ts).
+        // Left by a process that was killed, it goes with the segments that no list names (orphans.ts).
         this.#path = join(this.#folder, `ids-${randomBytes(8).toString('hex')}`);
         this.#file = openSync(this.#path, 'wx+', 0o600);
       }

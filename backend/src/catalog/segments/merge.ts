@@ -16,7 +16,7 @@ const READ_PAGES = 64;
 const READ: Buffer = Buffer.allocUnsafeSlow(READ_PAGES * PAGE_LENGTH);
 
 /**
- * @param isLive tells packs whose entries are kept
+ * @param isLive true for packs whose entries are kept
  * @param isWanted asked between slices
  * @returns false when it was stopped. @throws SegmentDamage
  */

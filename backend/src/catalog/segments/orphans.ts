@@ -2,7 +2,7 @@
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A segment that nobody lists and nobody writes to any more. */
+/** A segment that no list names and no process writes to any more. */
 const ORPHAN_MS = 24 * 3600 * 1000;
 
 /** Deletes files of `folder` that are older than a day and not among the `listed` names. */

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import type { Encoding, RecordKind } from '../../repository/format/constants.ts';
 import type { CatalogRecord } from '../../repository/port/catalog.ts';
 
-/** Bytes of an id that are kept: 160 bits of a SHA-256 are met twice by nobody. */
+/** Bytes of an id that are kept: 160 bits of a SHA-256 do not collide. */
 export const KEY_LENGTH = 20;
 /** Key, pack (4), offset (4), ordinal (3), kind and encoding (1), raw length (4), stored length (4). */
 export const ENTRY_LENGTH = 40;

@@ -69,7 +69,7 @@ export class SegmentSet {
 
   /**
    * Entries with this id and one of two kinds, segment after segment.
-   * @param isEnough told each; when one is, no further segment is read. @throws SegmentDamage
+   * @param isEnough called with each; when one is, no further segment is read. @throws SegmentDamage
    */
   find(id: Uint8Array, kind: RecordKind, otherKind: RecordKind, isEnough: (entry: EntryFields) => boolean): void {
     const prefix = prefixOf(id);

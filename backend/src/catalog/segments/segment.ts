@@ -68,15 +68,15 @@ export class Segment {
     return this.#read(first * PAGE_LENGTH, count * PAGE_LENGTH, room);
   }
 
-  /** @param spare a page's memory that nobody uses any more: millions of new ones would only be garbage */
+  /** @param spare a page's memory that is no longer in use: millions of new ones would only be garbage */
   readPage(number: number, spare?: Buffer): Page {
     const bytes = this.#read(number * PAGE_LENGTH, PAGE_LENGTH, spare);
     return { bytes, count: checkPage(bytes, this.info, number) };
   }
 
   /**
-   * Reads the filter that lies behind the page table, if there is one and nobody has asked before. Never fails: pages
-   * tell the same.
+   * Reads the filter that lies behind the page table, if there is one and it has not been read before. Never fails:
+   * pages give the same answer.
    */
   async loadFilter(): Promise<void> {
     if (this.#memory !== null || this.#filterAsked) return;

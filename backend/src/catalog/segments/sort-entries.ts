@@ -10,7 +10,7 @@ export const MAX_SORT = 2 ** 19;
 const DIGIT_BITS = 11;
 const BUCKETS = 2 ** DIGIT_BITS;
 const SHIFTS = [0, DIGIT_BITS, 2 * DIGIT_BITS] as const;
-/** Entries with the same beginning: so many are put in place one by one. Ids are hashes, but nobody promised. */
+/** Entries with the same beginning: so many are put in place one by one. Ids are hashes, but that is not guaranteed. */
 const FEW = 16;
 
 /** Kept between calls: megabytes of new memory each time would wait to be freed. */

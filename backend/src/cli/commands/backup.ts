@@ -88,7 +88,7 @@ export const backup = command({
   },
 });
 
-/** What a person is told beside the results. @param several the name of the VM goes before a warning then */
+/** What is reported beside the results. @param several the name of the VM goes before a warning then */
 function noteLines(result: BackupVmResult | FailedVm, several: boolean): string[] {
   const { vmName } = result;
   if ('restorePointId' in result)

@@ -1,4 +1,4 @@
-/** `hvbackup repository key …` and `accept-removed`: passphrases, and restore points that somebody took away. */
+/** `hvbackup repository key …` and `accept-removed`: passphrases, and restore points that are missing. */
 import { resolve } from 'node:path';
 import { readPassphraseFile } from '../../support/passphrase.ts';
 import { command } from '../command.ts';

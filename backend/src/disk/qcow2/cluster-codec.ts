@@ -32,7 +32,7 @@ export const zlibCodec: ClusterCodec = {
 
 export const zstdCodec: ClusterCodec = {
   type: COMPRESSION_ZSTD,
-  // Told the size, zstd picks tables to match: a quarter less time and a little less space for 64 KiB.
+  // Given the size, zstd picks tables to match: a quarter less time and a little less space for 64 KiB.
   compress: (cluster) =>
     zstd(cluster, {
       pledgedSrcSize: cluster.length,

@@ -62,7 +62,7 @@ export interface VhdPlan {
 }
 
 /**
- * By the creator programs tell how to read the size: for most names qemu takes the geometry's product, which is
+ * By the creator programs decide how to read the size: for most names qemu takes the geometry's product, which is
  * smaller. For Windows' own, and few others, it takes the size as Windows itself does.
  */
 const CREATOR = 'win';

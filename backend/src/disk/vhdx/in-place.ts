@@ -28,7 +28,7 @@ const MAX_DIRTY_PAGES = 128;
 
 export interface InPlaceOptions {
   /**
-   * Leaves the DataWriteGuid as it is, for whoever plays the part of the hypervisor and sets it on his own terms.
+   * Leaves the DataWriteGuid as it is, for a caller that plays the part of the hypervisor and sets it itself.
    * Otherwise the first write gives the disk a new one, so that children and change trackers notice.
    */
   keepDataWriteGuid?: boolean;

@@ -20,8 +20,8 @@ export interface MergeOptions {
   /** The parent's path; taken as it is. Default: what the child says, its identity compared. */
   parent?: string;
   /**
-   * Identity of the parent's content afterwards: `new` (default), a GUID, or `keep` for whoever plays the hypervisor
-   * and knows that nothing else refers to it.
+   * Identity of the parent's content afterwards: `new` (default), a GUID, or `keep` for a caller that plays the
+   * hypervisor and knows that nothing else refers to it.
    */
   dataWriteGuid?: 'new' | 'keep' | (string & {});
   signal?: AbortSignal;

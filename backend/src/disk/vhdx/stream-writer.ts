@@ -64,7 +64,7 @@ class VhdxStreamWriter implements ImageWriter {
         if (isZero(part)) continue;
         if (block !== this.#block) await this.#allocate(block);
         const write = this.#target.writeSparse(this.#place + within, part);
-        // Told below: while the next block gets its place nobody else listens for it.
+        // Reported below: while the next block gets its place nothing else listens for it.
         write.catch(() => undefined);
         writes.push(write);
       }

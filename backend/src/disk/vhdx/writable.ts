@@ -57,7 +57,7 @@ export class WritableVhdx extends ChainDevice implements WritableBlockDevice {
 
   /**
    * Gives the content this identity, durably, in both headers; later writes leave it alone. What children name as their
-   * parent's linkage, and what tells a change tracker that the disk changed behind its back.
+   * parent's linkage, and what shows a change tracker that the disk changed behind its back.
    */
   setDataWriteGuid(guid: string): Promise<void> {
     return this.#turns.run(async () => {

@@ -1,5 +1,5 @@
 /**
- * Keys whose names are ours: nobody documents where Hyper-V keeps these, and no file seen has them. What is written
+ * Keys whose names are ours: it is undocumented where Hyper-V keeps these, and no file seen has them. What is written
  * under them reads back here; a file of Hyper-V's that keeps them elsewhere says nothing about them.
  */
 
@@ -7,7 +7,7 @@
 export const LAST_APPLIED = 'last_applied';
 /**
  * Below `/configuration`: whether the virtual TPM is on. The node is known to hold security settings; the TPM device is
- * in the manifest of every VM of generation 2, so that does not tell.
+ * in the manifest of every VM of generation 2, so that proves nothing.
  */
 export const SECURITY = ['security', 'settings'] as const;
 export const TPM_ENABLED = 'tpm_enabled';

@@ -204,7 +204,7 @@ export class HyperVHost implements Host {
   async close(): Promise<void> {
     await this.#readings.close();
     const release = this.#release;
-    // Only once: the helper may be somebody else's by then.
+    // Only once: the helper may belong to another host by then.
     this.#release = undefined;
     await release?.();
   }

@@ -50,14 +50,14 @@ export function openHyperVHost(server: string | undefined, options: HyperVOption
     const own = new Helper({ ...helperOptions, credential, trace });
     return new HyperVHost(own, other, uri, () => own.close(), { readMethod, exportFolder });
   }
-  // All that is given to a helper tells it from another one.
+  // All that is given to a helper distinguishes it from another one.
   const { HVBACKUP_TRACE, HVBACKUP_TRACE_ANONYMIZE } = process.env;
   const key = JSON.stringify({ ...helperOptions, HVBACKUP_TRACE, HVBACKUP_TRACE_ANONYMIZE });
   const helper = takeHelper(key, () => new Helper({ ...helperOptions, trace }));
   return new HyperVHost(helper, other, uri, () => giveHelper(key, helper), { readMethod, exportFolder });
 }
 
-/** What HVBACKUP_TRACE and HVBACKUP_TRACE_ANONYMIZE ask for. @param names what nobody shall read in it */
+/** What HVBACKUP_TRACE and HVBACKUP_TRACE_ANONYMIZE ask for. @param names what must not be readable in it */
 function traceOf(names: (string | undefined)[]): Trace | undefined {
   const { HVBACKUP_TRACE: file, HVBACKUP_TRACE_ANONYMIZE: key } = process.env;
   if (!file) return undefined;

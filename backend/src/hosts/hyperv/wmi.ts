@@ -71,7 +71,7 @@ export const WmiComponent = z.object({
 export type WmiComponent = z.infer<typeof WmiComponent>;
 
 const components = z.array(WmiComponent);
-/** What hangs on a drive, of any VM or checkpoint: `Microsoft:GUID\\…` tells whose it is. */
+/** What hangs on a drive, of any VM or checkpoint: `Microsoft:GUID\\…` shows whose it is. */
 const Storage = z.object({ instanceID: z.string(), hostResource: texts });
 export const SystemListing = z.object({
   systems: z.array(z.object({ system: WmiSystem, settings: WmiSettings })),

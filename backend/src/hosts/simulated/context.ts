@@ -12,7 +12,7 @@ export interface HostContext {
   view: State;
 }
 
-/** Named moments of a change, told to {@link onReach}. */
+/** Named moments of a change, passed to {@link onReach}. */
 export type CrashPoint =
   | 'create-checkpoint:intended'
   | 'create-checkpoint:file-created'

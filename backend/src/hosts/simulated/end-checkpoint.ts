@@ -1,6 +1,6 @@
 /**
  * How a checkpoint ends: with a reference point or without. Either way it is gone for readers first, in one commit; its
- * differencing disks are merged after that, by whoever holds the lock next.
+ * differencing disks are merged after that, by the next holder of the lock.
  */
 import { HvError } from '../../support/errors.ts';
 import { newGuid } from '../../support/guid.ts';

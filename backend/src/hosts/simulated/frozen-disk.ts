@@ -94,7 +94,7 @@ export class FrozenDisk implements BlockDevice {
     }
   }
 
-  /** Opens the files again unless somebody has since `stale` was in use. */
+  /** Opens the files again unless another call has since `stale` was in use. */
   async #reopen(stale: BlockDevice): Promise<BlockDevice> {
     if (this.#inner !== stale) return this.#inner;
     this.#reopening ??= locked(this.#ctx, () => openLayers(this.#ctx, this.#of))

@@ -56,7 +56,7 @@ export async function collectGarbage(ctx: HostContext): Promise<void> {
   });
 }
 
-/** Relative paths of what writing a file leaves when it is cut short. Nobody writes there without the lock. */
+/** Relative paths of what writing a file leaves when it is cut short. No process writes there without the lock. */
 export async function temporaryFiles(root: string): Promise<string[]> {
   const found: string[] = [];
   for (const folder of [VIRTUAL_MACHINES, VIRTUAL_DISKS, SNAPSHOTS]) {

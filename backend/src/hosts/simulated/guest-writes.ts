@@ -111,7 +111,8 @@ interface OpenDisk {
 }
 
 /**
- * The open disk of one call, kept from batch to batch as long as nobody else has written to it or changed its chain.
+ * The open disk of one call, kept from batch to batch as long as no other process has written to it or changed its
+ * chain.
  */
 class Guest {
   readonly #ctx: HostContext;

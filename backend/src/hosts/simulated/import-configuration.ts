@@ -25,8 +25,9 @@ const ESSENTIAL = ['generation', 'version', 'processorCount', 'memoryStartup', '
 const DATA_ONLY = 'Restore the data only (--kind data): the VM is then defined anew from its recorded description.';
 
 /**
- * Kind `vm`: the `.vmcx`, whoever wrote it, decides the hardware; the description says what no such file holds. A
- * `.vmgs` is kept as it came: nothing else has the firmware's variables. A `.vmrs` is not, for the VM will be off.
+ * Kind `vm`: the `.vmcx`, whatever program wrote it, decides the hardware; the description says what no such file
+ * holds. A `.vmgs` is kept as it came: nothing else has the firmware's variables. A `.vmrs` is not, for the VM will be
+ * off.
  * @throws USAGE without a `.vmcx`, CONFIGURATION_CORRUPT when it cannot be imported
  */
 export async function importConfiguration({ kind, vm, configuration }: PlanRequest): Promise<ImportedConfiguration> {

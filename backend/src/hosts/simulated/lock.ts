@@ -1,7 +1,7 @@
 /**
  * The host's lock: an exclusive SQLite transaction on a database of its own, held over everything that changes the
- * host's state or files. The operating system frees it when its holder is killed. It is a file apart from the state
- * so that intents can be committed there while the lock is held: whoever gets the lock knows that an intent he finds
+ * host's state or files. The operating system frees it when its holder is killed. It is a file apart from the state so
+ * that intents can be committed there while the lock is held: the next holder of the lock knows that an intent it finds
  * was left by the dead.
  */
 import { DatabaseSync } from 'node:sqlite';
@@ -35,7 +35,7 @@ export class HostLock {
     return this.#inTurn(action, () => this.#acquire());
   }
 
-  /** Runs `action` if nobody else has the lock at this moment; otherwise does nothing. */
+  /** Runs `action` if no other process has the lock at this moment; otherwise does nothing. */
   async runIfFree(action: () => Promise<void>): Promise<void> {
     const busy = new Error('busy');
     const acquire = async (): Promise<void> => {
@@ -63,7 +63,7 @@ export class HostLock {
     }
   }
 
-  /** Takes the lock for good, until close() or death. @returns false when somebody has it */
+  /** Takes the lock for good, until close() or death. @returns false when another process has it */
   tryHold(): boolean {
     return this.#try();
   }

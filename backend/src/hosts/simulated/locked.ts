@@ -30,9 +30,9 @@ async function settle(ctx: HostContext): Promise<void> {
 }
 
 /**
- * What the opener of a host does when there is something to put right. Whoever has the lock at this moment does the
+ * What the opener of a host does when there is something to put right. The holder of the lock at this moment does the
  * same, and what is committed can be read meanwhile: so there is no need to wait. Nor must it succeed (on a full volume
- * it does not): whoever changes something tries again, and hears of it.
+ * it does not): a caller that changes something tries again, and gets the error.
  */
 export async function settleAtOpen(ctx: HostContext): Promise<void> {
   if (!(await hasWork(ctx))) return;

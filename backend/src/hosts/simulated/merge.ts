@@ -1,6 +1,6 @@
 /**
  * Merging: when a checkpoint has ended, the content of its differencing disk goes into the parent. A merge changes
- * nothing anybody sees: all it writes to the parent is hidden below the very child it comes from, until the state
+ * nothing that is visible: all it writes to the parent is hidden below the very child it comes from, until the state
  * says that the child is gone. So it can be cut short and done again.
  */
 import { newGuid } from '../../support/guid.ts';

@@ -1,5 +1,5 @@
 /**
- * VMs that were being built by somebody who died. A planner holds an exclusive SQLite transaction on a file in the
+ * VMs that were being built by a process that died. A planner holds an exclusive SQLite transaction on a file in the
  * folder of its plan for as long as it lives: who can get it, has the proof that the planner is dead.
  */
 import { readdir, rm } from 'node:fs/promises';
@@ -50,14 +50,14 @@ export async function emptyDeadPlans(root: string, known: readonly string[] = []
 /** What lies in the folder of plans, also where a person has removed it. */
 export const plannedEntries = (root: string): Promise<string[]> => readdir(path.join(root, PLANNED)).catch(() => []);
 
-/** Folder and lock are made under the host's lock: without the file, nobody builds there. */
+/** Folder and lock are made under the host's lock: without the file, no process builds there. */
 async function isDead(file: string): Promise<boolean> {
   if (!(await exists(file))) return true;
   const lock = new HostLock(file);
   try {
     return lock.tryHold();
   } catch {
-    // No proof: it stays, and is in nobody's way.
+    // No proof: it stays, and does no harm.
     return false;
   } finally {
     lock.close();

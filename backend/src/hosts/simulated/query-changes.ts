@@ -10,7 +10,7 @@ import { changesBetween, readJournal } from './rct-journal.ts';
 import type { GranuleSet } from './rct-ranges.ts';
 import { checkpoint, checkpointDisks, type DiskRow, journalMark } from './rows.ts';
 
-/** Ranges a page, unless told otherwise. */
+/** Ranges a page, unless the caller gives a limit. */
 export const PAGE_SIZE = 1000;
 
 const ADVICE = 'Take a full backup of this disk.';

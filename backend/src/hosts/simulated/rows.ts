@@ -10,7 +10,7 @@ import { didYouMean } from '../../support/suggest.ts';
 import type { JournalMark } from './rct-journal.ts';
 import type { State } from './state.ts';
 
-/** What the state keeps of a VM; its disks are told from their files each time. */
+/** What the state keeps of a VM; its disks are determined from their files each time. */
 export type VmDefinition = Omit<VmDescription, 'disks'>;
 
 export interface DiskRow {

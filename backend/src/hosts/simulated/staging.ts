@@ -1,4 +1,4 @@
-/** A folder of the host where disks are built before anybody sees them, held by its maker's life. */
+/** A folder of the host where disks are built before they are visible, held by its maker's life. */
 import { randomUUID } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';

@@ -67,8 +67,8 @@ export class State {
 
   /**
    * Opens an existing state database.
-   * @param alone without the shared memory that takes a file beside it: on a full volume it can be read so. Nobody else
-   *   can open it then
+   * @param alone without the shared memory that takes a file beside it: on a full volume it can be read so. No other
+   *   process can open it then
    * @throws HOST_STATE_CORRUPT when it is no such database, or of another version; DISK_FULL
    */
   constructor(file: string, { alone = false } = {}) {

@@ -153,7 +153,7 @@ export async function compactWhenLarge(ctx: HostContext, disk: DiskRow): Promise
 }
 
 /**
- * The oldest seal that somebody may still ask from: of a reference point, of a checkpoint, or of the newest freeze,
+ * The oldest seal that may still be queried from: of a reference point, of a checkpoint, or of the newest freeze,
  * which a backup that died before converting may come back with.
  */
 function oldestNeeded(state: State, disk: DiskRow, lastSeal: number): number {
@@ -179,6 +179,6 @@ function oldestNeeded(state: State, disk: DiskRow, lastSeal: number): number {
 export interface StoredReferenceDisk {
   diskId: string;
   rctId: string;
-  /** The id sealed at the freeze; the same, unless the host was told to differ. */
+  /** The id sealed at the freeze; the same, unless an injected fault makes it differ. */
   frozenRctId: string;
 }

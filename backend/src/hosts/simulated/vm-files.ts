@@ -15,7 +15,7 @@ import {
 
 export type ConfigurationKind = 'vmcx' | 'vmrs' | 'vmgs';
 
-/** Nothing of the VM is in it, so that one that comes back with a restore needs no telling apart from a real one. */
+/** Nothing of the VM is in it, so that one that comes back with a restore need not be distinguished from a real one. */
 const VMGS = 'HyperVBackup simulated VMGS 1\n';
 /** Bytes. */
 const VMGS_SIZE = 4096;

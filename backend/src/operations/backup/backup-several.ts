@@ -78,7 +78,7 @@ async function findJobs(host: Host, selectors: readonly string[]): Promise<Job[]
 /**
  * Runs the jobs, `width` at once, begun in order; never two of one VM at the same time. After a cancellation none is
  * begun.
- * @param run gets the number of the lane it runs in, below `width`
+ * @param run gets the number of the worker slot it runs in, below `width`
  * @param context gets each result as its job ends
  * @returns results in the order of the jobs, without those that were not begun
  */

@@ -85,7 +85,7 @@ export async function findBases(
     if (parsed.data.copiedFrom) continue;
     const record = chain.get(manifest.id) ?? null;
     // Without a record (the job died before it could write it) only the ids of the frozen disks speak, and only on the
-    // host they were read on. With one that cannot be read nobody knows which points these are.
+    // host they were read on. With one that cannot be read it is unknown which points these are.
     const usable = record
       ? present.has(record.referencePointId)
       : problems.length === 0 && isAfter(manifest, newestRecorded) && parsed.data.hostUri === host.uri;

@@ -15,7 +15,7 @@ import type { ReferenceNotes } from './reference-notes.ts';
 /** Older records than this many are not looked at: one a backup is enough, the rest is what clean-up left. */
 const RECORDS_READ = 64;
 
-/** The newest records of a VM, newest first; of those that cannot be read `problems` tells. */
+/** The newest records of a VM, newest first; those that cannot be read are in `problems`. */
 export async function readChain(records: RecordStore, vmId: string, problems?: Problems): Promise<ChainRecord[]> {
   const paths = (await listRecords(records, chainFolder(vmId), problems)).slice(-RECORDS_READ).reverse();
   const chain: ChainRecord[] = [];
@@ -65,7 +65,7 @@ export function chainRecord(point: OrderedPoint, body: ManifestBody, reference: 
 /**
  * Removes the reference points that earlier backups of this VM to this repository left, all but `keep`, then their
  * records where the storage lets us. Others' reference points are never touched, nor is one whose record cannot be
- * read. In a repository without encryption anybody could have written the record: there only what this machine noted is
+ * read. In a repository without encryption the record could be forged: there only what this machine noted is
  * removed.
  * @returns sentences for the result's warnings
  */

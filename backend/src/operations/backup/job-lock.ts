@@ -1,6 +1,6 @@
 /**
  * Proof of life of a running job: an exclusive SQLite transaction on a file of this machine. The operating system
- * drops the lock with the process, however it ends, so a lock that can be taken belongs to nobody alive.
+ * drops the lock with the process, however it ends, so a lock that can be taken belongs to no living process.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -24,7 +24,7 @@ export async function recordCheckpoint(records: RecordStore, job: JobStarted, ch
 }
 
 /**
- * Ends a job: from now on nobody cleans up after it. The records are then removed where the storage lets us; on
+ * Ends a job: from now on no run cleans up after it. The records are then removed where the storage lets us; on
  * append-only storage they stay, and the `ended` record speaks for them.
  */
 export async function recordEnd(records: RecordStore, job: JobKey): Promise<void> {
@@ -40,8 +40,8 @@ export async function recordEnd(records: RecordStore, job: JobKey): Promise<void
 }
 
 /**
- * Jobs of a VM that were started and never ended, oldest first. What they are whose record cannot be read nobody knows:
- * nothing is done about them, and `problems` tells.
+ * Jobs of a VM that were started and never ended, oldest first. Of those whose record cannot be read nothing is known:
+ * nothing is done about them, and they are in `problems`.
  */
 export async function openJobs(records: RecordStore, vmId: string, problems?: Problems): Promise<OpenJob[]> {
   const paths = await listRecords(records, jobsFolder(vmId), problems);

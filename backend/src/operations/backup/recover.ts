@@ -176,7 +176,7 @@ async function findCheckpoint(host: Host, job: OpenJob): Promise<RecoveryCheckpo
 
 /**
  * The job died between converting its checkpoint and recording that: the reference point is known by the ids of the
- * frozen disks. Where the host gave it other ids it cannot be told from another product's, and is left alone.
+ * frozen disks. Where the host gave it other ids it cannot be distinguished from another product's, and is left alone.
  */
 async function adoptReferencePoint(repository: Repository, host: Host, { manifest, body }: Point): Promise<void> {
   const known = await readChain(repository.records, body.vm.id);

@@ -1,7 +1,7 @@
 /**
- * Which reference points of a host this machine has made. Records in the repository say so too, but whoever can write
- * to a repository without encryption can name any reference point of the host there, another product's as well: only
- * what is noted here is removed.
+ * Which reference points of a host this machine has made. Records in the repository say so too, but anyone who can
+ * write to a repository without encryption can name any reference point of the host there, another product's as well:
+ * only what is noted here is removed.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

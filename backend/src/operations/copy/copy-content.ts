@@ -13,7 +13,7 @@ import { changedWindows } from './changed-ranges.ts';
 
 export interface CopyOptions {
   signal?: AbortSignal;
-  /** Told how far it is, bytes. */
+  /** Called with the progress, bytes. */
   progress?: (doneBytes: number, totalBytes: number) => void;
 }
 

@@ -183,7 +183,7 @@ async function healOrSkip(
   }
 }
 
-/** Whoever put it there may have died before it was durable: it counts as a copy only when it is. */
+/** Its writer may have died before it was durable: it counts as a copy only when it is. */
 async function skipAsThere({ to }: PointCopier, about: Omit<CopiedPointResult, 'action'>): Promise<CopiedPointResult> {
   await to.settlePoint(about.id);
   return { ...about, action: 'skipped', reason: 'it is there already' };

@@ -60,7 +60,7 @@ export async function withOther<T>(
 }
 
 /**
- * @param missing paths of small records that are gone or were put aside
+ * @param missing paths of small records that are gone or were quarantined
  * @throws what keeps either repository from being read or written at all
  */
 export async function healFrom(
@@ -79,7 +79,7 @@ export async function healFrom(
   }
   const healed: string[] = [];
   const targets = await readable(to, context);
-  // Nobody may have read these blocks yet: rot that is not known would not be healed.
+  // These blocks may not have been read yet: rot that is not known would not be healed.
   await to.verify(
     targets.flatMap(usesOf).map(({ content }) => content),
     context,
@@ -99,7 +99,7 @@ const readable = (repository: Repository, { warn }: OperationContext): Promise<P
     () => undefined,
   );
 
-/** Restore points that cannot be read, or are gone and nobody has removed. */
+/** Restore points that cannot be read, or are gone without having been removed. */
 async function lostPoints(repository: Repository): Promise<Set<string>> {
   const lost = new Set<string>();
   await repository.listManifests(undefined, {

@@ -6,7 +6,8 @@ import type { ChangeStep } from './change-steps.ts';
 import { type ReadingOptions, readRuns } from './disk-reading.ts';
 
 /**
- * @returns a function that tells the bytes read from the device so far; all that will be, once the writer has finished
+ * @returns a function that returns the bytes read from the device so far; all that will be, once the writer has
+ *   finished
  */
 export async function readChanges(
   device: ByteSource,

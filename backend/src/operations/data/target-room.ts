@@ -3,7 +3,9 @@ import { statfs } from 'node:fs/promises';
 import { HvError } from '../../support/errors.ts';
 import { type FreeOptions, type Need, requireFree } from '../../support/free-space.ts';
 
-/** File systems with a limit that images meet, by the type that statfs(2) tells on Linux; other systems tell none. */
+/**
+ * File systems with a limit that images meet, by the type that statfs(2) reports on Linux; other systems report none.
+ */
 const LARGEST_FILE: Record<number, { name: string; bytes: number }> = {
   19780: { name: 'FAT', bytes: 2 ** 32 - 1 }, // 0x4d44
   61267: { name: 'ext4', bytes: 2 ** 44 - 4096 }, // 0xef53, with its usual blocks of 4 KiB

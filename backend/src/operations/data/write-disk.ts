@@ -12,7 +12,7 @@ const AT_ONCE = 3;
 /**
  * Writes the content and completes the image. When anything fails nothing is left under the image's name.
  * @param source stays open
- * @param onHole told of what cannot be read, and stays zeros; without it that is an error
+ * @param onHole called for what cannot be read, and stays zeros; without it that is an error
  * @returns bytes written; the rest of the disk is zeros
  */
 export async function writeDisk(
@@ -47,7 +47,7 @@ export async function writeDisk(
 }
 
 /**
- * Writes under way, oldest first. Their memory is free for reuse when they are over, so a failure is told after the
+ * Writes under way, oldest first. Their memory is free for reuse when they are over, so a failure is reported after the
  * others.
  */
 class Writes {

@@ -55,7 +55,7 @@ export async function findImage(directory: string, content: ContentRef, pointId:
     try {
       if ((await inspectDisk(path)).dataWriteGuid === identity) return path;
     } catch (error) {
-      if (!isHvError(error)) throw error; // somebody else's broken file is not our concern
+      if (!isHvError(error)) throw error; // a broken file of another program is not our concern
     }
   }
   throw new HvError('DISK_PARENT_MISSING', `There is no unchanged image of restore point ${pointId} in ${directory}.`, {

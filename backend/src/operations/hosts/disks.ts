@@ -34,7 +34,7 @@ export async function diskInfo(params: DiskInfoParams, _context: OperationContex
 export async function diskCheck(params: DiskCheckParams, _context: OperationContext): Promise<DiskCheckResult> {
   const file = resolve(params.file);
   const own = await checkDisk(file);
-  // Of an image that is damaged itself nobody can say what it was made over.
+  // Of an image that is damaged itself it is unknown what it was made over.
   const parents = params.parents?.map((parent) => resolve(parent));
   const { chain, problems } = own.length > 0 ? { chain: [], problems: own } : await checkChain(file, parents);
   const format = await formatOf(file);

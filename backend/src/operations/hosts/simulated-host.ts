@@ -58,7 +58,7 @@ export async function hostFault(params: HostFaultParams, _context: OperationCont
   });
 }
 
-/** Does something to a VM and tells what it is like afterwards. */
+/** Changes a VM and returns its state afterwards. */
 async function change(
   { host: uri, vm: selector }: { host: string; vm: string },
   work: (host: SimulatedHost, vm: VmDescription) => Promise<void>,

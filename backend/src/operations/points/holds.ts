@@ -31,7 +31,7 @@ export async function setHold(records: RecordStore, pointId: string, held: boole
       await records.put(holdName(pointId, number), record);
       return true;
     } catch (error) {
-      // Somebody else was quicker: what counts now may be what was wanted.
+      // Another process was quicker: what counts now may be what was wanted.
       if (!isHvError(error, 'FILE_EXISTS')) throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** Holes: what of a damaged restore point could not be read, and was restored as zeros because that was allowed. */
+/** Unreadable ranges of a damaged restore point, restored as zeros because that was allowed. */
 import type { Hole } from '../../schema/holes.ts';
 import { HvError, hex } from '../../support/errors.ts';
 import type { Point } from './point.ts';
@@ -39,7 +39,7 @@ export class HoleReport {
   }
 }
 
-/** REPOSITORY_DAMAGED met on the way out of a restore point, told of VM, disk and place; any other error as it is. */
+/** REPOSITORY_DAMAGED met while reading a restore point, with VM, disk and offset added; any other error as it is. */
 export function namingDamage(error: unknown, { manifest, body }: Point, disk?: number): unknown {
   if (!(error instanceof HvError) || error.code !== 'REPOSITORY_DAMAGED') return error;
   const { diskOffset } = error.data;

@@ -72,7 +72,7 @@ export class LossReport {
   }
 }
 
-/** What restore points lose, as far as structure and known damage tell. */
+/** What restore points lose, as far as structure and known damage show. */
 export async function structuralLosses(
   repository: Repository,
   points: readonly Point[],

@@ -42,8 +42,8 @@ export function checkedPoint(manifest: ManifestEnvelope): Point {
 }
 
 /**
- * All restore points that can be read and understood. Of each other one `warn` tells: it is left alone.
- * @param onDamage told of those that cannot be read; `warn` is when absent
+ * All restore points that can be read and understood. Each other one is reported by `warn` and left alone.
+ * @param onDamage called for those that cannot be read; `warn` is when absent
  */
 export async function readablePoints(
   repository: Repository,
@@ -70,7 +70,7 @@ export function knownPoint(manifest: ManifestEnvelope, warn: (warning: string) =
 const named = (path: string, message: string): string => (message.includes(path) ? message : `${path}: ${message}`);
 
 /**
- * Pages of restore points. The cursor is the highest id of the page before: names alone tell where a page begins, and
+ * Pages of restore points. The cursor is the highest id of the page before: names alone show where a page begins, and
  * where no clock was wrong the order is that of the ids. Within a page they are in order.
  * @throws VM_NOT_FOUND when a VM is asked for that has none: a name that was mistyped is no VM without backups
  */
@@ -80,7 +80,7 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
     const group = wanted && /^[0-9a-f-]{36}$/.test(wanted) ? wanted : undefined;
     const held = await heldPoints(repository.records);
     const key = group === undefined ? wanted : undefined;
-    // One more than asked for tells whether there is another page.
+    // One more than asked for shows whether there is another page.
     const limit = wanted ? undefined : params.limit + 1;
     const unreadable: string[] = [];
     const onDamage = ({ path, message }: Damage): void => {

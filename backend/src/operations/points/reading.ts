@@ -1,5 +1,5 @@
 /**
- * Reading restore points so that nobody's removal takes anything away meanwhile, and saying so when one was removed all
+ * Reading restore points so that no removal takes anything away meanwhile, and saying so when one was removed all
  * the same.
  */
 
@@ -15,7 +15,7 @@ import type { Point } from './point.ts';
 const MISSING = ['REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'POINT_NOT_FOUND'] as const;
 
 /**
- * Runs `work` while the restore points are pinned: what they need stays, whoever removes them meanwhile.
+ * Runs `work` while the restore points are pinned: what they need stays, even when they are removed meanwhile.
  * @param what for people on other machines: `export`, `restore`, …
  * @throws POINT_REMOVED when one is gone before it was pinned, or was removed where it could not be
  */

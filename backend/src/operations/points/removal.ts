@@ -128,7 +128,7 @@ async function pruneAndFinish(repository: Repository, options: PruneOptions): Pr
   }
   for (const point of mine) {
     if (held.has(point)) continue;
-    // Only of what is removed for good: nobody can hold it any more.
+    // Only of what is removed for good: no one can hold it any more.
     if ((await repository.tombstone(point)) !== null) await forgetHolds(repository.records, point);
     rmSync(join(folder(repository), point), { force: true });
   }
@@ -150,7 +150,7 @@ async function finishFirstDeleted(repository: Repository, mine: ReadonlySet<stri
   }
 }
 
-/** Whether nobody is at work on a removal any more. One that goes on may still be taken back, for a hold. */
+/** Whether no process is at work on a removal any more. One that goes on may still be taken back, for a hold. */
 function isOver(note: string): boolean {
   try {
     const text = readFileSync(note, 'utf8');

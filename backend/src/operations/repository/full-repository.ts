@@ -3,7 +3,7 @@ import type { Repository } from '../../repository/port/repository.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 import { quoted } from '../../support/shell-quote.ts';
 
-/** Of a large repository the survey takes minutes; nobody waits for them to read an error. Milliseconds. */
+/** Of a large repository the survey takes minutes; no one waits for them to read an error. Milliseconds. */
 const LONGEST = 10_000;
 
 /** @returns the error with figures and advice when it is that the repository's storage is full; any other as it is */

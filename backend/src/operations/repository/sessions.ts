@@ -1,4 +1,4 @@
-/** Who is at work in a repository, and ending what nobody will hear of again. */
+/** The active sessions of a repository, and ending those whose process is gone for good. */
 import type {
   EndSessionParams,
   EndSessionResult,

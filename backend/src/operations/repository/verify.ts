@@ -1,5 +1,5 @@
 /**
- * Check looks at structure, verify reads content, repair mends. Damage is the result, named down to VM, disk and
+ * Check looks at structure, verify reads content, repair repairs. Damage is the result, named down to VM, disk and
  * offset.
  */
 
@@ -134,7 +134,7 @@ export async function verifyRepository(
 }
 
 /**
- * What was removed before it could be pinned, or where it could not be, is nobody's loss: it is left out, and a warning
+ * What was removed before it could be pinned, or where it could not be, is no loss: it is left out, and a warning
  * says so.
  */
 async function verifyPinned(

@@ -36,7 +36,7 @@ export interface WallClock {
   month: number;
   day: number;
   hour: number;
-  /** Minutes east of UTC: tells the two hours apart that have one name when clocks are set back. */
+  /** Minutes east of UTC: distinguishes the two hours that have one name when clocks are set back. */
   offset: number;
 }
 

@@ -1,4 +1,4 @@
-/** Sessions as people see them, and ended by hand: for one whose process nobody will hear of again. */
+/** Sessions as people see them, and ended by hand: for one whose process is gone for good. */
 import { HvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';
 import type { RepositoryCore } from '../core.ts';
@@ -9,7 +9,7 @@ import { pinnedPoints } from './reader-pins.ts';
 
 /** Oldest first; those that ended properly are not among them. */
 export async function describeSessions(core: RepositoryCore): Promise<SessionInfo[]> {
-  // By two listings: a checkpoint is given up where nobody at work is in here.
+  // By two listings: a checkpoint is given up where no active session is listed.
   const states = await core.sessions.list({ twice: true });
   const found: SessionInfo[] = [];
   for (const state of states) {

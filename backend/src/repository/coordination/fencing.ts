@@ -1,6 +1,6 @@
 /**
  * Taking sessions for over that have not ended: their writers may only be asleep, and what they have announced may be
- * published at any time. So they are fenced, and what they announced is hidden, before anybody acts on it
+ * published at any time. So they are fenced, and what they announced is hidden, before any process acts on it
  * (docs/format.md §5, rule 6).
  */
 import type { RepositoryCore } from '../core.ts';
@@ -49,7 +49,7 @@ export const isWaitedFor = ({ alive, document }: SessionState): boolean => alive
 
 /**
  * The tombstone is durable before the second look, and the writer looks for it after its manifest is: one of the two
- * sees the other. Only whoever wrote a tombstone takes it back: an older one may stand before a manifest that came too
+ * sees the other. Only the writer of a tombstone takes it back: an older one may stand before a manifest that came too
  * late.
  */
 export async function hideLate(

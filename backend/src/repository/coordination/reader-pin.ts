@@ -64,7 +64,7 @@ export class RepositoryReaderPin implements ReaderPin {
 
   /**
    * The order is what protects: the session durable, what it reads durable, and only then a look whether the restore
-   * points are still listed. Whoever removes one looks for pins after its tombstone is durable and its manifest is
+   * points are still listed. A removal looks for pins after its tombstone is durable and its manifest is
    * gone.
    */
   async #register(): Promise<void> {
@@ -101,7 +101,9 @@ export class RepositoryReaderPin implements ReaderPin {
     }
   }
 
-  /** Whoever slept for longer than the session begins another; what was not removed meanwhile is protected again. */
+  /**
+   * A reader that slept for longer than the session begins another; what was not removed meanwhile is protected again.
+   */
   async #again(): Promise<void> {
     const before = new Set(this.#gone);
     await this.#handle?.end().catch(() => undefined);

@@ -18,8 +18,9 @@ export interface PinnedPoint {
 }
 
 /**
- * @param sessions listed after the restore points were: whoever pinned one that is not in that listing is in this one
- * @returns null when it cannot be told what a reader needs: nothing must be deleted then
+ * @param sessions listed after the restore points were: a reader that pinned one that is not in that listing is in this
+ *   one
+ * @returns null when it cannot be determined what a reader needs: nothing must be deleted then
  */
 export async function pinnedPoints(
   core: RepositoryCore,

@@ -1,5 +1,6 @@
 /**
- * Names that resemble an object which is not there under its own: renamed, encrypted by somebody, cut, in another case.
+ * Names that resemble an object which is not there under its own: renamed, encrypted by another program, cut, in
+ * another case.
  */
 import type { RepositoryCore } from '../core.ts';
 import { Folder, lastPart } from '../format/names.ts';
@@ -28,7 +29,7 @@ export async function doubtfulNames(core: RepositoryCore): Promise<Doubt[]> {
   for (const folder of DECIDING)
     for (const { path, reason, verdict } of await foreignNames(core.storage, folder)) {
       if (verdict !== 'doubtful') continue;
-      // What was made of a restore point that has been removed since is nobody's loss.
+      // What was made of a restore point that has been removed since is no loss.
       const point = POINT.exec(lastPart(path))?.[0].toUpperCase();
       removed ??= await core.tombstones.ids();
       if (point !== undefined && removed.has(point)) continue;

@@ -1,5 +1,5 @@
 /**
- * Restore points that were published and are gone, though nobody has removed them: by the ledger, by what this machine
+ * Restore points that were published and are gone, though they were not removed: by the ledger, by what this machine
  * remembers, and by the newest chain record of each VM, which older software wrote as well.
  */
 import { isHvError } from '../../support/errors.ts';

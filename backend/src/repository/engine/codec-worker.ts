@@ -1,4 +1,4 @@
-/** A codec worker thread: keeps views of the slots it was told of and runs one task after the other. */
+/** A codec worker thread: keeps views of the slots it was given and runs one task after the other. */
 import { parentPort } from 'node:worker_threads';
 import type { BlockScheme } from '../format/block-scheme.ts';
 import { type Slot, viewSlot } from './slot.ts';

@@ -99,7 +99,7 @@ function sample(length: number, step: number): Buffer {
 function open(setting: ZstdSetting): Kept {
   const stream: ZstdCompress = createZstdCompress({ params: paramsOf(setting) });
   let failed = false;
-  // An error is said this way and no other; unheard it would end the process.
+  // An error is reported this way and no other; without a listener it would end the process.
   stream.on('error', () => {
     failed = true;
   });

@@ -70,7 +70,7 @@ function tried(): Kept | null {
 function open(): Kept {
   const stream: ZstdDecompress = createZstdDecompress();
   let failed = false;
-  // An error is said this way and no other; unheard it would end the process.
+  // An error is reported this way and no other; without a listener it would end the process.
   stream.on('error', () => {
     failed = true;
   });

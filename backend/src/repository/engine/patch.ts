@@ -12,7 +12,7 @@ import { isZeroEntry, writeEntry } from './page-list.ts';
 import type { RecordCipher } from './record-cipher.ts';
 import { baseIdAt, idAt, listAt, META_FIELDS, Meta, type Slot } from './slot.ts';
 
-/** Bytes of the bitmap that tells which pages of a block changed. */
+/** Bytes of the bitmap of a block's changed pages. */
 export const changedBitmapLength = (scheme: BlockScheme): number => bitmapLength(pagesOf(scheme, scheme.blockSize));
 
 /** Bytes of a patch whose delta may have `pages` pages, without the old record. */

@@ -9,7 +9,7 @@ export const defaultWorkers = (): number => Math.min(availableParallelism(), MAX
 /** The worker's own small bundle, put here by the bundler; undefined in the sources. */
 declare const __HVBACKUP_WORKER__: string | undefined;
 
-/** Threads that were started and that nobody has asked for yet. */
+/** Threads that were started and not requested yet. */
 const waiting: Worker[] = [];
 
 /**
@@ -22,7 +22,7 @@ export function prepareCodecWorkers(count: number): void {
       const at = waiting.indexOf(worker);
       if (at >= 0) waiting.splice(at, 1);
     };
-    // One that does not live is told of when the next is started.
+    // One that does not live is reported when the next is started.
     worker.once('exit', forget).once('error', forget).unref();
     waiting.push(worker);
   }

@@ -4,7 +4,7 @@ const MAGIC = 0xfd2fb528;
 /** Bytes of a dictionary id, by the lowest two bits of the descriptor. */
 const DICTIONARY_ID = [0, 1, 2, 4];
 
-/** Length of the content, bytes, as claimed and not proven; undefined when it is not told, or this is no frame. */
+/** Length of the content, bytes, as claimed and not proven; undefined when it is not stored, or this is no frame. */
 export function claimedLength(frame: Buffer): number | undefined {
   if (frame.length < 6 || frame.readUInt32LE(0) !== MAGIC) return undefined;
   const descriptor = frame[4]!;

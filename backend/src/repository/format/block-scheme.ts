@@ -1,6 +1,7 @@
 /**
  * How a repository names its blocks and nodes, and what a record's page list is (docs/format.md §4). The one place that
- * tells version 1 (no pages) from version 2, and plain ids from keyed ones. Plain data, so that workers can have it.
+ * distinguishes version 1 (no pages) from version 2, and plain ids from keyed ones. Plain data, so that workers can
+ * have it.
  */
 import { createHmac, hash } from 'node:crypto';
 import type { RepositoryConfig } from './config.ts';

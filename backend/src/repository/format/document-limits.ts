@@ -1,6 +1,7 @@
 /**
- * How large a document may be (docs/format.md §2.2). Whoever can write to a repository must not be able to exhaust the
- * memory of who reads it, so each kind has a limit of its own, and none expands by much more than JSON of ours does.
+ * How large a document may be (docs/format.md §2.2). Anyone who can write to a repository must not be able to exhaust
+ * the memory of who reads it, so each kind has a limit of its own, and none expands by much more than JSON of ours
+ * does.
  */
 import { Folder, isMarkBase, isMarkPacks, isReadPin } from './names.ts';
 

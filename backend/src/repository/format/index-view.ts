@@ -1,5 +1,5 @@
 /**
- * Index objects where they lie (docs/format.md §2.4): every byte is checked here, once, and records are told from the
+ * Index objects where they lie (docs/format.md §2.4): every byte is checked here, once, and records are read from the
  * bytes. An object and a few buffers for each of millions of records would cost more than all the rest of loading them.
  */
 import { hash } from 'node:crypto';
@@ -35,7 +35,7 @@ export interface PackFacts {
   packClass: PackClass;
 }
 
-/** A record where it lies: one object for one after the other, valid until whoever is told of it returns. */
+/** A record where it lies: one object for one after the other, valid until the callback that gets it returns. */
 export class RecordCursor implements RecordFields {
   kind: RecordKind = RecordKind.block;
   encoding: Encoding = Encoding.stored;
@@ -61,7 +61,7 @@ export interface IndexRecords {
   /** Names (64 hex digits) of the indexes this one replaces. */
   readonly supersedes: readonly string[];
   readonly packs: readonly PackFacts[];
-  /** Tells the records of `packs[pack]` in order of their offsets: the n-th has the ordinal n. */
+  /** Passes on the records of `packs[pack]` in order of their offsets: the n-th has the ordinal n. */
   eachRecord(pack: number, visit: (record: RecordCursor, ordinal: number) => void): void;
 }
 

@@ -32,7 +32,7 @@ export interface KdfCost {
 export const DEFAULT_COST: KdfCost = { n: 2 ** 17, r: 8, p: 1 };
 /** Bytes of memory, times p. */
 export const costOf = ({ n, r, p }: KdfCost): number => 128 * n * r * p;
-/** What a reader spends at most, bytes: whoever can write to the storage must not be able to exhaust the machine. */
+/** What a reader spends at most, bytes: anyone who can write to the storage must not be able to exhaust the machine. */
 const MAX_COST = 1024 ** 3;
 export const MAX_KEY_OBJECT_LENGTH = 16 * 1024;
 const MAX_LABEL_LENGTH = 200;
@@ -156,7 +156,7 @@ export async function unwrapKeys(
   return { keys: { encryptionKey: part(0), idKey: part(1) }, configDigest: part(2) };
 }
 
-/** @returns null when it was not written by somebody who had the repository's keys */
+/** @returns null when it was not written with the repository's keys */
 export function openLabel(object: KeyObject, config: RepositoryConfig, keys: RepositoryKeys): string | null {
   const key = deriveKey(keys, object.kdf.salt, 'label');
   return open(key, SINGLE_NONCE, object.label, boundTo(config, object.id))?.toString('utf8') ?? null;

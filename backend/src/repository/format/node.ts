@@ -57,7 +57,7 @@ export function renderNode(node: TreeNode): Buffer {
 
 /**
  * @param level that its parent or the content reference says it has
- * @param node takes it, of that level and used by nobody any more. @throws REPOSITORY_DAMAGED
+ * @param node takes it, of that level and no longer in use. @throws REPOSITORY_DAMAGED
  */
 export function parseNode(
   bytes: Buffer,

@@ -11,7 +11,8 @@ import { deriveKey, type KeyPurpose, open, type RepositoryKeys, SALT_LENGTH, SIN
 export const ENCRYPTED = 1;
 
 /**
- * Refuses what is not encrypted as its repository is: in an encrypted one, an object that anybody could have written.
+ * Refuses what is not encrypted as its repository is: in an encrypted one, an object that could have been written
+ * without the keys.
  * @throws REPOSITORY_DAMAGED; NOT_SUPPORTED for flags of a newer version
  */
 export function requireFlags(flags: number, keys: RepositoryKeys | null, object: string, path: string): void {

@@ -75,7 +75,7 @@ class PackCheck {
   #startReading({ id, length }: IndexedPack): Promise<IndexedPack> | undefined {
     if (this.#sizes.get(id) !== length) return undefined;
     const tail = readPackTail(this.#core.storage, this.#core.config.id, id, length);
-    // What is wrong is told when it is the pack's turn.
+    // What is wrong is reported when it is the pack's turn.
     tail.catch(() => undefined);
     return tail;
   }

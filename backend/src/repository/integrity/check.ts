@@ -120,7 +120,7 @@ class Check {
     let suspects = await this.#walk(walked);
     let nameless = this.#nameless;
     for (let look = 1; look < MAX_LOOKS && suspects.size + nameless.size > 0; look++) {
-      // Removed and pruned meanwhile: nobody misses anything.
+      // Removed and pruned meanwhile: nothing is missing.
       const still = await listed();
       walked = (nameless.size > 0 ? walked : [...suspects.keys()]).filter((name) => still.has(name));
       if (!(await this.#listAgain())) break;
@@ -137,7 +137,7 @@ class Check {
 
   /**
    * What a restore point needs is indexed before it is published (docs/format.md §5, rule 3): an index was lost. Packs
-   * that nobody needs may well have none; whoever was killed left them.
+   * that no restore point needs may well have none; a process that was killed left them.
    */
   async #reportNameless(needed: NamelessPacks): Promise<void> {
     const packs = await findNameless(this.#core, needed);

@@ -24,11 +24,11 @@ export interface LossOptions {
   isLost: (id: Buffer) => boolean;
   /** Each content's ranges, coalesced, ascending. */
   onLoss?: OnLoss;
-  /** Each lost block or node by itself; neighbours of the same key coalesced by whoever wants it. */
+  /** Each lost block or node by itself; neighbours of the same key coalesced by the caller where needed. */
   onPlace?: (place: LostPlace) => void;
 }
 
-/** @throws IO_ERROR when the storage itself fails; what is damaged is told */
+/** @throws IO_ERROR when the storage itself fails; what is damaged is reported */
 export async function findLosses(
   core: RepositoryCore,
   contents: readonly ContentRef[],
@@ -38,7 +38,7 @@ export async function findLosses(
   for (const [content, ref] of contents.entries()) await walk.content(content, ref);
 }
 
-/** As far as structure and known damage tell: whether none of a block's records can be read. */
+/** As far as structure and known damage show: whether none of a block's records can be read. */
 export async function structuralLoss(core: RepositoryCore): Promise<(id: Buffer) => boolean> {
   const there = await PackSizes.list(core.storage, core.catalog.packCount());
   return (id) => !core.index.findAll(RecordKind.block, id).some((at) => isReadable(core, there, at));

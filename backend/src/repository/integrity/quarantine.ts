@@ -1,5 +1,5 @@
 /**
- * Puts objects aside that cannot be read: their bytes are kept below `quarantine/`, and the place they were in the way
+ * Quarantines objects that cannot be read: their bytes are kept below `quarantine/`, and the place they were in the way
  * of is free.
  */
 import { isHvError } from '../../support/errors.ts';
@@ -8,7 +8,7 @@ import { Folder, isRenewal, manifestOfEntry, sessionOf } from '../format/names.t
 import { keepAside } from '../storage/keep-aside.ts';
 
 export class Quarantine {
-  /** Old paths of what was put aside. */
+  /** Old paths of what was quarantined. */
   readonly dropped: string[] = [];
   /** Objects looked at. */
   objects = 0;
@@ -35,7 +35,7 @@ export class Quarantine {
   }
 
   /**
-   * An unreadable session counts as alive: nobody knows when it ends. It gets a renewal that does.
+   * An unreadable session counts as alive: its end is unknown. It gets a renewal that does.
    */
   async sessions(): Promise<void> {
     const { storage, sessions } = this.#core;

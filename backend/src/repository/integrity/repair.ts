@@ -1,5 +1,5 @@
 /**
- * Repair: what the packs alone can give back is given back, what cannot be read is put aside, and nothing else is
+ * Repair: what can be rebuilt from the packs alone is rebuilt, what cannot be read is quarantined, and nothing else is
  * deleted (docs/format.md §6).
  */
 import { HvError, isHvError, throwIfCancelled } from '../../support/errors.ts';
@@ -109,7 +109,7 @@ class Repair {
     this.#result.objects += aside.objects;
     this.#result.objects += damage.records;
     this.#result.healed = damage.healed;
-    // An index that could be neither kept nor deleted is superseded now; its damage is told all the same.
+    // An index that could be neither kept nor deleted is superseded now; its damage is reported all the same.
     const { damages, moreDamages, objects } = await checkRepository(this.#core, this.#options);
     if (!this.#options.dryRun) await noteLosses(this.#core, damages);
     return { ...this.#result, damages, moreDamages, objects: this.#result.objects + objects };
@@ -133,7 +133,7 @@ class Repair {
     this.#result.quarantined.push(...quarantined);
   }
 
-  /** Takes packs that are not there out of the indexes: nobody must rely on them. */
+  /** Takes packs that are not there out of the indexes: no one must rely on them. */
   async #dropMissing(): Promise<void> {
     const { storage, index } = this.#core;
     await noteMissingPacks(storage, index);
@@ -183,7 +183,7 @@ class Repair {
     this.#result.indexesWritten += 1;
     if (this.#options.dryRun) return;
     await this.#renew();
-    // Whoever stored them may have died before they were durable.
+    // Their writer may have died before they were durable.
     for (const pack of packs) await core.storage.settle(packName(pack.id));
     const index = { sessionId: this.#sessionId, supersedes: [...superseded].sort(), packs: [...packs] };
     const name = await publishIndex(core.storage, core.config.id, core.keys, index);

@@ -14,7 +14,7 @@ import type { RecordLocation } from '../records/record-index.ts';
 const LIMIT = 24 * 1024 * 1024;
 
 /**
- * Where a base is, and its record as far as its page list goes, as it is stored: whoever uses it holds it against the
+ * Where a base is, and its record as far as its page list goes, as it is stored: the caller holds it against the
  * base's id.
  */
 export interface BaseList {

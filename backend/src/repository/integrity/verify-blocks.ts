@@ -44,7 +44,7 @@ export class BlockChecker {
   #open: OpenSlot | undefined;
   #failure: unknown;
 
-  /** @param lost told of each block that no record gives; may throw what is no damage */
+  /** @param lost called for each block that no record gives; may throw what is no damage */
   constructor(core: RepositoryCore, options: VerifyOptions, lost: (error: unknown, id: Buffer) => void) {
     this.#core = core;
     this.bases = new BaseLists(core);

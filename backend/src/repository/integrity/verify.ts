@@ -19,7 +19,7 @@ import { requireRef } from '../tree/visit.ts';
 import { findLosses } from './losses.ts';
 import { BlockChecker, isWhole } from './verify-blocks.ts';
 
-/** Of one damaged record; the contents' own ranges are told all. */
+/** Of one damaged record; the contents' own ranges are all reported. */
 const MAX_PLACES = 100;
 
 /** Where a content is concerned by a damage. */

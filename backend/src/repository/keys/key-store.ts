@@ -61,7 +61,7 @@ export async function putFirstKey(
 export const strayKeys = (storage: Storage): Promise<string[]> => keyNames(storage);
 
 /**
- * Puts key objects aside that open nothing: whatever they once belonged to, nobody could open it without them. Again it
+ * Quarantines key objects that open nothing: whatever they once belonged to could not be opened without them. Again it
  * goes on where it was interrupted. @param names as strayKeys() gave them before the configuration file was put: what
  * was added since stays
  */
@@ -71,8 +71,8 @@ export async function putStrayKeysAside(storage: Storage, names: readonly string
       await storage.put(quarantineName(name), await storage.get(name, MAX_KEY_OBJECT_LENGTH));
       await storage.delete(name);
     } catch (error) {
-      // Taken away meanwhile, by whoever had put it; or it cannot be read or removed: then it stays, and "key list"
-      // names it.
+      // Taken away meanwhile, by the process that had put it; or it cannot be read or removed: then it stays, and "key
+      // list" names it.
       if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED', 'IO_ERROR', 'ACCESS_DENIED')) throw error;
     }
   }
@@ -187,7 +187,7 @@ async function unlockBySpare(
   return null;
 }
 
-/** Whoever can write to the storage may put key objects there that only take time. */
+/** Anyone who can write to the storage may put key objects there that only cost time. */
 const tooManyKeys = (location: string, count: number): HvError =>
   new HvError(
     'WRONG_PASSPHRASE',
@@ -334,7 +334,7 @@ export class KeyStore {
   }
 
   /**
-   * Removes a passphrase. Never the one the repository was opened with: so somebody is left who can open it.
+   * Removes a passphrase. Never the one the repository was opened with: so one passphrase remains that can open it.
    * @param id full, or a beginning of at least 4 characters that no other has
    * @returns the full id
    * @throws KEY_NOT_FOUND, KEY_IN_USE, REPOSITORY_BUSY beside another removal
@@ -360,7 +360,7 @@ export class KeyStore {
           advice: 'Give another passphrase of the repository.',
         });
       await storage.settle(keyObjectName(this.#unlocked.keyId));
-      // First, so that a copy whose original is gone tells of a loss; and again, for who copied it in between.
+      // First, so that a copy whose original is gone indicates a loss; and again, for who copied it in between.
       await storage.delete(spareOf(name));
       await storage.delete(name);
       await storage.delete(spareOf(name));

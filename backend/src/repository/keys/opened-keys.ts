@@ -66,7 +66,7 @@ export class OpenedKeys {
   #expired(proof: string): void {
     const entry = this.#entries.get(proof);
     if (entry === undefined) return;
-    // Whoever uses it starts the time again.
+    // Each use starts the time again.
     if (entry.users === 0) this.#entries.delete(proof);
   }
 }

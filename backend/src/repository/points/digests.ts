@@ -112,7 +112,7 @@ export class DigestStore {
     const folders = new Set([...this.#catalog.digests(kind, key).keys()].map(folderOf));
     for (const [folder, names] of there)
       if (before.get(folder) !== this.#markOf(names, remembered.get(folder))) folders.add(folder);
-    // A folder that is gone is a loss to be told, or a removal to be noticed.
+    // A folder that is gone is a loss to be reported, or a removal to be noticed.
     for (const folder of [...before.keys(), ...remembered.keys()]) if (!there.has(folder)) folders.add(folder);
 
     const { listed, present } = await this.#look(folders);
@@ -157,7 +157,7 @@ export class DigestStore {
 
   /**
    * What is in the folder, and what this machine remembers of it: when either changes, it is looked at again.
-   * @param names as {@link ManifestStore.folders} tells them
+   * @param names as {@link ManifestStore.folders} returns them
    */
   #markOf(names: string, remembered = 0): string {
     return hash('sha256', `${this.#token} ${remembered}\n${names}`);

@@ -1,7 +1,7 @@
 /**
  * The ledger: which restore points were published, with a second copy of the manifest of each (docs/format.md §6). It
- * lies in the repository itself, so that a machine without any memory can tell a restore point that is lost from one
- * that never was.
+ * lies in the repository itself, so that a machine without any memory can distinguish a restore point that is lost from
+ * one that never was.
  */
 import { hash } from 'node:crypto';
 import { isHvError } from '../../support/errors.ts';
@@ -41,7 +41,8 @@ export class LedgerStore {
   /**
    * Notes that a restore point counts. Durable when it resolves; again for the same manifest it changes nothing.
    * @param name of the manifest, `manifests/<folder>/<point id>`
-   * @param again it counts anew after a removal, also with the same manifest: who knows it as removed can tell
+   * @param again it counts anew after a removal, also with the same manifest: a machine that knows it as removed can
+   *   see that
    * @returns bytes stored; 0 when it was noted before
    */
   async put(name: string, manifest: ManifestEnvelope, again = false): Promise<number> {

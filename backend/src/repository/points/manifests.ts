@@ -66,7 +66,7 @@ export class ManifestStore {
     this.#keys = keys;
   }
 
-  /** Name of a manifest. In an encrypted repository it does not tell the group (docs/format.md §7). @throws USAGE */
+  /** Name of a manifest. In an encrypted repository it does not reveal the group (docs/format.md §7). @throws USAGE */
   nameOf(group: string, id: string): string {
     return requireObjectName(manifestName(this.#folderOf(group), id));
   }
@@ -98,7 +98,7 @@ export class ManifestStore {
     return hidden.size > 0 ? names.filter((name) => !hidden.has(name)) : names;
   }
 
-  /** @returns those that have a tombstone; null when that cannot be told of each without a listing */
+  /** @returns those that have a tombstone; null when that cannot be determined for each without a listing */
   async #lookForEach(names: readonly string[]): Promise<Set<string> | null> {
     const hidden = new Set<string>();
     const look = async (name: string): Promise<void> => {
@@ -116,7 +116,7 @@ export class ManifestStore {
   async #lookInList(names: readonly string[]): Promise<Set<string>> {
     const removed = names.length > 0 ? await this.#removedIds() : new Set();
     const hidden = new Set<string>();
-    // Not by its name alone: whoever can write to the storage could take a restore point off the list with it.
+    // Not by its name alone: anyone who can write to the storage could take a restore point off the list with it.
     for (const name of names) if (removed.has(pointIdOf(name)) && (await this.#isRemoved(name))) hidden.add(name);
     return hidden;
   }
@@ -184,7 +184,7 @@ export class ManifestStore {
   }
 
   /**
-   * What lies in the folders below `manifests/` as {@link foldersBelow} tells it: nothing is concluded from it but
+   * What lies in the folders below `manifests/` as {@link foldersBelow} returns it: nothing is concluded from it but
    * whether a folder has changed.
    */
   folders(): Promise<Map<string, string>> {
@@ -318,7 +318,7 @@ export class ManifestStore {
    */
   async remove(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
     const id = pointIdOf(name);
-    // Whoever removes it goes by the others that are listed: a power cut must not take one of them as well.
+    // A removal goes by the others that are listed: a power cut must not take one of them as well.
     await this.#storage.settle(name);
     const first = await this.#tombstones.put({ id, group: await this.#groupOf(name) }, reason);
     try {
@@ -378,7 +378,7 @@ export class ManifestStore {
         if (isHvError(error, 'REPOSITORY_DAMAGED')) return false;
         if (!isHvError(error, 'IO_ERROR')) throw error;
       }
-      // Somebody removed it, or it never counted: it may lack what it needs.
+      // It was removed, or it never counted: it may lack what it needs.
       this.#problems.set(tombstoneName(id), `restore point ${id} is not listed: ${error.message}`);
       return true;
     }

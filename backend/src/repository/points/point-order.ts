@@ -1,7 +1,7 @@
 /**
  * The one order of restore points (docs/format.md §2.2). Clocks are set back and run ahead, so an id alone does not
- * tell which of two restore points was made first: each new one says that it comes after all that its writer has seen
- * of its group.
+ * determine which of two restore points was made first: each new one records that it comes after all that its writer
+ * has seen of its group.
  */
 import { ulidTime } from '../../support/ulid.ts';
 import type { ManifestDigest, PointPlace } from '../port/points.ts';

@@ -14,7 +14,7 @@ export class PointWatch {
   readonly #memory: Memory | null;
   readonly #tombstones: TombstoneStore;
   readonly #ledger: LedgerStore;
-  /** Removed ones that somebody entitled to has published again. */
+  /** Removed ones that were validly published again. */
   readonly #returned = new Map<string, RememberedPoint>();
   /** By folder, loaded when the folder is first listed; then by point. */
   readonly #known = new Map<string, Map<string, RememberedPoint>>();
@@ -65,7 +65,7 @@ export class PointWatch {
       const [where, id] = [pointFolderOf(name), pointIdOf(name)];
       present.set(id, where);
       const known = this.#folder(where).get(id);
-      // One that nobody has read yet may be anything: it is remembered when its manifest is read.
+      // One that has not been read yet may be anything: it is remembered when its manifest is read.
       if (known === undefined) continue;
       if (known.gone) await this.#isBack(known);
       else if (this.#stray.get(id)?.state === 'gone') this.#stray.delete(id);
@@ -153,9 +153,9 @@ export class PointWatch {
   }
 
   async #isBack(point: RememberedPoint): Promise<void> {
-    // A copy of the manifest beside its tombstone is not listed: a removal that somebody has not finished, or undone.
+    // A copy of the manifest beside its tombstone is not listed: a removal that was not finished, or undone.
     if (/^(sound|unknown)$/.test(await this.#tombstoneOf(point.id))) return;
-    // Copied back on purpose it was published once more since. An older state that somebody brings back does not know
+    // Copied back on purpose it was published once more since. An older state that is brought back does not know
     // of that.
     if ((await this.#publications(nameOf(point)).catch(() => 0)) > Math.max(1, point.publications ?? 0)) {
       this.#settle({ ...point, gone: false, publications: 0 });

@@ -1,6 +1,7 @@
 /**
  * Tombstones: which restore points were removed on purpose, by whom and why (docs/format.md §2, §6). One is written
- * before the manifest is deleted, so whoever misses a restore point can tell a removal from a loss or a theft.
+ * before the manifest is deleted, so a machine that misses a restore point can distinguish a removal from a loss or a
+ * theft.
  */
 import { isHvError } from '../../support/errors.ts';
 import { ulidTime } from '../../support/ulid.ts';

@@ -46,9 +46,9 @@ export interface CatalogTotals {
 /** What the catalog holds of a record without asking any further: of a delta, not the base. */
 export type CatalogEntry = Omit<CatalogRecord, 'base'>;
 
-/** Takes what a batch of ids finds. Ids are told by their first six bytes, as a number. */
+/** Takes what a batch of ids finds. Ids are given by their first six bytes, as a number. */
 export interface JoinVisitor {
-  /** All records of one block. Another block whose id begins alike may be told without having been asked for. */
+  /** All records of one block. Another block whose id begins alike may be passed without having been asked for. */
   found(entries: readonly CatalogEntry[], prefix: number): void;
   /** No block's id begins like this. */
   missing(prefix: number): void;
@@ -63,8 +63,8 @@ export interface IdBatch {
   /** Takes the id that begins at `at`; repeated ones count once. */
   add(bytes: Uint8Array, at?: number): void;
   /**
-   * Looks all of them up. @returns false when the catalog began anew since the batch was begun: what was told is not
-   * all then, and the numbers of packs are others now
+   * Looks all of them up. @returns false when the catalog began anew since the batch was begun: what was passed on is
+   * not all then, and the numbers of packs are others now
    */
   join(visitor: JoinVisitor): Promise<boolean>;
   /** Idempotent. */
@@ -113,7 +113,7 @@ export interface Catalog {
   packById(id: string): CatalogPack | undefined;
   /**
    * All records with this id, of a block deltas too; stale ones (pack unknown) may be among them.
-   * @param isEnough told each record; when one is, others may be left out, which costs less to find
+   * @param isEnough called with each record; when one is, others may be left out, which costs less to find
    */
   find(kind: IdKind, id: Uint8Array, isEnough?: (record: CatalogRecord) => boolean): CatalogRecord[];
   /**

@@ -12,5 +12,5 @@ export interface Damage {
   message: string;
 }
 
-/** Told of every range that a content loses, coalesced, ascending: index into `contents`, bytes. */
+/** Called for every range that a content loses, coalesced, ascending: index into `contents`, bytes. */
 export type OnLoss = (content: number, offset: number, length: number) => void;

@@ -10,7 +10,7 @@ import type { Tombstone } from './points.ts';
 export interface BlockedPoint {
   /** Null for one that a running backup builds on. */
   pointId: string | null;
-  /** Null when nobody knows. */
+  /** Null when unknown. */
   vmName: string | null;
   /** Of its manifest. */
   path: string;
@@ -65,7 +65,7 @@ export interface RepairResult {
   indexesWritten: number;
   /** Packs that are named by an index again. */
   packsIndexed: number;
-  /** Unreadable objects that were put aside, by their old paths; their bytes are kept below `quarantine/`. */
+  /** Unreadable objects that were quarantined, by their old paths; their bytes are kept below `quarantine/`. */
   quarantined: string[];
   /** Objects that were written back from a second copy, or copied to one, by their paths. */
   restored: string[];
@@ -80,7 +80,7 @@ export interface RepairResult {
   rewritten: string[];
   /** Records that were called damaged and read fine again. */
   healed: number;
-  /** What stays damaged and this could not mend. */
+  /** What stays damaged and could not be repaired. */
   damages: Damage[];
   /** Further ones that are not in the list. */
   moreDamages: number;
@@ -90,7 +90,7 @@ export interface RepairResult {
 export interface Maintenance {
   /**
    * Gives back the space of everything no manifest reaches. Safe beside writers; safe to kill.
-   * @param options.without with dryRun: ids of restore points to be thought away
+   * @param options.without with dryRun: ids of restore points to be excluded
    * @param options.finish whether a removal that was cut short, its tombstone there and its manifest too, is to be
    *   finished; where it says no the restore point stays unlisted and its space in use. All are finished when absent
    * @param options.overrideDoubt deletes though something is in doubt: a person has said that nothing is missing
@@ -113,7 +113,7 @@ export interface Maintenance {
   /**
    * Whether anything keeps restore points and space from being deleted (docs/format.md §6). prune() asks by itself,
    * again and again.
-   * @returns what is in doubt, when `goOn` says that this is to be told and not thrown
+   * @returns what is in doubt, when `goOn` asks for it to be returned instead of thrown
    * @throws REPOSITORY_DOUBTFUL
    */
   requireCertainty(options?: { goOn?: boolean }): Promise<Doubt[]>;
@@ -128,7 +128,7 @@ export interface Maintenance {
   /** Structure: every manifest, index, node and pack header decodes and refers to something that is there. */
   check(options?: OperationContext): Promise<{ damages: Damage[]; moreDamages: number; objects: number }>;
   /**
-   * What `contents` lose, as far as structure and known damage tell: reads block maps, no blocks.
+   * What `contents` lose, as far as structure and known damage show: reads block maps, no blocks.
    * @throws IO_ERROR when the storage itself fails
    */
   losses(contents: readonly ContentRef[], options: { signal?: AbortSignal; onLoss: OnLoss }): Promise<void>;
@@ -136,8 +136,8 @@ export interface Maintenance {
   knowsDamage(): Promise<boolean>;
   /**
    * Makes whole what can be made from the packs alone: the catalog is loaded anew, packs that no index names are
-   * indexed, unreadable indexes, sessions and marks are put aside, damage records of what reads fine again are dropped.
-   * Deletes nothing else. Safe beside writers; safe to kill.
+   * indexed, unreadable indexes, sessions and marks are quarantined, damage records of what reads fine again are
+   * dropped. Deletes nothing else. Safe beside writers; safe to kill.
    * @throws REPOSITORY_BUSY when a prune or repair is at work
    */
   repair(options?: OperationContext & { dryRun?: boolean }): Promise<RepairResult>;

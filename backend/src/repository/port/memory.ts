@@ -10,12 +10,14 @@ export interface RememberedPoint {
   id: string;
   /** Folder of its manifest below `manifests/`. */
   folder: string;
-  /** Null when its manifest tells none. */
+  /** Null when its manifest has none. */
   vmName: string | null;
   createdAt: string;
-  /** It is known to be gone: removed by somebody entitled to, or accepted by a person. */
+  /** It is known to be gone: validly removed, or accepted by a person. */
   gone: boolean;
-  /** Of one that is gone: how often its ledger said by then that it was published; 0 or absent where nobody looked. */
+  /**
+   * Of one that is gone: how often its ledger said by then that it was published; 0 or absent where it was not counted.
+   */
   publications?: number;
 }
 
@@ -36,7 +38,7 @@ export interface Memory {
   folders(): Map<string, number>;
   /** Adds or replaces; durable when it returns. */
   remember(points: readonly RememberedPoint[]): void;
-  /** The VM's name, in the words of whoever wrote the manifest; null when it has none. */
+  /** The VM's name, as the writer of the manifest spelled it; null when it has none. */
   vmNameOf(manifest: ManifestEnvelope): string | null;
   close(): void;
 }

@@ -42,14 +42,14 @@ export interface DigestOptions {
 }
 
 /**
- * A restore point that is not as this machine last saw it: it is gone and nobody entitled to has removed it, or it is
+ * A restore point that is not as this machine last saw it: it is missing without a valid removal, or it is
  * back after its removal (docs/format.md §9).
  */
 export interface StrayPoint {
   id: string;
   /** Of its manifest, below `manifests/`. */
   folder: string;
-  /** Null when its manifest told none. */
+  /** Null when its manifest had none. */
   vmName: string | null;
   createdAt: string;
   state: 'gone' | 'back';
@@ -128,7 +128,7 @@ export interface Points {
    */
   finishRemoval(id: string, reason: string): Promise<void>;
   /**
-   * Makes a listed restore point durable that somebody else may have named and not flushed, before it is reported as
+   * Makes a listed restore point durable that another process may have named and not flushed, before it is reported as
    * being there. @throws POINT_NOT_FOUND
    */
   settlePoint(id: string): Promise<void>;
@@ -147,11 +147,11 @@ export interface Points {
   returnedPoints(): ReturnedPoint[];
   /**
    * Lists all restore points and takes them from now on as they are: those that are gone get a tombstone, so that it
-   * counts for every machine. @returns what was stray
+   * counts for every machine. @returns what was missing or had reappeared
    */
   acceptStrayPoints(): Promise<StrayPoint[]>;
   /** That another repository lay here when this machine was here last; null when none did. */
   readonly placeProblem: string | null;
-  /** Why this machine cannot tell stray points; null when it can. */
+  /** Why this machine cannot recognize missing or reappeared points; null when it can. */
   readonly memoryProblem: string | null;
 }

@@ -8,7 +8,7 @@ export interface RecordStore {
   get(path: string): Promise<unknown>;
   /** Paths below `prefix`, ascending. */
   list(prefix: string): Promise<string[]>;
-  /** Makes a record durable that was seen: whoever put it may have died before it was. */
+  /** Makes a record durable that was seen: its writer may have died before it was. */
   settle(path: string): Promise<void>;
   /** Best effort: append-only storage may refuse. @returns whether it is gone */
   delete(path: string): Promise<boolean>;

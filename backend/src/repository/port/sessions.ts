@@ -1,6 +1,6 @@
 /** Who is at work in a repository, for people. */
 
-/** Somebody at work in the repository. */
+/** A process at work in the repository. */
 export interface SessionInfo {
   id: string;
   kind: 'backup' | 'prune' | 'keys' | 'read';
@@ -23,7 +23,7 @@ export interface Sessions {
   /** Who is at work, oldest first; with those that died or expired. */
   sessions(): Promise<SessionInfo[]>;
   /**
-   * Ends a session of a process that nobody will hear of again; should it live, it gives up.
+   * Ends a session of a process that is gone for good; should it live, it gives up.
    * @param id full id or a unique beginning. @throws SESSION_NOT_FOUND, SESSION_IN_USE of a process at work on this
    *   machine
    */

@@ -44,7 +44,7 @@ export async function noteBeforeRemoval(core: RepositoryCore, name: string): Pro
 
 /**
  * Drops tombstones past their time, and what the ledger says of their restore points first: an entry without tombstone
- * would be a restore point that nobody has removed.
+ * would be a restore point that was not removed.
  * @param present ids of all manifests
  */
 export async function dropOldTombstones(core: RepositoryCore, present: ReadonlySet<string>): Promise<void> {

@@ -4,8 +4,8 @@
  *
  * Objects are moved out of their places first, and deleted only when no session was there after that. A writer
  * registers before it lists anything (docs/format.md §5, rule 2): one that comes later does not see them, and one that
- * came before is seen, and then they get their places back. So the rules hold without a mark: nobody at work relies on
- * them, and no restore point needs them.
+ * came before is seen, and then they get their places back. So the rules hold without a mark: no active session relies
+ * on them, and no restore point needs them.
  */
 import type { OperationContext } from '../../support/progress.ts';
 import type { RepositoryCore } from '../core.ts';

@@ -1,6 +1,6 @@
 /**
  * Making a repository smaller takes a few writes, and a full one has no room for them: then the reserve is given up,
- * and where there is none, what nobody needs for certain is deleted first (docs/format.md §6).
+ * and where there is none, what is certainly not needed is deleted first (docs/format.md §6).
  */
 import { isHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';

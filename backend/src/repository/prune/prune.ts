@@ -27,7 +27,7 @@ export type PruneOptions = OperationContext & {
   finish?: (tombstone: Tombstone) => boolean;
   /** It has failed for want of room. */
   tight?: boolean;
-  /** A person says that nothing is missing: what is in doubt is told and keeps nothing from being deleted. */
+  /** A person says that nothing is missing: what is in doubt is reported and keeps nothing from being deleted. */
   overrideDoubt?: boolean;
 };
 
@@ -35,7 +35,7 @@ const NOTHING: PruneResult = { freedBytes: 0, pendingBytes: 0, packsDeleted: 0, 
 
 /**
  * Where it cannot be known what a restore point needs no space is given back, and the result names it.
- * @throws REPOSITORY_DOUBTFUL when something is missing that nobody has removed, or a listing is not what it must be:
+ * @throws REPOSITORY_DOUBTFUL when something is missing that was not removed, or a listing is not what it must be:
  *   nothing has been deleted then
  */
 export async function prune(core: RepositoryCore, options: PruneOptions = {}): Promise<PruneResult> {

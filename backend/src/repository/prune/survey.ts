@@ -45,7 +45,7 @@ export interface Survey {
 /**
  * Finds out what lives. The order of the listings matters (docs/format.md §6, step 1).
  * @param by.self session that asks; null when it has none
- * @param by.without ids of restore points to be thought away, for an estimate
+ * @param by.without ids of restore points to be excluded, for an estimate
  * @throws REPOSITORY_DOUBTFUL, REPOSITORY_DAMAGED
  */
 export async function survey(
@@ -96,7 +96,8 @@ export async function survey(
     sessions,
     manifests: new Set(names),
     ...deadAndThin(live.states(candidates), isIdle),
-    // Also those that a session at work has claimed: what restore points need had an index once, and waits for nobody.
+    // Also those that a session at work has claimed: what restore points need had an index once, and waits for no
+    // session.
     nameless: loose
       .filter((pack) => pack.loose && pack.liveRecords > 0)
       .map((pack) => core.index.loosePacks.get(pack.id)!),

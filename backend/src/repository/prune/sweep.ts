@@ -1,4 +1,4 @@
-/** The second phase of prune: deletes what is marked once nobody can need it (docs/format.md §6, step 6). */
+/** The second phase of prune: deletes what is marked once no session can need it (docs/format.md §6, step 6). */
 
 import { isWaitedFor, listFencedForSure } from '../coordination/fencing.ts';
 import { pinnedPoints } from '../coordination/reader-pins.ts';
@@ -46,7 +46,7 @@ export async function sweep(
     const needed = new Set(mark.packs.filter((id) => found.live.get(id)?.liveRecords));
     const leaving = mark.packs.filter((id) => !needed.has(id));
     // A writer that has ended since may have named a marked pack. A needed one must be named again, and so must a copy
-    // that nobody has named yet, of a writer or prune that died on its way: for a restore point published since the
+    // that no index has named yet, of a writer or prune that died on its way: for a restore point published since the
     // survey it may be all there is.
     const again = [...core.index.loosePacks.values()].filter(({ id }) => found.live.get(id)?.liveRecords);
     await replaceIndexes(core, handle.id, new Set(leaving), again, []);
@@ -69,8 +69,8 @@ export async function sweep(
 /**
  * Restore points published since the survey keep what they need; so does what readers at work have pinned, and what
  * writers built on who saw the marks. The order matters: restore points, then readers (rule 11), then the bases (rule
- * 7): whoever pins later finds what he pins listed later, and it has kept what it needs.
- * @param result told what only readers keep
+ * 7): a reader that pins later finds what it pins listed later, and it has kept what it needs.
+ * @param result gets what only readers keep
  * @returns the marks whose packs may go
  */
 async function keepNeeded(

@@ -66,7 +66,7 @@ export class BlockJoin {
   readonly #context: OperationContext;
   readonly #phase: string;
   #open = new OpenIds();
-  /** Rows of packs that nobody may rely on. */
+  /** Rows of packs that no one may rely on. */
   #avoided: ReadonlySet<number> = new Set();
   /** Offsets of damaged records by the row of their pack. */
   #damaged: ReadonlyMap<number, ReadonlySet<number>> = new Map();
@@ -86,7 +86,7 @@ export class BlockJoin {
   async mark(ids: IdBatch, open: OpenIds): Promise<OpenIds> {
     this.#open = open;
     if (ids.count === 0) return this.#open;
-    // Numbers of packs are those of the catalog as it is now: whether it has begun anew the batch will tell.
+    // Numbers of packs are those of the catalog as it is now: whether it has begun anew the batch will report.
     this.#live.addKnown(this.#core.index);
     this.#learnSoundness();
     let deltas = false;

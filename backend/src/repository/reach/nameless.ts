@@ -45,7 +45,7 @@ export class NamelessPacks {
 }
 
 /**
- * Asks in the order in which prune works, and around: whoever is at work beside is seen before, or after. A writer that
+ * Asks in the order in which prune works, and around: a process at work beside is seen before, or after. A writer that
  * gave up leaves packs without an index, and what they hold may be in a marked pack as well: only what is nowhere else
  * counts.
  * @returns those of the packs that are there, and that neither an index nor a mark names

@@ -6,7 +6,7 @@ import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 
-/** @param name of the manifest. @returns null when nobody knows. @throws IO_ERROR when the storage itself fails */
+/** @param name of the manifest. @returns null when it is unknown. @throws IO_ERROR when the storage itself fails */
 export async function recallManifest(core: RepositoryCore, name: string): Promise<ManifestEnvelope | null> {
   try {
     const entry = await core.ledger.get(name);

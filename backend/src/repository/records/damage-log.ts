@@ -1,4 +1,4 @@
-/** What is known to be damaged in the packs: told to the repository, so that no writer relies on it again. */
+/** What is known to be damaged in the packs: recorded in the repository, so that no writer relies on it again. */
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { damageKey, damageName } from '../format/names.ts';

@@ -80,10 +80,12 @@ export class MarkStore {
     await this.#documents.put(markBaseName(mark.id, point), { point, contents });
   }
 
-  /** Contents that writers have pinned; null when that cannot be told: nothing of the mark must be deleted then. */
+  /**
+   * Contents that writers have pinned; null when that cannot be determined: nothing of the mark must be deleted then.
+   */
   async pinned(mark: Mark): Promise<ContentRef[] | null> {
     const contents: ContentRef[] = [];
-    // Twice: a pin that only one listing lacks is there. One that lacks the mark itself tells nothing.
+    // Twice: a pin that only one listing lacks is there. One that lacks the mark itself proves nothing.
     const look = async () => (await this.#storage.list(markFolder(mark.id))).map(({ name }) => name);
     const looks = [await look(), await look()];
     if (looks.some((names) => !names.includes(markPacksName(mark.id)))) return null;
@@ -134,7 +136,7 @@ export class MarkStore {
   }
 
   /**
-   * A mark that cannot be read does nothing: nobody deletes on its word, and what it names has left the indexes.
+   * A mark that cannot be read does nothing: no one deletes on its word, and what it names has left the indexes.
    * Without its second part it waits for the sessions of today, which are all that can be left of those of then.
    */
   async #readable(name: string): Promise<unknown> {

@@ -56,7 +56,7 @@ export class PackCiphers {
   }
 }
 
-/** The different ciphers of a slot's records, each with a number the worker is told. */
+/** The different ciphers of a slot's records, each with a number that is passed to the worker. */
 export class CipherList {
   readonly ciphers: RecordCipher[] = [];
   readonly #packs: PackCiphers;

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 
 const ID_BYTES = 16;
-/** Unknown to whoever made the ids: otherwise he could make all of them ask for one slot. */
+/** Unknown to the process that made the ids: otherwise it could make all of them collide in one slot. */
 const SEEDS = Array.from({ length: 4 }, () => randomBytes(4).readInt32LE(0) | 1);
 
 export class PackIds {

@@ -157,7 +157,7 @@ export class RecordIndex {
       if (location && this.isSound(location) && serves(location)) serving.set(record, location);
       return serving.has(record);
     });
-    // What was told on the way may be of a catalog that began anew before the search ended.
+    // What was returned on the way may be of a catalog that began anew before the search ended.
     for (const record of records) if (serving.has(record)) return serving.get(record);
     return undefined;
   }

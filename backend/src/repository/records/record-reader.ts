@@ -96,7 +96,7 @@ export class RecordReader {
           if (problem.code === 'REPOSITORY_DAMAGED') await this.#confirm(kind, id, location, problem);
           else if (problem.code !== 'FILE_NOT_FOUND' && problem.code !== 'IO_ERROR') throw problem;
           if (problem.code === 'FILE_NOT_FOUND') absent.push(location.packId);
-          // Of a pack that no index names only a look at all packs tells, and that is for when nothing is known.
+          // A pack that no index names is found only by a look at all packs, and that is for when nothing is known.
           if (problem.code === 'FILE_NOT_FOUND' && location.packNumber < 0) this.#index.removeLoose(location.packId);
         }
       }
@@ -160,7 +160,7 @@ export class RecordReader {
     throw damagedRecord(kind, id, location, 'another record lies here than the one listed');
   }
 
-  /** A delta over its base. What is wrong with the base is said with both names, and not held against the delta. */
+  /** A delta over its base. What is wrong with the base is reported with both names, and not held against the delta. */
   async #readDelta(
     location: RecordLocation,
     record: RecordEntry,

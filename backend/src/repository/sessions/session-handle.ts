@@ -155,7 +155,7 @@ export class SessionHandle {
 
   /**
    * Publishes `document` under the next number that is free.
-   * @throws REPOSITORY_SESSION_EXPIRED when somebody has fenced the session
+   * @throws REPOSITORY_SESSION_EXPIRED when another process has fenced the session
    */
   async #write(document: SessionDocument): Promise<void> {
     for (;;) {

@@ -16,11 +16,11 @@ export interface Verdict {
   over: 'death' | 'time' | null;
   /** For people: the clocks disagree about it. */
   doubt?: string;
-  /** Its end cannot be told yet: somebody has to note that its newest renewal was seen. */
+  /** Its end cannot be determined yet: a session has to note that its newest renewal was seen. */
   unsure?: boolean;
 }
 
-/** Somebody saw a renewal, and when by his clock. */
+/** Another session saw a renewal, and when by its clock. */
 interface Sighting {
   seenAt: string;
   by: string;
@@ -72,8 +72,8 @@ export class SessionJudge {
   }
 
   /**
-   * Notes that the newest renewal is there now: from this on its age can be told, whatever its writer's clock said.
-   * Best effort.
+   * Notes that the newest renewal is there now: from this on its age can be determined, whatever its writer's clock
+   * said. Best effort.
    */
   async sight(session: string, newest: string): Promise<void> {
     const sighting: Sighting = { seenAt: new Date(this.#environment.now()).toISOString(), by: this.#label() };
@@ -81,8 +81,8 @@ export class SessionJudge {
   }
 
   /**
-   * How long the renewal, or somebody's sighting of it, has been there, milliseconds; undefined where no clock can
-   * tell. A clock that was set back makes ages negative: these tell nothing.
+   * How long the renewal, or another session's sighting of it, has been there, milliseconds; undefined where no clock
+   * can show it. A clock that was set back makes ages negative: these prove nothing.
    * @returns null when the renewal is not there any more
    */
   async #ages(session: string, newest: string): Promise<{ renewal?: number; sighting?: number } | null> {

@@ -33,7 +33,7 @@ export interface SessionState {
   objects: string[];
   /** For people: the clocks disagree about it. */
   doubt?: string;
-  /** Its end cannot be told before somebody has noted that it was seen: {@link SessionRegistry.sight}. */
+  /** Its end cannot be determined before another session has noted that it was seen: {@link SessionRegistry.sight}. */
   unsure?: boolean;
 }
 
@@ -119,8 +119,8 @@ export class SessionRegistry {
   }
 
   /**
-   * Removes the objects of a session that is over, the newest renewal last: whoever still finds it free finds none of
-   * the others (docs/format.md §5, rule 6). Best effort. One that is over by time alone must be fenced.
+   * Removes the objects of a session that is over, the newest renewal last: a process that still finds it free finds
+   * none of the others (docs/format.md §5, rule 6). Best effort. One that is over by time alone must be fenced.
    */
   async forget(state: SessionState): Promise<void> {
     const last = state.objects.filter(isRenewal).at(-1);
@@ -146,7 +146,7 @@ export class SessionRegistry {
       const names = (await this.#storage.list(folder)).map(({ name }) => name);
       const last = names.filter(isRenewal).at(-1);
       const document = last && ((await this.#documents.find(last)) as SessionDocument | null);
-      // Gone meanwhile: it has ended, or somebody else has fenced and forgotten it.
+      // Gone meanwhile: it has ended, or another process has fenced and forgotten it.
       if (!last || !document) return [];
       if (document.fencedBy === undefined) {
         if (!byHand && (await this.#judgement.verdict(document, last)).over === null) return null;
@@ -193,7 +193,7 @@ export class SessionRegistry {
         document = (await this.#documents.find(last)) as SessionDocument | null;
       } catch (error) {
         if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
-        // It cannot be told when it expires; whoever wrote it may be at work.
+        // Its expiry cannot be determined; its writer may be at work.
         return { document: unreadable(id), alive: !ended, expired: false, claims, objects: names };
       }
     }
@@ -227,7 +227,7 @@ export class SessionRegistry {
     } satisfies SessionDocument);
   }
 
-  /** Notes of a session whose end cannot be told that it is there now. Its end counts from this. */
+  /** Notes of a session whose end cannot be determined that it is there now. Its end counts from this. */
   async sight({ document, objects }: SessionState): Promise<void> {
     const last = objects.filter(isRenewal).at(-1);
     if (last !== undefined) await this.#judgement.sight(document.id, last);

@@ -1,11 +1,11 @@
 /**
  * What others put into a repository's folders. NAS boxes, Explorer, sync tools and people leave files and folders
- * anywhere: they are no concern of ours. But an object that somebody renamed (an encrypting virus, a file system that
+ * anywhere: they are no concern of ours. But an object that was renamed (an encrypting virus, a file system that
  * folds case, a virus scanner) is one that is missing, and nothing may be deleted because of that. One judgement for
  * all: ours, foreign, or doubtful.
  *
  * Through {@link objectsOnly}, as the core of a repository sees its storage, `list` returns what is ours alone, so that
- * whoever lists objects need not think of the others; what is there besides is asked for with {@link foreignNames}.
+ * callers that list objects need not handle the others; what is there besides is asked for with {@link foreignNames}.
  */
 import { Folder } from '../format/names.ts';
 import { type FolderNames, namesIn } from './folder-names.ts';
@@ -103,7 +103,7 @@ function judge(
   const verdict = names.matters ? 'doubtful' : 'foreign';
   for (const form of names.forms) {
     if (form.isName(name)) return { verdict, reason: `${aKind(kind)} where ${aKind(form.kind)} belongs` };
-    // Whoever renames a file leaves a file.
+    // A renamed file is still a file.
     if (form.kind !== kind) continue;
     const meant = form.within(name);
     // All that it may have come from has to be missing: of ids that overlap, only one is meant.

@@ -1,7 +1,7 @@
 /**
- * Tells one object that cannot be read from a storage that is gone. A bad sector, a folder in the place of a file or
- * missing rights are damage of that object, in every command alike; when the configuration cannot be read either, it is
- * the storage that fails.
+ * Distinguishes one object that cannot be read from a storage that is gone. A bad sector, a folder in the place of a
+ * file or missing rights are damage of that object, in every command alike; when the configuration cannot be read
+ * either, it is the storage that fails.
  */
 import { type HvError, isHvError } from '../../support/errors.ts';
 import { damaged } from '../errors.ts';

@@ -1,4 +1,4 @@
-/** Keeps the bytes of an object below `quarantine/`, where nobody reads or deletes them. */
+/** Keeps the bytes of an object below `quarantine/`, where no command reads or deletes them. */
 import { isHvError } from '../../support/errors.ts';
 import { quarantineName } from '../format/names.ts';
 import type { Storage } from './storage.ts';

@@ -48,7 +48,7 @@ function onlyObjects(listed: ObjectInfo[]): ObjectInfo[] {
 /** Joined ids of restore points. */
 const IDS = /^[0-9A-Z/]*$/;
 
-/** @param found as `Storage.folders` tells it. Whether a name is a file's is not known here */
+/** @param found as `Storage.folders` returns it. Whether a name is a file's is not known here */
 function onlyTheirs(found: Map<string, string>): Map<string, string> {
   const theirs = new Map<string, string>();
   for (const [folder, text] of found) {

@@ -9,7 +9,7 @@ export interface ObjectInfo {
   name: string;
   /** Bytes; only when sizes were asked for, and not of an object that was deleted while the listing lasted. */
   size?: number;
-  /** When it was put by the storage's own clock, milliseconds since 1970; with sizes, where the storage can tell. */
+  /** When it was put by the storage's own clock, milliseconds since 1970; with sizes, where the storage reports it. */
   modifiedAt?: number;
 }
 
@@ -82,7 +82,7 @@ export interface Storage {
   list(prefix: string, options?: { sizes?: boolean }): Promise<ObjectInfo[]>;
   /**
    * What lies in each folder right below `prefix`: the names, ascending, with `/` between, by folder (`prefix` before,
-   * `/` at its end). Folders without any are left out. As of when list() would tell; whether a name is an object's or a
+   * `/` at its end). Folders without any are left out. As complete as list(); whether a name is an object's or a
    * folder's again is not asked, so it takes far less than listing. Default: by list().
    */
   folders?(prefix: string): Promise<Map<string, string>>;
@@ -109,7 +109,7 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-/** Largest object that get() reads into memory unless told otherwise. */
+/** Largest object that get() reads into memory unless a limit is given. */
 export const DEFAULT_GET_LIMIT = 256 * 1024 * 1024;
 
 /** {@link Storage.folders} of any storage. */

@@ -119,7 +119,7 @@ async function* batches(
 /**
  * Fetches and decodes a slot; what fails is read again singly.
  * @param onlyProve nothing is left in the slot's output; deltas are held against the page lists of their bases, which
- *   somebody else proves, and not put together
+ *   another caller proves, and not put together
  * @param known where the records are, as far as the caller knows
  * @returns positions that stayed unreadable
  */
@@ -244,7 +244,7 @@ function* runsOf(
   }
 }
 
-/** Tells of a piece of the content that cannot be read, or throws when nobody wants to be told. */
+/** Reports a piece of the content that cannot be read, or throws when no one has asked for such reports. */
 function report(error: unknown, offset: number, length: number, onDamage: StreamOptions['onDamage']): void {
   const problem = toHvError(error);
   if (problem.code === 'REPOSITORY_DAMAGED') problem.data.diskOffset = offset;

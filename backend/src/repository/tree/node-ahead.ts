@@ -37,7 +37,7 @@ export class NodeReadAhead {
 
   /**
    * The node with this id, proven; valid until the next one of its level is loaded. Calls must not overlap.
-   * @returns null when it is not to be had this way, whatever the reason: reading it by itself tells more
+   * @returns null when it is not to be had this way, whatever the reason: reading it by itself gives the reason
    */
   async load(location: RecordLocation, id: Buffer, level: number): Promise<TreeNode | null> {
     const { packId, offset, storedLength } = location;

@@ -21,7 +21,7 @@ export async function* differingBlocks(
   const { blocks, root } = requireRef(to, blockSize);
   let run: { first: number; count: number } | null = null;
   for await (const block of differ(requireRef(from, blockSize).root, root, to.height, 0, load)) {
-    if (block >= blocks) break; // beyond the end of the content: refused by whoever reads it
+    if (block >= blocks) break; // beyond the end of the content: refused by the reader
     if (run !== null && block === run.first + run.count) run.count += 1;
     else {
       if (run !== null) yield run;

@@ -134,7 +134,7 @@ export class TreeWriter {
     return 0;
   }
 
-  /** Stores the node of a level if it changed and tells its parent. */
+  /** Stores the node of a level if it changed and passes its id to its parent. */
   async #close(level: number): Promise<void> {
     const open = this.#path[level];
     if (open === undefined) return;

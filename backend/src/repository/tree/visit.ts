@@ -106,7 +106,7 @@ export async function* leaves(
       while (step.low < step.high && !step.node.present[step.low]) step.low += 1;
       const slot = step.low++;
       if (slot < step.high) {
-        // A copy: whoever keeps it must not keep the node.
+        // A copy: a caller that keeps it must not keep the node.
         await enter(Buffer.from(childId(step.node, slot)!), step.level - 1, step.first + slot * step.span);
         continue;
       }

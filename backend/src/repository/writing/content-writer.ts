@@ -302,7 +302,7 @@ export class SessionContentWriter implements ContentWriter {
     if (basePack !== undefined) this.#store.relied.add(basePack);
   }
 
-  /** What was claimed and nobody will store. */
+  /** What was claimed and will not be stored. */
   #unclaim(slot: Slot, count: number): void {
     for (let entry = 0; entry < count; entry++)
       if (slot.meta[entry * META_FIELDS + Meta.wanted] === 1) this.#store.unclaim(RecordKind.block, idAt(slot, entry));

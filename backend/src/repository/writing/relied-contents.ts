@@ -23,7 +23,7 @@ const PROBES = 16;
 export class ReliedContents {
   readonly #core: RepositoryCore;
   readonly #store: SessionStore;
-  /** Packs that were doomed when the session began: nothing of it relies on them. */
+  /** Packs that were marked for deletion when the session began: nothing of it relies on them. */
   #before: ReadonlySet<string> = new Set();
   /** Records of blocks and nodes that were relied on and lie nowhere. */
   #lost = 0;
@@ -90,7 +90,7 @@ export class ReliedContents {
     const concerned =
       gone.length > 0 || absent.length > 0 || fresh.some((id) => this.#bases.size > 0 || this.#store.relied.has(id));
     if (!concerned) return false;
-    // The doomed packs have left the indexes; their own tables say what is in them.
+    // The packs marked for deletion have left the indexes; their own tables list what is in them.
     for (const id of fresh) await this.#learn(id);
     let stored = false;
     const visited = new Set<string>();

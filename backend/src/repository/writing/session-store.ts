@@ -58,8 +58,8 @@ export class SessionStore {
 
   /**
    * When the session was over while it published, others may have deleted some of the packs, or be about to: an index
-   * that names the others takes the place of this one. Whoever marks packs after the look at the marks sees what was
-   * published before it.
+   * that names the others takes the place of this one. A process that marks packs after the look at the marks sees what
+   * was published before it.
    */
   async #correctIndex(handle: SessionHandle, published: string, index: IndexObject): Promise<void> {
     if (!(await handle.isOver())) return;
@@ -135,7 +135,7 @@ export class SessionStore {
     await this.sink.flush();
   }
 
-  /** Keeps what is complete; nobody may rely on packs that got no index. */
+  /** Keeps what is complete; no one may rely on packs that got no index. */
   async close(): Promise<void> {
     await this.sink.flush().catch(() => undefined);
     await this.sink.abort();

@@ -108,8 +108,8 @@ export class RepositoryWriteSession implements WriteSession {
     return this.#explained(async () => {
       const wasRemoved = options.revive === true && (await this.#isRemoved(manifest));
       const done = await this.#publish(manifest, wasRemoved);
-      // Last of all: as long as the tombstone is there nobody misses the restore point, whatever becomes of this
-      // process.
+      // Last of all: as long as the tombstone is there the restore point is not reported missing, whatever becomes of
+      // this process.
       if (wasRemoved) await this.#core.tombstones.withdraw(manifest.id);
       return done;
     });
@@ -241,8 +241,8 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#core.manifests
       .withdraw(this.#core.manifests.nameOf(manifest.group, manifest.id))
       .catch(() => undefined);
-    // Whoever put the tombstone may have seen the manifest, and be about to take it back: then one of the two puts it
-    // again.
+    // The process that put the tombstone may have seen the manifest, and be about to take it back: then one of the two
+    // puts it again.
     const error = takenForOver(this.#handle.document, await this.#fence(manifest.id), this.#core.environment.now());
     await this.#core.tombstones
       .put(manifest, 'other writers treated its session as expired', this.#handle.id)

@@ -1,6 +1,6 @@
 /** How a differencing disk names its parent ("Parent Locator Entry"): one text a platform, decoded here. */
 
-/** A path as stored, told apart by what it is relative to. */
+/** A path as stored, by what it is relative to. */
 export interface StoredPath {
   kind: 'relative' | 'absolute';
   path: string;
@@ -51,8 +51,8 @@ function clean(text: string | null): string | null {
 }
 
 /**
- * UTF-16 whose byte order producers do not agree on. Paths are mostly ASCII: where the zero bytes are tells.
- * @param expected byte order when that does not tell
+ * UTF-16 whose byte order producers do not agree on. Paths are mostly ASCII: the position of the zero bytes shows it.
+ * @param expected byte order when that does not show it
  */
 export function decodeUtf16(bytes: Buffer, expected: 'le' | 'be'): string | null {
   const even = bytes.subarray(0, bytes.length - (bytes.length % 2));
@@ -87,7 +87,7 @@ function unescapeUrl(text: string): string {
   }
 }
 
-/** Only the name is told by an alias record in a way that means anything elsewhere. */
+/** Only the name is given by an alias record in a way that means anything elsewhere. */
 function decodeAlias(bytes: Buffer): StoredPath | null {
   if (bytes.length < ALIAS_NAME + 1 || bytes.readUInt16BE(ALIAS_VERSION) !== 2) return null;
   const length = bytes[ALIAS_NAME]!;

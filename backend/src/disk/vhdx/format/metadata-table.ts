@@ -17,7 +17,7 @@ export interface MetadataEntry {
   isUser: boolean;
   /** Describes the virtual disk rather than the file. */
   isVirtualDisk: boolean;
-  /** Whoever does not know it must not open the file. */
+  /** A reader that does not know it must not open the file. */
   isRequired: boolean;
 }
 

@@ -14,7 +14,7 @@ export interface Region {
   offset: number;
   /** Bytes. */
   length: number;
-  /** Whoever does not know it must not open the file. */
+  /** A reader that does not know it must not open the file. */
   required: boolean;
 }
 

@@ -14,7 +14,7 @@ export type HvsType = HvsValue['type'] | 'node';
 interface Named {
   /** At most 254 bytes of UTF-8, without NUL and slash. Siblings may share a name: Hyper-V writes arrays so. */
   name: string;
-  /** The key tells siblings of one name apart. */
+  /** The key distinguishes siblings of one name. */
   subcomponent?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What of a trace stays as it is: it is in the nature of Windows or of this program, and names nothing of anybody. */
+/** What of a trace stays as it is: it is in the nature of Windows or of this program, and identifies no one. */
 import { ERROR_CODES } from '../../../support/error-codes.ts';
 
 const GUID = '\\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\}?';

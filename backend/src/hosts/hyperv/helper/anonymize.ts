@@ -1,7 +1,7 @@
 /**
  * A trace without names. Whatever is not known to name nothing is replaced: default is to replace, and what stays is
  * listed (anonymize-rules.ts). Placeholders are keyed hashes, so that one name has one placeholder in all processes
- * that write to a trace, and nobody without the key can try names. Paths and WMI's object paths keep their form, so
+ * that write to a trace, and names cannot be tried without the key. Paths and WMI's object paths keep their form, so
  * that what the adapter makes of them stays what it was: a trace still replays.
  */
 import { createHmac, randomBytes } from 'node:crypto';

@@ -1,5 +1,5 @@
 /**
- * How a request that runs is told to end: a file named by its id, in a folder that only the helper and the backend
+ * How a running request is cancelled: a file named by its id, in a folder that only the helper and the backend
  * know. Standard input cannot say it, because PowerShell reads it only between commands. The folder is there only while
  * something is being cancelled.
  */
@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { makeFolderSync } from '../../../support/make-folder.ts';
 
 export class CancelFiles {
-  /** A name that nobody can guess. */
+  /** A name that cannot be guessed. */
   readonly folder = join(tmpdir(), `hvbackup-${randomBytes(16).toString('hex')}`);
 
   /**
-   * Tells request `id` to end when the signal says so.
+   * Cancels request `id` when the signal is aborted.
    * @returns what ends that; to be called when the request was answered
    */
   watch(id: number, signal: AbortSignal | undefined): () => void {

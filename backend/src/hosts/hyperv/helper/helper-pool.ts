@@ -1,5 +1,5 @@
 /**
- * Helpers that nobody uses for a moment. Starting PowerShell takes seconds, and a run over many VMs opens the host once
+ * Helpers that are idle for a moment. Starting PowerShell takes seconds, and a run over many VMs opens the host once
  * for each: the next one takes what the last one left. Two that work at the same time have a helper each.
  */
 import type { Helper } from './helper.ts';

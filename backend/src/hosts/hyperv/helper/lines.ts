@@ -46,7 +46,7 @@ export function parseLine(line: string): HelperLine | null {
   }
 }
 
-/** The result of an answer, or its error as ours. @throws the helper's error; HELPER_FAILED for codes nobody knows */
+/** The result of an answer, or its error as ours. @throws the helper's error; HELPER_FAILED for unknown codes */
 export function unwrap(answer: HelperAnswer, method: string): unknown {
   if (answer.ok) return answer.result;
   const { code, message, advice, data } = answer.error;

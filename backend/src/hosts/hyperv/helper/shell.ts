@@ -102,7 +102,7 @@ export class HelperShell extends PowerShell {
     return executable!;
   }
 
-  /** Runs a command to its end. node-powershell keeps all output of all commands; here nobody needs it. */
+  /** Runs a command to its end. node-powershell keeps all output of all commands; here it is not needed. */
   async run(command: string): Promise<string> {
     try {
       return (await this.invoke(command)).raw;

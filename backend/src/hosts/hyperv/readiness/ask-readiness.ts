@@ -1,4 +1,4 @@
-/** Gathers what readiness is told from; nothing on the VM changes. */
+/** Gathers what readiness is judged from; nothing on the VM changes. */
 import type { Readiness } from '../../../schema/readiness.ts';
 import { diskPaths } from '../checkpoints/checkpoint.ts';
 import type { Frozen } from '../checkpoints/frozen.ts';

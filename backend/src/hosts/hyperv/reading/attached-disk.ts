@@ -2,7 +2,7 @@
  * A frozen disk that the helper attached (AttachVirtualDisk): its sectors come through a pipe between the helper and
  * this process, as fast as Windows reads them. For disks whose files we cannot read ourselves.
  *
- * The pipe has a name that cannot be guessed, and whoever connects shows a secret that went to the helper on its
+ * The pipe has a name that cannot be guessed, and a client that connects sends a secret that went to the helper on its
  * standard input. Requests are { u64 offset, u32 length, u32 0 }, answers { u32 status, u32 length } and the bytes:
  * content for status 0, else the error as text of three lines (code, message, advice). Answers come in the order of the
  * requests; all numbers little-endian.
@@ -61,7 +61,7 @@ export class AttachedDisk implements HostDisk {
     const token = randomBytes(TOKEN_BYTES);
     try {
       const connected = door.connection(token);
-      // When attaching fails nobody connects, and nobody waits for it.
+      // When attaching fails no client connects, and none is awaited.
       connected.catch(() => undefined);
       const params = { path: options.path, session, pipe: door.name, token: token.toString('base64') };
       const answer = AttachedAnswer.parse(await options.helper.request('openAttached', params));

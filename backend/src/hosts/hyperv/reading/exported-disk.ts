@@ -1,6 +1,6 @@
 /**
- * A frozen disk as it was exported. Of a differential export only what changed is there; whoever asks for more gets it
- * from a full export, which is made only then.
+ * A frozen disk as it was exported. Of a differential export only what changed is there; a caller that asks for more
+ * gets it from a full export, which is made only then.
  */
 import { rm } from 'node:fs/promises';
 import type { BlockDevice, ChangedRange, Extent } from '../../../disk/device.ts';

@@ -1,6 +1,6 @@
 /**
- * What an export made. Its layout is documented nowhere, so files are told by their content: virtual disks by their
- * headers, which disk by its identity, then by its name, then because there is only one.
+ * What an export made. Its layout is documented nowhere, so files are recognized by their content: virtual disks by
+ * their headers, which disk by its identity, then by its name, then because there is only one.
  */
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';

@@ -116,7 +116,7 @@ const destroyPlanned = (ctx: PlanContext, vmId: string): Promise<unknown> =>
 
 /**
  * Brings back what a restore that died had taken off. What that had asked the host for last may only now come to be: a
- * planned VM with this identity, which nothing tells of and which stands in the way.
+ * planned VM with this identity, which no record names and which stands in the way.
  */
 async function bringBack(ctx: PlanContext, { vmId, file }: { vmId: string; file: string }): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -187,7 +187,7 @@ class HyperVPlan implements PlannedVm {
     this.warnings.push(...notes);
   }
 
-  /** Writes down how far this is, for whoever comes after a crash. */
+  /** Records the progress, for recovery after a crash. */
   async record(): Promise<void> {
     this.#record.planned = this.#planned ?? null;
     await writeRecord(this.#folder.here(RECORD_FILE), this.#record);

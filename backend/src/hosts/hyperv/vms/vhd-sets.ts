@@ -1,8 +1,8 @@
 /**
  * VHD sets: disks that several VMs share. A checkpoint names the snapshot within the set
- * (Msvm_StorageAllocationSettingData.SnapshotId); its file, parents and RCT id are told by GetVHDSnapshotInformation.
- * So far from the documentation alone: where anything is missing, the disk is left out of the restore point, and the
- * result says why.
+ * (Msvm_StorageAllocationSettingData.SnapshotId); its file, parents and RCT id are returned by
+ * GetVHDSnapshotInformation. So far from the documentation alone: where anything is missing, the disk is left out of
+ * the restore point, and the result says why.
  */
 import { HvError, isHvError } from '../../../support/errors.ts';
 import { parseGuid } from '../../../support/guid.ts';

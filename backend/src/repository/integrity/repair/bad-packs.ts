@@ -197,8 +197,8 @@ async function append(sink: PackSink, { record, bytes, context }: SalvagedRecord
 }
 
 /**
- * Marks packs that no index names any more, and deletes them when nobody else is at work; a prune does it otherwise.
- * All that can be read of them is stored elsewhere (docs/format.md §5, rule 8).
+ * Marks packs that no index names any more, and deletes them when no other session is active; a prune does it
+ * otherwise. All that can be read of them is stored elsewhere (docs/format.md §5, rule 8).
  */
 async function retire(core: RepositoryCore, session: RepairSession, packs: readonly string[]): Promise<void> {
   if (packs.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * Small records that cannot be read: what is known of them otherwise is written anew, the others are put aside. None is
- * needed for a restore (docs/format.md §6).
+ * Small records that cannot be read: what is known of them otherwise is written anew, the others are quarantined. None
+ * is needed for a restore (docs/format.md §6).
  */
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';
@@ -19,7 +19,7 @@ import type { RepairContext } from './bad-packs.ts';
 
 const FOLDERS = [Folder.chains, Folder.jobs, Folder.holds, Folder.removed, Folder.damaged];
 
-/** @returns paths of what was written anew; what was put aside `aside` knows */
+/** @returns paths of what was written anew; what was quarantined `aside` knows */
 export async function repairDocuments(
   core: RepositoryCore,
   aside: Quarantine,
@@ -80,7 +80,7 @@ function holdAnew({ environment }: RepositoryCore, name: string, names: readonly
 }
 
 /**
- * Where this machine knows that the restore point was removed. Otherwise nobody does, and the restore point counts as
+ * Where this machine knows that the restore point was removed. Otherwise it is unknown, and the restore point counts as
  * missing.
  */
 function tombstoneAnew({ memory, environment }: RepositoryCore, name: string): Successor | null {

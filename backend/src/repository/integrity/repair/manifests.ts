@@ -1,7 +1,7 @@
 /**
  * Manifests that cannot be read, or are gone without a tombstone: written back from what this machine or the repository
- * itself still knows of them (docs/format.md §6). One that nobody knows stays where it is, and what it may need stays
- * with it.
+ * itself still knows of them (docs/format.md §6). One that is unknown to both stays where it is, and what it may need
+ * stays with it.
  */
 import { isHvError, throwIfCancelled } from '../../../support/errors.ts';
 import type { RepositoryCore } from '../../core.ts';
@@ -34,7 +34,7 @@ export async function repairManifests(core: RepositoryCore, context: RepairConte
   return result;
 }
 
-/** Names of manifests that cannot be read, and of those that are gone and nobody has removed. */
+/** Names of manifests that cannot be read, and of those that are gone without having been removed. */
 async function missingManifests(core: RepositoryCore): Promise<string[]> {
   const found: string[] = [];
   const published = await core.ledger.names();

@@ -1,6 +1,6 @@
 /**
  * Gets the records out of a pack that does not read as one (docs/format.md §6): a header, table of contents or trailer
- * that is damaged, bytes that were appended, overwritten or cut off. Where the records are is told by the table of
+ * that is damaged, bytes that were appended, overwritten or cut off. The records are located by the table of
  * contents, by an index that named the pack, or by a search for their headers. Each is decoded and held against its id,
  * so nothing here is believed.
  */

@@ -45,7 +45,7 @@ export class FileCache {
     }
   }
 
-  /** Closes the file as soon as nobody reads it. */
+  /** Closes the file as soon as no one reads it. */
   async forget(filePath: string): Promise<void> {
     const entry = this.#entries.get(filePath);
     if (entry !== undefined) await this.#drop(filePath, entry);

@@ -101,7 +101,7 @@ export const systemFiles: Files = {
   syncFolder: syncDirectory,
 };
 
-/** What Windows says of a folder that was removed while somebody had it open, until that is over. */
+/** What Windows says of a folder that was removed while a process had it open, until that is over. */
 const BEING_REMOVED = new Set(['EPERM', 'EACCES', 'EBUSY']);
 
 function isGone(error: unknown): boolean {

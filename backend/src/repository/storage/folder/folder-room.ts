@@ -1,6 +1,7 @@
 /**
  * Room on the volume that a folder lies on. The reserve is a file of random bytes, which no file system compresses
- * away: whoever is to make a full repository smaller deletes it first, as that takes a few writes (docs/format.md §1).
+ * away: a process that makes a full repository smaller deletes it first, as that takes a few writes (docs/format.md
+ * §1).
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';

@@ -97,7 +97,7 @@ export class FolderStorage implements Storage {
       file = await this.#files.open(temporary, 'create');
       gathered = (await gather?.(file)) ?? null;
     } catch (error) {
-      // Somebody may have removed the empty folder since it was noted.
+      // Another process may have removed the empty folder since it was noted.
       this.#folders.clear();
       throw await this.#there.explain(name, error);
     }
@@ -113,11 +113,11 @@ export class FolderStorage implements Storage {
       await this.#there.require(name);
       try {
         const placed = await placeFile(temporary, target, this.#path(TEMPORARY), this.#files);
-        // Only now: as long as it was empty, somebody could remove it and somebody else make it again.
+        // Only now: as long as it was empty, one process could remove it and another make it again.
         await this.#settleName(folder);
         return placed;
       } catch (error) {
-        // Somebody removed the empty folder in between, or since it was noted.
+        // Another process removed the empty folder in between, or since it was noted.
         const again = attempt < 5 && isHvError(error, 'FILE_NOT_FOUND') && (await this.#files.exists(temporary));
         if (!again) throw await this.#there.explain(name, error);
         this.#folders.clear();
@@ -195,7 +195,7 @@ export class FolderStorage implements Storage {
     const folder = path.dirname(target);
     // Also of a name that was gone: who removed it may have died before this.
     await this.#syncFolder(folder);
-    // The folder may be gone by now, or another that somebody made since: the one it lay in, removed all but durably.
+    // The folder may be gone by now, or another that was made since: the one it lay in, removed all but durably.
     await this.#settleName(folder);
     if (this.#isPassing(folder)) await this.#files.removeFolder(folder);
   }

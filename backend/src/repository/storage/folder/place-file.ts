@@ -34,7 +34,7 @@ export async function placeFile(
   await files.syncName?.(target);
   // Also of a name that is taken: the caller goes by its being there, and who gave it may have died before this.
   await files.syncFolder(path.dirname(target)).catch((error) => {
-    // Somebody has deleted it by now, and its folder.
+    // Another process has deleted it by now, and its folder.
     if (!isHvError(error, 'FILE_NOT_FOUND')) throw error;
   });
   return placed;
@@ -76,7 +76,7 @@ async function hasHardLinks(temporary: string, files: Files): Promise<boolean> {
   return true;
 }
 
-/** A reservation stands in for the link: whoever holds it may look and rename. */
+/** A reservation stands in for the link: its holder may look and rename. */
 async function renameReserved(
   temporary: string,
   target: string,

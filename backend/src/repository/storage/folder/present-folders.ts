@@ -1,7 +1,7 @@
 /**
- * Tells a folder that never was from one that cannot be seen for a moment: a share that stumbles, a folder that
- * somebody moved away while a command runs. An empty listing of such a one would say that nothing lies in it
- * (docs/format.md §1).
+ * Distinguishes a folder that never was from one that cannot be seen for a moment: a share that stumbles, a folder that
+ * was moved away while a command runs. An empty listing of such a one would say that nothing lies in it (docs/format.md
+ * §1).
  */
 import path from 'node:path';
 import { HvError } from '../../../support/errors.ts';
@@ -53,7 +53,7 @@ export class PresentFolders {
     if (lostRoot) this.#refuse('');
     if (this.#seen.has(prefix)) this.#refuse(prefix);
     if (!siblings.some((entry) => entry.name === name && entry.kind === 'folder')) return;
-    // Somebody may have made it meanwhile: then it can be seen now.
+    // Another process may have made it meanwhile: then it can be seen now.
     if (!(await this.#files.exists(this.#path(prefix)))) this.#refuse(prefix);
   }
 

@@ -136,7 +136,7 @@ export class Reservation {
     try {
       await (await this.#files.open(this.#path(this.#own), 'create')).close();
     } catch (error) {
-      // From an attempt before: nobody else makes one of this name.
+      // From an attempt before: no other process makes one of this name.
       if (!isHvError(error, 'FILE_EXISTS')) throw error;
     }
   }

@@ -4,8 +4,8 @@ import type { Storage } from '../storage.ts';
 
 /**
  * Whether a name that is taken was given by an attempt of our own that reported a failure: what is there is what we
- * put. It is durable then when this returns. @throws IO_ERROR when somebody has removed it since: nobody can tell any
- * more
+ * put. It is durable then when this returns. @throws IO_ERROR when another process has removed it since: it can no
+ * longer be determined more
  */
 export async function isOwn(storage: Storage, name: string, pieces: readonly Uint8Array[]): Promise<boolean> {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);

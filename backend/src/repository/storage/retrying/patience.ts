@@ -40,7 +40,7 @@ const CONNECTION_LIMIT_MS = 60_000;
 const PAUSES_MS = [20, 100, 500, 2000, 5000, 15_000];
 /** Repetitions of a call that fails alone: some three seconds. */
 const ALONE = 4;
-/** Of a single call to the system, which is repeated before anybody hears of it. */
+/** Of a single call to the system, which is repeated before it is reported. */
 const QUICK_PAUSES_MS = [10, 50, 250];
 /** Waiting for longer is reported. */
 const ANNOUNCED_AFTER_MS = 2000;
@@ -84,7 +84,7 @@ export class Patience {
   /**
    * Repeats `attempt` as long as that may help.
    * @param object what it is about: of those that fail for themselves there is a memory
-   * @param attempt told how many attempts have failed before
+   * @param attempt gets the number of attempts that have failed before
    * @throws what the last attempt failed with; IO_ERROR with `outage` when the storage does not answer; CANCELLED
    */
   async run<T>(object: string, attempt: (failed: number) => Promise<T>): Promise<T> {
@@ -119,7 +119,7 @@ export class Patience {
     }
   }
 
-  /** Repeats a single call to the system at once, before anybody hears of it. */
+  /** Repeats a single call to the system at once, before it is reported. */
   async quick<T>(action: () => Promise<T>): Promise<T> {
     for (let failed = 0; ; failed++) {
       try {

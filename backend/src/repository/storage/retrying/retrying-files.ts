@@ -37,8 +37,8 @@ export function retryingFiles(files: Files, patience: Patience): Files {
 
 /**
  * What takes a name may have happened although it was reported as failed. Repeated, it finds the name taken, or what it
- * was to rename gone, and cannot tell whose doing that is: the first failure stands, and the storage compares what is
- * there.
+ * was to rename gone, and cannot determine which process did that: the first failure stands, and the storage compares
+ * what is there.
  */
 function onlyOnce<T>(
   patience: Patience,

@@ -29,7 +29,7 @@ export const KEY_ENTRY_HEADER_SIZE = 21;
 export const KEY = { free: 1, int: 3, uint: 4, double: 5, string: 6, array: 7, bool: 8, node: 9 } as const;
 /** The value is a file object's size and offset. */
 export const KEY_FILE_OBJECT = 0x01;
-/** Set on keys that tell siblings of one name apart (`guid`, `typecode`). */
+/** Set on keys that distinguish siblings of one name (`guid`, `typecode`). */
 export const KEY_SUBCOMPONENT = 0x02;
 export const FILE_OBJECT_POINTER_SIZE = 12;
 export const NODE_DATA_SIZE = 12;
