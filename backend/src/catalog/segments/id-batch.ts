@@ -16,7 +16,7 @@ const SPARSE = 1 / 4;
 
 /**
  * Passes to `visitor`, for each id, ascending, its records of blocks and deltas; ids whose first six bytes are alike
- * are told one after the other, also when only one of them was asked for.
+ * are passed one after the other, also when only one of them was asked for.
  * @throws SegmentDamage
  */
 export async function joinIds(ids: IdRuns, inputs: readonly Segment[], visitor: JoinVisitor): Promise<void> {
@@ -88,7 +88,7 @@ function visitGroups(
   visitor: JoinVisitor,
 ): number {
   let i = start;
-  let told = false;
+  let passed = false;
   const begins = (): boolean => i < count && prefixOf(room, order[i]! * ENTRY_LENGTH) === prefix;
   while (begins()) {
     const first = order[i]! * ENTRY_LENGTH;
@@ -103,9 +103,9 @@ function visitGroups(
       at = order[i]! * ENTRY_LENGTH;
     } while (room.compare(room, first, first + KEY_LENGTH, at, at + KEY_LENGTH) === 0);
     if (entries.length === 0) continue;
-    told = true;
+    passed = true;
     visitor.found(entries, prefix);
   }
-  if (!told) visitor.missing(prefix);
+  if (!passed) visitor.missing(prefix);
   return i;
 }

@@ -64,9 +64,9 @@ function exitCode(points: readonly CopiedPointResult[]): number {
 
 /** What was skipped because it is there is of no interest. */
 function pointLines(points: readonly CopiedPointResult[]): string[] {
-  const told = points.filter(({ action, reason }) => action !== 'skipped' || reason?.includes('removed'));
-  if (told.length === 0) return [];
-  return table(told, [
+  const shown = points.filter(({ action, reason }) => action !== 'skipped' || reason?.includes('removed'));
+  if (shown.length === 0) return [];
+  return table(shown, [
     { title: 'ID', value: (point) => point.id },
     { title: 'CREATED', value: (point) => formatTime(point.createdAt) },
     { title: 'VM', value: (point) => point.vmName },

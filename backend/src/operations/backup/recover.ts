@@ -158,7 +158,7 @@ async function convertOrRemove(
 }
 
 /**
- * Ours by recorded id or by label, and never one without our kind of label or that was there before the job: whoever
+ * Ours by recorded id or by label, and never one without our kind of label or that was there before the job: anyone who
  * can write to a repository can write any id, and any label, into its journal.
  */
 async function findCheckpoint(host: Host, job: OpenJob): Promise<RecoveryCheckpoint | null> {

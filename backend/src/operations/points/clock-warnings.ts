@@ -20,7 +20,7 @@ export interface SeenPoint {
 export type ClockScope = 'read' | 'write' | 'part';
 
 /** What was said already, by repository handle: a command says it once. */
-const told = new WeakMap<Repository, Set<string>>();
+const reported = new WeakMap<Repository, Set<string>>();
 
 /**
  * Sentences on what is odd, each once for a handle.
@@ -29,8 +29,8 @@ const told = new WeakMap<Repository, Set<string>>();
  *   alone count
  */
 export function clockWarnings(repository: Repository, points: readonly SeenPoint[], scope: ClockScope): string[] {
-  const before = told.get(repository) ?? new Set();
-  told.set(repository, before);
+  const before = reported.get(repository) ?? new Set();
+  reported.set(repository, before);
   const found = oddities(repository.clock(), points, scope);
   const fresh = found.filter(({ about }) => !before.has(about));
   for (const { about } of fresh) before.add(about);

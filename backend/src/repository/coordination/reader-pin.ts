@@ -1,6 +1,6 @@
 /**
- * A session of kind `read`: it stores nothing, and what it names stays in the repository as long as it lives, whoever
- * removes the restore points meanwhile (docs/format.md §5, rule 11).
+ * A session of kind `read`: it stores nothing, and what it names stays in the repository as long as it lives, even when
+ * the restore points are removed meanwhile (docs/format.md §5, rule 11).
  */
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';

@@ -81,7 +81,7 @@ export async function putStrayKeysAside(storage: Storage, names: readonly string
 /**
  * Finds the key object that the passphrase opens.
  * @param configBytes hvbackup-repository.json as it lies there
- * @param told gets what a second copy stood in for
+ * @param reported gets what a second copy stood in for
  * @throws WRONG_PASSPHRASE when all key objects are intact; REPOSITORY_DAMAGED when one is not, or the configuration
  *   was altered
  */
@@ -90,7 +90,7 @@ export async function unlock(
   config: RepositoryConfig,
   configBytes: Buffer,
   passphrase: string,
-  told: Damage[] = [],
+  reported: Damage[] = [],
 ): Promise<Unlocked> {
   const names = await keyNames(storage);
   const { objects, unusable } = await readKeys(storage, names);
@@ -109,7 +109,7 @@ export async function unlock(
     if (found !== null) break;
   }
   const intact = new Set(objects.map(({ object }) => keyObjectName(object.id)));
-  found ??= await unlockBySpare(storage, { config, configBytes, passphrase, intact, unusable, told, budget });
+  found ??= await unlockBySpare(storage, { config, configBytes, passphrase, intact, unusable, reported, budget });
   if (found === null && (budget.keys < 0 || budget.cost < 0)) throw tooManyKeys(storage.location, objects.length);
   if (found === null) throw noneOpens(storage.location, names.length, problems);
   if (!found.configDigest.equals(digestOf(configBytes)))
@@ -162,7 +162,7 @@ async function unlockBySpare(
     passphrase: string;
     intact: ReadonlySet<string>;
     unusable: ReadonlyMap<string, unknown>;
-    told: Damage[];
+    reported: Damage[];
     budget: Budget;
   },
 ): Promise<Unlocked | null> {
@@ -181,7 +181,7 @@ async function unlockBySpare(
     });
     if (found === null) continue;
     const gone = new HvError('FILE_NOT_FOUND', `${name} is gone`);
-    given.told.push(spareUsed(name, given.unusable.get(name) ?? gone));
+    given.reported.push(spareUsed(name, given.unusable.get(name) ?? gone));
     return found;
   }
   return null;

@@ -115,9 +115,9 @@ export class SessionHandle {
   }
 
   /**
-   * Says which restore point is about to be published, and extends the session after that. From now on whoever takes
-   * the session for over knows of the restore point, and hides it before anything it needs is deleted, however late it
-   * comes.
+   * Says which restore point is about to be published, and extends the session after that. From now on a process that
+   * treats the session as expired knows of the restore point, and hides it before anything it needs is deleted, however
+   * late it comes.
    * @throws REPOSITORY_SESSION_EXPIRED when the session was fenced
    */
   async announce(point: AnnouncedPoint): Promise<void> {
@@ -211,8 +211,8 @@ export class SessionHandle {
 
   /**
    * Ends it: its objects go, or where delete is refused an end object comes.
-   * @param leavesPacks that no restore point needs: it ends and stays, so that they are explained until somebody uses
-   *   or removes them
+   * @param leavesPacks that no restore point needs: it ends and stays, so that they are explained until a backup uses
+   *   them or a prune removes them
    */
   async end(leavesPacks = false): Promise<void> {
     if (leavesPacks) {

@@ -1,7 +1,7 @@
 /**
- * Whether a session of another process is over. No single clock decides: the session's own end, the clock of whoever
- * judges and that of the storage are held against each other, and where they disagree the later end counts, within
- * bounds (docs/format.md §6).
+ * Whether a session of another process is over. No single clock decides: the session's own end, the clock of the
+ * judging process and that of the storage are held against each other, and where they disagree the later end counts,
+ * within bounds (docs/format.md §6).
  */
 import { isHvError } from '../../support/errors.ts';
 import { machineLabel } from '../../support/machine-label.ts';

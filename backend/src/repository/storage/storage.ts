@@ -100,8 +100,8 @@ export interface Storage {
   delete(name: string): Promise<void>;
   /**
    * Makes sure that an object that was seen survives a power cut: its writer may have died, or be about to, between its
-   * becoming visible and its becoming durable. To be called before relying on what another writer's put has not vouched
-   * for.
+   * becoming visible and its becoming durable. To be called before relying on what another writer's put has not yet
+   * guaranteed to be durable.
    */
   settle(name: string): Promise<void>;
   /** Removes what dead writers left outside the objects (temporary files, empty folders). @returns bytes given back */

@@ -19,11 +19,11 @@ export class CancelFiles {
    */
   watch(id: number, signal: AbortSignal | undefined): () => void {
     if (!signal) return () => undefined;
-    let told = false;
+    let cancelled = false;
     const tell = (): void => {
       try {
         makeFolderSync(this.folder, 0o700);
-        told = true;
+        cancelled = true;
         writeFileSync(join(this.folder, String(id)), '');
       } catch {
         // Then the request runs to its end, and the caller sees its signal.
@@ -33,7 +33,7 @@ export class CancelFiles {
     else signal.addEventListener('abort', tell, { once: true });
     return () => {
       signal.removeEventListener('abort', tell);
-      if (told) rmSync(this.folder, { recursive: true, force: true });
+      if (cancelled) rmSync(this.folder, { recursive: true, force: true });
     };
   }
 }
