@@ -13,7 +13,7 @@ export const CREATED_VERSION: 1 | 2 = 2;
 /** §4. Bytes; version 1 has no pages. */
 export const PAGE_SIZE = 16 * 1024;
 
-/** §4. Default picked by measurement, see docs/performance.md. */
+/** §4. Default picked by measurement, see docs/lab/performance.md. */
 export const DEFAULT_BLOCK_SIZE = 256 * 1024;
 export const MIN_BLOCK_SIZE = 64 * 1024;
 export const MAX_BLOCK_SIZE = 4 * 1024 * 1024;
@@ -45,7 +45,7 @@ export type PackClass = (typeof PackClass)[keyof typeof PackClass];
 
 /** §3 */
 export type ZstdSetting = 'fast' | 'default' | 'strong';
-/** What of a level's own parameters is changed; chosen by measurement, see docs/performance.md. */
+/** What of a level's own parameters is changed; chosen by measurement, see docs/lab/performance.md. */
 export interface ZstdParameters {
   level: number;
   windowLog?: number;
