@@ -15,6 +15,7 @@ import { eachListedPack, PackSizes } from '../records/pack-sizes.ts';
 import { toDamage } from '../tree/content-stream.ts';
 import { checkPacks } from './check-packs.ts';
 import { CheckWalk } from './check-walk.ts';
+import { recheckDamage } from './recheck-damage.ts';
 
 /** More say nothing new. */
 const MAX_DAMAGES = 1000;
@@ -52,6 +53,8 @@ class Check {
   /** Damage that is not in the list any more. */
   #more = 0;
   #objects = 0;
+  /** Keys of records that were found damaged once and read well now. */
+  #sound: readonly string[] = [];
   /** Nodes, and why they cannot be read. */
   readonly #unreadable = new Map<string, unknown>();
   /** Where something is that restore points need, when all of it is in packs that no index names. */
@@ -72,6 +75,7 @@ class Check {
       parseConfig(bytes, storage.location);
     });
     for (const damage of await spareDamage(storage)) this.#add(damage);
+    await this.#lookAgain();
     // First: whatever these need is in the listings that follow.
     const manifests = await this.#core.manifests.names();
     await this.#list();
@@ -83,9 +87,28 @@ class Check {
     return { damages: this.#damages, moreDamages: this.#more, objects: this.#objects };
   }
 
+  /**
+   * Looks at records that were found damaged before: where a cable, a controller or a share was to blame they read well
+   * now, and what has passed raises no alarm. Repair removes the finding.
+   */
+  async #lookAgain(): Promise<void> {
+    await this.#core.refresh();
+    const { sound } = await recheckDamage(this.#core, { ...this.#context, dryRun: true, phase: 'check' });
+    this.#sound = sound;
+    if (sound.length === 0) return;
+    const are =
+      sound.length === 1
+        ? 'One record that was found damaged reads'
+        : `${sound.length} records that were found damaged read`;
+    this.#context.warn?.(
+      `${are} well now. "hvbackup repair" removes the finding; until then backups store such blocks again.`,
+    );
+  }
+
   /** Lists indexes and packs, and forgets what was found out with older listings. */
   async #list(): Promise<void> {
     const { listed } = await this.#core.refresh();
+    for (const key of this.#sound) this.#core.index.damaged.delete(key);
     const sizes = new PackSizes();
     await eachListedPack(this.#core.storage, this.#core.catalog.packCount(), { sizes: true }, (id, size) => {
       if (size !== undefined) sizes.set(id, size);

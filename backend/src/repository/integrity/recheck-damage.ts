@@ -15,22 +15,26 @@ import {
 import { readPackTail } from '../records/pack-tail.ts';
 import { LOSS_NOTE } from './repair/losses-noted.ts';
 
-/** @returns damage records looked at, and how many were dropped because their record reads fine, or is gone */
+/**
+ * @param options.phase of the progress events
+ * @returns damage records looked at, and the keys of those whose record reads fine; these, and those of records that
+ *   are gone, are dropped unless it is a dry run
+ */
 export async function recheckDamage(
   core: RepositoryCore,
-  options: OperationContext & { dryRun?: boolean },
-): Promise<{ records: number; healed: number }> {
+  options: OperationContext & { dryRun?: boolean; phase: string },
+): Promise<{ records: number; sound: string[] }> {
   const packs = new Set((await core.storage.list(Folder.packs)).map(({ name }) => name));
   const names = (await core.storage.list(Folder.damaged)).map(({ name }) => name);
-  let healed = 0;
+  const sound: string[] = [];
   for (const [done, name] of names.entries()) {
     throwIfCancelled(options.signal);
-    options.progress?.({ phase: 'repair', message: `damage record ${done + 1} of ${names.length}` });
+    options.progress?.({ phase: options.phase, message: `damage record ${done + 1} of ${names.length}` });
     const key = parseDamageName(name);
     if (key === null || name === LOSS_NOTE) continue;
     const gone = !packs.has(packName(damagedPack(key)));
     if (!gone && !(await isSound(core, key, name))) continue;
-    if (!gone) healed += 1;
+    if (!gone) sound.push(key);
     if (options.dryRun) continue;
     try {
       await core.storage.delete(name);
@@ -39,7 +43,7 @@ export async function recheckDamage(
       if (!isHvError(error, 'ACCESS_DENIED', 'IO_ERROR')) throw error;
     }
   }
-  return { records: names.length, healed };
+  return { records: names.length, sound };
 }
 
 async function isSound(core: RepositoryCore, key: string, name: string): Promise<boolean> {

@@ -99,7 +99,7 @@ class Repair {
     await this.#dropMissing();
     await this.#indexPacks(indexes);
     for (const name of kept) await aside.drop(indexName(name));
-    const damage = await recheckDamage(this.#core, this.#options);
+    const damage = await recheckDamage(this.#core, { ...this.#options, phase: 'repair' });
     await this.#rewritePacks();
     this.#result.rewritten = await repairDocuments(this.#core, aside, this.#options);
     await aside.sessions();
@@ -108,7 +108,7 @@ class Repair {
     this.#result.quarantined.push(...aside.dropped);
     this.#result.objects += aside.objects;
     this.#result.objects += damage.records;
-    this.#result.healed = damage.healed;
+    this.#result.healed = damage.sound.length;
     // An index that could be neither kept nor deleted is superseded now; its damage is reported all the same.
     const { damages, moreDamages, objects } = await checkRepository(this.#core, this.#options);
     if (!this.#options.dryRun) await noteLosses(this.#core, damages);

@@ -193,7 +193,8 @@ export class RepositoryWriteSession implements WriteSession {
     this.#rest();
     for (const writer of this.#writers) await writer.drain();
     await this.#store.close();
-    await this.#handle.end(!this.#published && this.#store.packs + this.#claims > 0).catch(() => undefined);
+    const leaves = this.#store.mayLeavePacks || this.#claims > 0;
+    await this.#handle.end(!this.#published && leaves).catch(() => undefined);
   }
 
   /**
