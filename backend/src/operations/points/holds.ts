@@ -13,13 +13,15 @@ import { quoted } from '../../support/shell-quote.ts';
 
 /** Durable when it resolves. @returns whether anything was changed */
 export async function setHold(records: RecordStore, pointId: string, held: boolean): Promise<boolean> {
+  // Names that are taken and not listed: a listing may be short, and anything may lie there.
+  let taken = 0;
   for (;;) {
     const newest = (await records.list(holdFolder(pointId))).at(-1);
     if ((newest !== undefined && (await saysHeld(records, newest))) === held) {
       if (newest !== undefined) await records.settle(newest);
       return false;
     }
-    const number = (parseHoldName(newest ?? '')?.number ?? 0) + 1;
+    const number = Math.max(parseHoldName(newest ?? '')?.number ?? 0, taken) + 1;
     const record: HoldRecord = {
       schema: 1,
       point: pointId,
@@ -33,6 +35,7 @@ export async function setHold(records: RecordStore, pointId: string, held: boole
     } catch (error) {
       // Another process was quicker: what counts now may be what was wanted.
       if (!isHvError(error, 'FILE_EXISTS')) throw error;
+      taken = number;
     }
   }
 }
@@ -43,17 +46,16 @@ export async function isHeld(records: RecordStore, pointId: string): Promise<boo
   for (;;) {
     const number = (parseHoldName(newest ?? '')?.number ?? 0) + 1;
     const next = holdName(pointId, number);
-    if (!(await isThere(records, next))) return newest !== undefined && saysHeld(records, newest);
+    let isThere: boolean;
+    try {
+      isThere = (await records.get(next)) !== null;
+    } catch (error) {
+      // It holds, whether it is there or not: of a folder that cannot be read no number is known to be the last.
+      if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return true;
+      throw error;
+    }
+    if (!isThere) return newest !== undefined && saysHeld(records, newest);
     newest = next;
-  }
-}
-
-async function isThere(records: RecordStore, path: string): Promise<boolean> {
-  try {
-    return (await records.get(path)) !== null;
-  } catch (error) {
-    if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return true;
-    throw error;
   }
 }
 

@@ -8,7 +8,7 @@ import { isHvError } from '../../support/errors.ts';
 import type { DocumentStore } from '../documents/document-store.ts';
 import type { Environment } from '../environment.ts';
 import { damaged } from '../errors.ts';
-import { Folder, ledgerName, manifestOfEntry, pointIdOf } from '../format/names.ts';
+import { Folder, folderOf, ledgerName, manifestOfEntry, pointIdOf } from '../format/names.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -75,6 +75,7 @@ export class LedgerStore {
       } catch (error) {
         if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw error;
         problem = error;
+        if (!(await this.#isListed(name, number))) break;
       }
     }
     if (found === null && problem !== undefined) throw problem;
@@ -88,13 +89,20 @@ export class LedgerStore {
   async publications(name: string): Promise<string[]> {
     const found: string[] = [];
     for (;;) {
-      const entry = await this.#read(name, found.length + 1).catch((error) => {
-        if (isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) return { sha256: '' };
-        throw error;
+      const number = found.length + 1;
+      const entry = await this.#read(name, number).catch(async (error) => {
+        if (!isHvError(error, 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw error;
+        return (await this.#isListed(name, number)) ? { sha256: '' } : null;
       });
       if (entry === null) return found;
       found.push(entry.sha256);
     }
+  }
+
+  /** Where a folder cannot be read, neither can entries that were never there. */
+  async #isListed(name: string, number: number): Promise<boolean> {
+    const entry = ledgerName(name, number);
+    return (await this.#storage.list(folderOf(entry))).some((object) => object.name === entry);
   }
 
   /** Whether a manifest was published after another one of its name, which was removed in between and copied back. */
@@ -117,7 +125,12 @@ export class LedgerStore {
   /** Deletes the entries of a restore point whose tombstone is about to go. The first last: a kill leaves no gap. */
   async drop(name: string): Promise<void> {
     let last = 1;
-    while ((await this.#documents.find(ledgerName(name, last + 1)).catch(() => true)) !== null) last += 1;
+    const isThere = (number: number) =>
+      this.#documents.find(ledgerName(name, number)).then(
+        (found) => found !== null,
+        () => this.#isListed(name, number),
+      );
+    while (await isThere(last + 1)) last += 1;
     for (let number = last; number > 0; number--) await this.#storage.delete(ledgerName(name, number));
   }
 
