@@ -193,8 +193,7 @@ export class RepositoryWriteSession implements WriteSession {
     this.#rest();
     for (const writer of this.#writers) await writer.drain();
     await this.#store.close();
-    const leaves = this.#store.mayLeavePacks || this.#claims > 0;
-    await this.#handle.end(!this.#published && leaves).catch(() => undefined);
+    await this.#handle.end(!this.#published && this.#store.packs + this.#claims > 0).catch(() => undefined);
   }
 
   /**
