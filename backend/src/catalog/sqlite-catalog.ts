@@ -138,6 +138,13 @@ export class SqliteCatalog implements Catalog {
     });
   }
 
+  packIds(): string[] {
+    return this.#file.run(() => {
+      const [ids] = this.#file.sql.packIds.get() as unknown as [string | null];
+      return ids === null ? [] : ids.split('/');
+    });
+  }
+
   packCount(): number {
     return this.#file.run(() => Number((this.#file.sql.packCount.get() as Row).packs));
   }

@@ -57,6 +57,7 @@ const QUERIES = {
   indexSizes: 'SELECT name, count(*) AS packs FROM index_packs GROUP BY name',
   packsOf: 'SELECT packs.* FROM index_packs JOIN packs ON packs.number = index_packs.pack WHERE name = ?',
   packs: 'SELECT number, id, length, session, class, records FROM packs ORDER BY number',
+  packIds: "SELECT group_concat(id, '/') FROM packs",
   packNumbers: 'SELECT number FROM packs',
   packCount: 'SELECT count(*) AS packs FROM packs',
   lastPack: 'SELECT max(number) AS number FROM packs',
@@ -97,7 +98,16 @@ export function prepareStatements(database: DatabaseSync): Statements {
   const prepared = Object.entries(QUERIES).map(([name, text]) => [name, database.prepare(text)]);
   const statements = Object.fromEntries(prepared) as Statements;
   // Read by the ten thousand.
-  for (const name of ['indexes', 'supersedes', 'digests', 'digestsOfKey', 'digested', 'bases', 'packs'] as const)
+  for (const name of [
+    'indexes',
+    'packIds',
+    'supersedes',
+    'digests',
+    'digestsOfKey',
+    'digested',
+    'bases',
+    'packs',
+  ] as const)
     statements[name].setReturnArrays(true);
   return statements;
 }

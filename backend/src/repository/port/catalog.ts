@@ -108,6 +108,8 @@ export interface Catalog {
   packs(): CatalogPack[];
   /** The same, one after the other: there may be hundred thousands. */
   eachPack(visit: (pack: CatalogPack) => void): void;
+  /** Ids of all packs. Takes a tenth of what their rows take. */
+  packIds(): string[];
   packCount(): number;
   pack(number: number): CatalogPack | undefined;
   packById(id: string): CatalogPack | undefined;

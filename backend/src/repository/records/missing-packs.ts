@@ -8,7 +8,7 @@ import type { RecordIndex } from './record-index.ts';
 export async function noteMissingPacks(storage: Storage, index: RecordIndex): Promise<void> {
   const named = new PackIds();
   // Before the listing: what is indexed meanwhile may have been stored after it.
-  index.catalog.eachPack(({ id }) => named.add(id));
+  for (const id of index.catalog.packIds()) named.add(id);
   const there = new Uint8Array(named.count);
   await eachListedPack(storage, named.count, {}, (id) => {
     const row = named.find(id);

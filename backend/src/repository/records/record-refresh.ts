@@ -111,7 +111,7 @@ export class RecordRefresh {
    */
   async findLoose(): Promise<string[]> {
     const indexed = new PackIds();
-    this.#index.catalog.eachPack(({ id }) => indexed.add(id));
+    for (const id of this.#index.catalog.packIds()) indexed.add(id);
     const isUnknown = (id: string): boolean => !this.#index.knowsPack(id, indexed);
     // Sizes cost a question each: only of folders with packs that are not known.
     const folders = new Set<string>();
