@@ -34,8 +34,16 @@ interface Way {
 const WAYS: Way[] = [
   { how: 'fails', isDone: false, fails: (count, at) => count === at },
   { how: 'fails, and all after it', isDone: false, fails: (count, at) => count >= at },
+  { how: 'fails, and the end of the session', isDone: false, fails: (count, at, name) => count === at || isEnd(name) },
   { how: 'is done and reported as failed', isDone: true, fails: (count, at) => count === at },
+  {
+    how: 'is done and reported as failed, as all packs after it',
+    isDone: true,
+    fails: (count, at, name) => count === at || (count > at && name.startsWith('packs/')),
+  },
 ];
+
+const isEnd = (name: string): boolean => /^sessions\/[^/]+\/end/.test(name);
 
 class Failing extends MemoryStorage {
   readonly #way: Way;

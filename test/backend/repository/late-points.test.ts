@@ -121,6 +121,39 @@ describe('a restore point published after its session was taken for over', () =>
     expect(names('removed/')).toEqual([]);
   });
 
+  it.each(['its blocks are written', 'its damage is asked for'])(
+    'says so when its session is over, and not that its base is gone: when %s',
+    async (when) => {
+      const { world, storage, connect } = await fixture();
+      const { id, ref } = await backup(await connect(), sampleBytes(5 * BLOCK, 1));
+      const other = await connect(storage, 'two');
+      let isArmed = false;
+      const sleeper = new FaultStorage(storage, {
+        before: async (_, name) => {
+          if (!isArmed || !name.startsWith('packs/')) return;
+          isArmed = false;
+          // Its base is removed meanwhile, and what that needed is gone.
+          world.time += 26 * HOUR;
+          await other.removeManifest(id);
+          await other.prune();
+        },
+      });
+      const writer = await connect(sleeper, 'one');
+      const session = await writer.beginSession();
+      if (when !== 'its blocks are written') writer.core.index.missing.add(`${'0'.repeat(32)}-0`);
+      isArmed = true;
+      const write = async () => {
+        const content = await session.openContent(5 * BLOCK, ref);
+        await content.write([1], async (into) => void into.fill(1));
+        await content.finish();
+      };
+      const asked = when === 'its blocks are written' ? write() : session.damagedBlocks(ref);
+      await expect(asked).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
+      expect(isArmed).toBe(false);
+      await session.close();
+    },
+  );
+
   it.each(['there', 'gone, though an index names it'])(
     'is listed after all only when nothing it needs is gone: its packs are %s',
     async (packs) => {

@@ -41,6 +41,8 @@ export class PackSink {
   #blocked: Promise<ReadonlySet<string>> | undefined;
   /** Bytes of indexes published so far. */
   indexBytes = 0;
+  /** Packs that were to be put: a put that failed may have been done all the same. */
+  attempts = 0;
 
   constructor(storage: Storage, owner: PackOwner, events: SinkEvents) {
     this.#storage = storage;
@@ -101,6 +103,7 @@ export class PackSink {
 
   async #commit(pack: PackWriter): Promise<void> {
     try {
+      this.attempts += 1;
       const sealed = await pack.seal();
       if (sealed === null) return;
       this.#events.packStored(sealed);

@@ -216,8 +216,9 @@ export class SessionHandle {
    */
   async end(leavesPacks = false): Promise<void> {
     if (leavesPacks) {
-      const ended = await this.#documents.put(sessionEndName(this.id), { id: this.id }).catch(() => 0);
-      if (ended > 0) return;
+      // Where that fails too nothing is taken away: without its session nothing would explain them.
+      await this.#documents.put(sessionEndName(this.id), { id: this.id }).catch(() => undefined);
+      return;
     }
     try {
       // The newest renewal last, so that a crash in between leaves a session that can still be judged.

@@ -21,8 +21,8 @@ import type { SessionHandle } from '../sessions/session-handle.ts';
 export class SessionStore {
   readonly core: RepositoryCore;
   readonly sink: PackSink;
-  /** Packs that this session has stored or goes on with, whether an index names them or not. */
-  packs = 0;
+  /** Packs of dead sessions that this one goes on with. */
+  #adopted = 0;
   readonly setting: ZstdSetting;
   /** Packs of others whose records this session's contents rely on. */
   readonly relied = new Set<string>();
@@ -38,7 +38,6 @@ export class SessionStore {
     this.setting = compression;
     this.sink = new PackSink(core.storage, core.packOwner(handle.id), {
       packStored: (pack) => {
-        this.packs += 1;
         this.#loose.add(pack.id);
         core.index.addLoose(pack);
         for (const { kind, id } of pack.records) this.#pending[classOf(kind)].delete(keyOf(id));
@@ -121,9 +120,14 @@ export class SessionStore {
     return this.core.index.findUsable(kind, id, this.#loose) !== undefined;
   }
 
+  /** Whether packs may lie there that this session answers for, named by an index or not. */
+  get mayLeavePacks(): boolean {
+    return this.sink.attempts + this.#adopted > 0;
+  }
+
   /** Goes on with a complete pack of a dead session. */
   adopt(pack: IndexedPack): void {
-    this.packs += 1;
+    this.#adopted += 1;
     this.#loose.add(pack.id);
     this.core.index.addLoose(pack);
     this.sink.adopt(pack);

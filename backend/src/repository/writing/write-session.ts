@@ -75,8 +75,10 @@ export class RepositoryWriteSession implements WriteSession {
     await this.#handle.renew();
     if (!Number.isSafeInteger(size) || size < 0)
       throw new HvError('INTERNAL', `A content of ${size} bytes is not possible.`);
-    if (base?.root) await this.#relied.requireListed(base);
-    const writer = await SessionContentWriter.open(this.#store, size, base, this.#options.signal);
+    const writer = await this.#explained(async () => {
+      if (base?.root) await this.#relied.requireListed(base);
+      return SessionContentWriter.open(this.#store, size, base, this.#options.signal);
+    });
     this.#writers.add(writer);
     return {
       write: (indices, fill) => this.#explained(() => writer.write(indices, fill)),
@@ -87,7 +89,11 @@ export class RepositoryWriteSession implements WriteSession {
     };
   }
 
-  async damagedBlocks(base: ContentRef): Promise<number[]> {
+  damagedBlocks(base: ContentRef): Promise<number[]> {
+    return this.#explained(() => this.#damagedBlocks(base));
+  }
+
+  async #damagedBlocks(base: ContentRef): Promise<number[]> {
     const { index, nodes, config } = this.#core;
     if (index.damaged.size + index.missing.size === 0) return [];
     const { blocks } = requireRef(base, config.blockSize);
@@ -193,7 +199,8 @@ export class RepositoryWriteSession implements WriteSession {
     this.#rest();
     for (const writer of this.#writers) await writer.drain();
     await this.#store.close();
-    await this.#handle.end(!this.#published && this.#store.packs + this.#claims > 0).catch(() => undefined);
+    const leaves = this.#store.mayLeavePacks || this.#claims > 0;
+    await this.#handle.end(!this.#published && leaves).catch(() => undefined);
   }
 
   /**
