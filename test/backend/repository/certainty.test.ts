@@ -9,7 +9,15 @@ import type { ObjectInfo } from '../../../backend/src/repository/storage/storage
 import { isHvError } from '../../../backend/src/support/errors.ts';
 import { createEncrypted, PASSPHRASE, TestMemory } from './support/encrypted.ts';
 import { MemoryStorage } from './support/memory-storage.ts';
-import { BLOCK, backup, createMemoryRepository, openMemory, sampleBytes, verifyAll } from './support/model.ts';
+import {
+  BLOCK,
+  backup,
+  createMemoryRepository,
+  openMemory,
+  sampleBytes,
+  storeDisk,
+  verifyAll,
+} from './support/model.ts';
 
 const OTHER = '66666666-7777-8888-9999-000000000000';
 const copyOf = (objects: ReadonlyMap<string, Buffer>) =>
@@ -148,15 +156,19 @@ it('the removal of a restore point whose writer was killed before its ledger ent
   await repository.close();
 });
 
-it('what a first backup left that did not get to an end is explained by its session, also when one listing lacks that', async () => {
+/** Packs of a first backup that did not get to an end. */
+async function unfinished() {
   const storage = new MemoryStorage();
-  const repository = await createMemoryRepository(storage);
-  const session = await repository.beginSession({ owner: 'a test' });
-  const writer = await session.openContent(4 * BLOCK);
-  await writer.write([0, 1, 2, 3], async (buffer) => void sampleBytes(4 * BLOCK, 1).copy(buffer));
-  await writer.finish();
+  const writer = await createMemoryRepository(storage);
+  const session = await writer.beginSession({ owner: 'a test' });
+  await storeDisk(session, sampleBytes(4 * BLOCK, 1), BLOCK);
   await session.close();
-  await repository.close();
+  return { storage, writer };
+}
+
+it('what a first backup left that did not get to an end is explained by its session, also when one listing lacks that', async () => {
+  const { storage, writer } = await unfinished();
+  await writer.close();
   const bySessions = (prefix: string) => prefix.startsWith('sessions/');
   for (let at = 0; ; at++) {
     let seen = 0;
@@ -168,6 +180,64 @@ it('what a first backup left that did not get to an end is explained by its sess
     await other.close();
     if (seen <= at) break;
   }
+});
+
+it('a session that goes while sessions are looked at explains its packs', async () => {
+  const { storage, writer } = await unfinished();
+  const other = await openMemory(
+    new (class extends MemoryStorage {
+      override async list(prefix: string): Promise<ObjectInfo[]> {
+        const listed = await super.list(prefix);
+        if (prefix.startsWith('sessions/')) for (const { name } of listed) this.objects.delete(name);
+        return listed;
+      }
+    })(storage.objects),
+  );
+  expect(await other.requireCertainty({ goOn: true })).toEqual([]);
+  expect([...storage.objects.keys()].filter((name) => name.startsWith('sessions/'))).toEqual([]);
+  // Nothing explains them now.
+  expect(await other.requireCertainty({ goOn: true })).toMatchObject([{ kind: 'manifests' }]);
+  await other.close();
+  await writer.close();
+});
+
+it('packs that an index names, and that are deleted, raise no doubt; packs that a listing lacks do', async () => {
+  const storage = new MemoryStorage();
+  const writer = await createMemoryRepository(storage);
+  await backup(writer, sampleBytes(3 * BLOCK, 8));
+  const named = packs(storage);
+  const session = await writer.beginSession({ owner: 'a test' });
+  await storeDisk(session, sampleBytes(4 * BLOCK, 1), BLOCK);
+  await session.close();
+  for (const name of [...storage.objects.keys()]) if (/^(manifests|ledger)\//.test(name)) storage.objects.delete(name);
+  const short = new MemoryStorage(storage.objects);
+  const list = short.list.bind(short);
+  short.list = async (prefix) => (await list(prefix)).filter(({ name }) => !named.includes(name));
+  const other = await openMemory(short);
+  expect(await other.requireCertainty({ goOn: true })).toMatchObject([{ kind: 'manifests' }]);
+  for (const name of named) storage.objects.delete(name);
+  expect(await other.requireCertainty({ goOn: true })).toEqual([]);
+  await other.close();
+  await writer.close();
+});
+
+it('a restore point that a listing lacks, and that can be read, is not missing', async () => {
+  const { storage, ids, nameOf } = await fixture();
+  const lacking = nameOf(ids[1]!);
+  const short = new MemoryStorage(storage.objects);
+  const list = short.list.bind(short);
+  short.list = async (prefix) => (await list(prefix)).filter(({ name }) => name !== lacking);
+  const repository = await openMemory(short);
+  expect(await repository.requireCertainty({ goOn: true })).toEqual([]);
+  const live = packs(storage).length;
+  await repository.prune();
+  expect(packs(storage).length).toBeLessThanOrEqual(live);
+  await repository.close();
+  const whole = await openMemory(storage);
+  await verifyAll(whole);
+  storage.objects.delete(lacking);
+  expect(await whole.requireCertainty({ goOn: true })).toMatchObject([{ kind: 'point', pointId: ids[1] }]);
+  await whole.close();
 });
 
 /** Whatever is registered is fenced and forgotten at once, as by a machine that took it for over. */

@@ -41,8 +41,9 @@ export class Certainty {
     await this.requireSameRepository();
     found.push(...core.placeDoubts, ...(await doubtfulNames(core)));
     const expected = await expectedPoints(core);
-    const names = await this.#list();
-    found.push(...(await missingPoints(core, expected, new Set(names))));
+    const present = new Set(await this.#list());
+    found.push(...(await missingPoints(core, expected, present)));
+    const names = [...present];
     if (names.length === 0 && ![...expected.values()].some(({ by }) => by === 'ledger'))
       found.push(...(await strayPacks(core)));
     found.push(...(await changedContents(core, await core.manifests.withoutRemoved(names))));
@@ -55,9 +56,9 @@ export class Certainty {
    */
   async present(): Promise<string[]> {
     const expected = await expectedPoints(this.#core);
-    const names = await this.#list();
-    this.#note(await missingPoints(this.#core, expected, new Set(names)));
-    return names;
+    const present = new Set(await this.#list());
+    this.#note(await missingPoints(this.#core, expected, present));
+    return [...present];
   }
 
   /**

@@ -8,6 +8,7 @@ import type { RepositoryCore } from '../core.ts';
 import { Folder, manifestName, parseChainName, pointFolderOf, pointIdOf } from '../format/names.ts';
 import { TOMBSTONE_LIFETIME } from '../points/tombstones.ts';
 import type { Doubt } from '../port/doubt.ts';
+import { isThere } from './is-there.ts';
 
 export interface ExpectedPoint {
   vmName: string | null;
@@ -35,12 +36,13 @@ export async function expectedPoints(core: RepositoryCore): Promise<Map<string, 
 
 /**
  * @param expected asked for before `present` was listed
- * @param present names of all manifests that lie there
+ * @param present names of all manifests that lie there by listings; gets those that lie there when asked for by name: a
+ *   put that is under way may be seen by one process and not be listed for another
  */
 export async function missingPoints(
   core: RepositoryCore,
   expected: ReadonlyMap<string, ExpectedPoint>,
-  present: ReadonlySet<string>,
+  present: Set<string>,
 ): Promise<Doubt[]> {
   const gone = [...expected].filter(([name]) => !present.has(name));
   if (gone.length === 0) return [];
@@ -49,6 +51,10 @@ export async function missingPoints(
   for (const [name, { vmName, createdAt }] of gone) {
     const pointId = pointIdOf(name);
     if (known.has(pointId) || (await isRemoved(core, name, createdAt))) continue;
+    if (await isThere(core.storage, name)) {
+      present.add(name);
+      continue;
+    }
     const message = `restore point ${pointId} was published and is missing without a valid removal`;
     doubts.push({ kind: 'point', path: name, message, pointId, createdAt, vmName: vmName ?? undefined });
   }

@@ -1,27 +1,33 @@
 /** Packs where there is no restore point at all, and nothing says that there ever was one. */
 import type { RepositoryCore } from '../core.ts';
-import { Folder } from '../format/names.ts';
+import { Folder, packName } from '../format/names.ts';
 import type { Doubt } from '../port/doubt.ts';
+import { isThere } from './is-there.ts';
 
 /**
  * What a backup leaves that did not get to an end is explained by its session, and what is about to go by its mark.
  * Anything else was part of a restore point once: it is unknown what became of that.
  */
 export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
-  if ((await core.storage.list(Folder.packs)).length === 0) return [];
+  const listed = new Set((await core.storage.list(Folder.packs)).map(({ name }) => name));
+  if (listed.size === 0) return [];
   await core.refresh();
   await core.findLoose();
-  // By two listings: while one lasts a writer may take over what a dead one left, its claim not seen yet, the dead
-  // gone.
-  const sessions = new Set(
-    (await core.sessions.list({ twice: true })).flatMap(({ document, claims }) => [document.id, ...claims]),
-  );
+  const sessions = await core.sessions.named();
   let packs = 0;
+  const unlisted: string[] = [];
   const count = ({ id, sessionId }: { id: string; sessionId: string }): void => {
-    if (!sessions.has(sessionId) && !core.index.doomed.has(id)) packs += 1;
+    if (sessions.has(sessionId) || core.index.doomed.has(id)) return;
+    if (listed.has(packName(id))) packs += 1;
+    else unlisted.push(packName(id));
   };
   core.catalog.eachPack(count);
   for (const pack of core.index.loosePacks.values()) count(pack);
+  // An index that came late names packs that were deleted since: they are no data.
+  for (const name of unlisted) {
+    if (packs > 0) break;
+    if (await isThere(core.storage, name)) packs += 1;
+  }
   if (packs === 0) return [];
   // Last: who stored a pack that was listed, and is no longer at work, has published what he will ever publish.
   if ((await core.manifests.present()).length > 0 || (await core.ledger.names()).size > 0) return [];

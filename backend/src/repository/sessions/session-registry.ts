@@ -112,6 +112,16 @@ export class SessionRegistry {
     return states;
   }
 
+  /**
+   * Every session that is named, and every dead one that is claimed, by two listings and nothing else: one that goes
+   * before it can be read was there. While one listing lasts a writer may take over what a dead one left, its claim not
+   * seen yet, the dead gone.
+   */
+  async named(): Promise<Set<string>> {
+    const names = await this.#names(true);
+    return new Set(names.flatMap((name) => [sessionOf(name) ?? [], parseClaimName(name) ?? []].flat()));
+  }
+
   async #names(twice: boolean): Promise<string[]> {
     const look = async () => (await this.#storage.list(Folder.sessions)).map(({ name }) => name);
     const names = await look();
