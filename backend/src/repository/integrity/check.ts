@@ -75,10 +75,10 @@ class Check {
       parseConfig(bytes, storage.location);
     });
     for (const damage of await spareDamage(storage)) this.#add(damage);
-    await this.#lookAgain();
     // First: whatever these need is in the listings that follow.
     const manifests = await this.#core.manifests.names();
     await this.#list();
+    if (this.#core.index.damaged.size > 0) await this.#lookAgain();
     await checkPacks(this.#core, this.#sizes, (name, action) => this.#try(name, action));
     for (const folder of DOCUMENT_FOLDERS)
       for (const { name } of await storage.list(folder)) await this.#try(name, () => this.#core.documents.get(name));
@@ -92,9 +92,9 @@ class Check {
    * now, and what has passed raises no alarm. Repair removes the finding.
    */
   async #lookAgain(): Promise<void> {
-    await this.#core.refresh();
     const { sound } = await recheckDamage(this.#core, { ...this.#context, dryRun: true, phase: 'check' });
     this.#sound = sound;
+    this.#forgetSound();
     if (sound.length === 0) return;
     const are =
       sound.length === 1
@@ -105,10 +105,14 @@ class Check {
     );
   }
 
+  #forgetSound(): void {
+    for (const key of this.#sound) this.#core.index.damaged.delete(key);
+  }
+
   /** Lists indexes and packs, and forgets what was found out with older listings. */
   async #list(): Promise<void> {
     const { listed } = await this.#core.refresh();
-    for (const key of this.#sound) this.#core.index.damaged.delete(key);
+    this.#forgetSound();
     const sizes = new PackSizes();
     await eachListedPack(this.#core.storage, this.#core.catalog.packCount(), { sizes: true }, (id, size) => {
       if (size !== undefined) sizes.set(id, size);

@@ -24,8 +24,10 @@ export async function recheckDamage(
   core: RepositoryCore,
   options: OperationContext & { dryRun?: boolean; phase: string },
 ): Promise<{ records: number; sound: string[] }> {
-  const packs = new Set((await core.storage.list(Folder.packs)).map(({ name }) => name));
   const names = (await core.storage.list(Folder.damaged)).map(({ name }) => name);
+  // Hundreds of thousands of packs are not listed for nothing.
+  const listed = names.length === 0 ? [] : await core.storage.list(Folder.packs);
+  const packs = new Set(listed.map(({ name }) => name));
   const sound: string[] = [];
   for (const [done, name] of names.entries()) {
     throwIfCancelled(options.signal);
