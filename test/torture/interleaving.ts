@@ -224,8 +224,8 @@ export class Interleaving {
       this.#renewed.set(id, { at: this.#machines.time, by: actor, name });
       return;
     }
-    // It has ended meanwhile.
-    if (!this.#objects.has(known.name)) return;
+    // It has ended meanwhile: its renewal is gone, or this very name was free again.
+    if (known.name === name || !this.#objects.has(known.name)) return;
     const age = this.#machines.time - known.at;
     if (this.#times !== undefined && age < 25 * HOUR)
       throw new Error(`TAKEN FOR OVER: ${actor} ends the session of ${known.by} after ${age / HOUR} hours`);
