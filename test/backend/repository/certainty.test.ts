@@ -8,7 +8,7 @@ import type { StoredRepository } from '../../../backend/src/repository/repositor
 import type { ObjectInfo } from '../../../backend/src/repository/storage/storage.ts';
 import { isHvError } from '../../../backend/src/support/errors.ts';
 import { createEncrypted, PASSPHRASE, TestMemory } from './support/encrypted.ts';
-import { MemoryStorage } from './support/memory-storage.ts';
+import { FaultStorage, MemoryStorage } from './support/memory-storage.ts';
 import {
   BLOCK,
   backup,
@@ -218,6 +218,33 @@ it('packs that an index names, and that are deleted, raise no doubt; packs that 
   for (const name of named) storage.objects.delete(name);
   expect(await other.requireCertainty({ goOn: true })).toEqual([]);
   await other.close();
+  await writer.close();
+});
+
+it('packs that a first backup stored after a prune had listed them stay explained, though it has ended', async () => {
+  const storage = new MemoryStorage();
+  const writer = await createMemoryRepository(storage);
+  const session = await writer.beginSession({ owner: 'a test' });
+  let isListed = false;
+  let isDone = false;
+  const pruner = await openMemory(
+    new FaultStorage(storage, {
+      before: async (operation, name) => {
+        if (name === 'packs/' && operation === 'list') isListed = true;
+        if (name !== 'sessions/' || !isListed || isDone) return;
+        isDone = true;
+        await storeDisk(session, sampleBytes(4 * BLOCK, 1), BLOCK);
+        await session.close();
+      },
+    }),
+  );
+  await pruner.prune();
+  expect(packs(storage).length).toBeGreaterThan(0);
+  expect(await pruner.requireCertainty()).toEqual([]);
+  await pruner.prune();
+  expect(packs(storage)).toEqual([]);
+  expect([...storage.objects.keys()].filter((name) => name.startsWith('sessions/'))).toEqual([]);
+  await pruner.close();
   await writer.close();
 });
 

@@ -73,7 +73,8 @@ async function work(core: RepositoryCore, certainty: Certainty, options: PruneOp
     // Repositories of before there were copies get them here.
     await keepSpares(core.storage);
     await finishRemovals(core, certainty, options);
-    return await run(core, handle, certainty, options);
+    const over = new Set(others.filter(({ alive }) => !alive).map(({ document }) => document.id));
+    return await run(core, { handle, over }, certainty, options);
   } finally {
     await handle.end().catch(() => undefined);
   }
@@ -105,15 +106,16 @@ function estimate(core: RepositoryCore, found: Survey): PruneResult {
   };
 }
 
-async function run(
-  core: RepositoryCore,
-  handle: SessionHandle,
-  certainty: Certainty,
-  options: PruneOptions,
-): Promise<PruneResult> {
+interface Own {
+  handle: SessionHandle;
+  /** Ids of the sessions that were over before the packs were listed. */
+  over: ReadonlySet<string>;
+}
+
+async function run(core: RepositoryCore, own: Own, certainty: Certainty, options: PruneOptions): Promise<PruneResult> {
   const total = { ...NOTHING };
   for (;;) {
-    const found = await survey(core, options, { self: handle, certainty });
+    const found = await survey(core, options, { self: own.handle, certainty });
     if (found.marker.unknown.size > 0) return { ...total, blocked: blockedBy(core, found.marker.unknown) };
     const room = await tightRoom(core, found, options.tight === true && total.packsDeleted === 0);
     const step = room === null ? found : { ...found, dead: deadWithin(core, found, room), thin: [] };
@@ -124,7 +126,7 @@ async function run(
         );
       return total;
     }
-    const done = await runStep(core, handle, certainty, { options, found: step, isTight: room !== null });
+    const done = await runStep(core, own, certainty, { options, found: step, isTight: room !== null });
     total.freedBytes += done.freedBytes;
     total.pendingBytes = done.pendingBytes;
     total.packsDeleted += done.packsDeleted;
@@ -138,7 +140,7 @@ async function run(
 /** @param by.isTight writes no more than it must */
 async function runStep(
   core: RepositoryCore,
-  handle: SessionHandle,
+  { handle, over }: Own,
   certainty: Certainty,
   { options, found, isTight }: { options: PruneOptions; found: Survey; isTight: boolean },
 ): Promise<PruneResult> {
@@ -161,7 +163,9 @@ async function runStep(
   }
   await handle.renew();
   const swept = await sweep(core, handle, found, { certainty, mark });
-  for (const state of found.sessions) if (!state.alive) await core.sessions.forget(state);
+  // What came to its end since may have stored packs after they were listed: the session explains them to the next.
+  for (const state of found.sessions)
+    if (!state.alive && over.has(state.document.id)) await core.sessions.forget(state);
   if (!isTight || swept.packsDeleted > 0) await fillLedger(core);
   const freed = swept.freedBytes + (await core.storage.housekeep()) - writtenBytes - indexBytes - named;
   return {
