@@ -31,8 +31,8 @@ export async function bundleBackend(): Promise<string> {
     write: false,
     sourcemap: true,
     legalComments: 'eof',
-    // All of it is scanned at every start: a third of the text less is 10 ms less. Names stay, and lines that a stack can
-    // point to.
+    // All of it is scanned at every start: a third of the text less is 10 ms less. Names stay, and lines that a stack
+    // can point to.
     minifyWhitespace: true,
     minifySyntax: true,
     lineLimit: 160,
@@ -50,7 +50,7 @@ export async function bundleBackend(): Promise<string> {
   return BUNDLE;
 }
 
-/** A text of nothing but ASCII is read as it lies there: 5 ms of each start. In strings esbuild does the same itself. */
+/** A text of nothing but ASCII is read as it lies there: 5 ms of each start. In strings esbuild does so itself. */
 const inAscii = (text: string): string =>
   text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 

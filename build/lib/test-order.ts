@@ -6,11 +6,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * others.
  */
 const LONG = [
-  /acceptance\/samples|hosts\/hyperv-(failures|export|operations|remote|cancel)/,
-  /acceptance\/(tracking|copy|kill|history)|disk\/samples|hosts\/processes|repository\/flips/,
-  /hosts\/hyperv/,
+  /acceptance\/samples|hosts\/hyperv\/hyperv-(failures|export|operations|remote|cancel)/,
+  /acceptance\/(tracking|copy|kill|history)|disk\/samples|hosts\/simulated\/processes|integrity\/flips/,
+  /hosts\/hyperv\//,
   /acceptance\/|interleaving|torture|package/,
-  /hosts\/(property|simulated)|repository\/(crash|create|delta|segments)|fuzz/,
+  /simulated\/(property|simulated)|repository\/(crash|create|engine\/delta)|catalog\/segments|fuzz/,
 ];
 
 const rank = ({ moduleId }: TestSpecification): number => {

@@ -5,7 +5,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { createSimulatedHost } from '../../backend/src/hosts/simulated/index.ts';
-import { makeDouble } from '../backend/hosts/hyperv-double.ts';
+import { makeDouble } from '../backend/hosts/hyperv/hyperv-double.ts';
 
 const [folder, directory] = process.argv.slice(2) as [string, string];
 await (await createSimulatedHost(directory)).close();

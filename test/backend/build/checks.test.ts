@@ -1,5 +1,6 @@
 /** What `npm run check` refuses, each shown by a deliberate fault. */
-import { join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commentProblems, deadMentions, tooLong, WIDTH } from '../../../build/lib/comments.ts';
 import { importsBelow, layerViolations } from '../../../build/lib/layers.ts';
@@ -110,4 +111,11 @@ it('an export that nothing uses is found, and a file', async () => {
   const found = await unused(['test/fixtures/unused/*.ts']);
   expect(found).toContainEqual(expect.stringContaining('unused/attic.ts'));
   expect(found).toContainEqual(expect.stringContaining('forgotten'));
+});
+
+it('a test lies in the room that it tests, the ways of the whole product and of the build apart', () => {
+  const tests = readdirSync(join(root, 'test', 'backend'), { recursive: true, encoding: 'utf8' });
+  const rooms = new Set(tests.filter((name) => name.endsWith('.test.ts')).map((name) => dirname(name)));
+  const without = [...rooms].filter((room) => !existsSync(join(SOURCE, room)));
+  expect(without.sort()).toEqual(['acceptance', 'build']);
 });
