@@ -58,7 +58,7 @@ export class Oracle {
     const keys = new Set<string>();
     try {
       await repository.core.refresh();
-      await repository.core.findLoose();
+      await repository.core.findUnindexed();
       const manifest: ManifestEnvelope = await repository.core.manifests.get(name);
       for (const ref of manifest.contents) await this.#visit(repository, ref, keys);
     } catch {

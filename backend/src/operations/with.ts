@@ -5,7 +5,7 @@ import type { Repository } from '../repository/port/repository.ts';
 import type { OperationContext } from '../support/progress.ts';
 import { type OfHost, openHost, openSimulated } from './open-host.ts';
 import { type OpenRepositoryOptions, openRepository } from './open-repository.ts';
-import { strayWarnings } from './stray-points.ts';
+import { unexpectedPointWarnings } from './unexpected-points.ts';
 
 /** Parameters that name a repository. */
 export interface OfRepository {
@@ -33,7 +33,7 @@ export async function withRepository<T>(
   try {
     return await work(repository);
   } finally {
-    for (const warning of strayWarnings(repository)) context.warn?.(warning);
+    for (const warning of unexpectedPointWarnings(repository)) context.warn?.(warning);
     await repository.close();
   }
 }

@@ -123,8 +123,8 @@ export class RepositoryCore {
   }
 
   /** Reads the tables of contents of complete packs that no index names. @returns their ids */
-  findLoose(): Promise<string[]> {
-    return this.#refresh.findLoose();
+  findUnindexed(): Promise<string[]> {
+    return this.#refresh.findUnindexed();
   }
 
   async #reload(effort: 'refresh' | 'packs' | 'catalog'): Promise<void> {
@@ -134,6 +134,6 @@ export class RepositoryCore {
       this.#running = undefined;
     });
     await this.#running;
-    if (effort === 'packs') await this.findLoose();
+    if (effort === 'packs') await this.findUnindexed();
   }
 }

@@ -21,7 +21,7 @@ import {
 import { CONFIG_NAME, CREATED_VERSION, DEFAULT_BLOCK_SIZE, PAGE_SIZE } from './format/constants.ts';
 import { digestOf, type KdfCost } from './format/key-object.ts';
 import { Folder, parseFeatureName } from './format/names.ts';
-import { KeyStore, newKeys, putFirstKey, putStrayKeysAside, strayKeys, unlock } from './keys/key-store.ts';
+import { earlierKeys, KeyStore, newKeys, putFirstKey, quarantineKeys, unlock } from './keys/key-store.ts';
 import { openedKeys, type Unlocked } from './keys/opened-keys.ts';
 import type { Catalog } from './port/catalog.ts';
 import type { Damage } from './port/damage.ts';
@@ -89,7 +89,7 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
     await storage.settle(CONFIG_NAME);
     throw repositoryExists(storage.location);
   }
-  const stray = await strayKeys(storage);
+  const earlier = await earlierKeys(storage);
   let key: string | null = null;
   if (passphrase !== undefined) {
     const label = `${hostname()}, when the repository was created`;
@@ -99,7 +99,7 @@ export async function initRepository(storage: Storage, options: InitOptions = {}
   if (await storage.put(CONFIG_NAME, bytes)) {
     // Not before: another process may be creating it as well, and its key must be there when it is the one that gets to
     // put it.
-    await putStrayKeysAside(storage, stray);
+    await quarantineKeys(storage, earlier);
     // Not those of others who are creating it as well: they take them away again.
     await keepSpares(storage, key === null ? [CONFIG_NAME] : [CONFIG_NAME, key]);
     return config;

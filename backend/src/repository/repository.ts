@@ -30,8 +30,8 @@ import type {
   ManifestEnvelope,
   PointPlace,
   ReturnedPoint,
-  StrayPoint,
   Tombstone,
+  UnexpectedPoint,
 } from './port/points.ts';
 import type { RecordStore } from './port/records.ts';
 import type { ClockFacts, Repository } from './port/repository.ts';
@@ -236,7 +236,7 @@ export class StoredRepository implements Repository {
 
   async losses(contents: readonly ContentRef[], options: { signal?: AbortSignal; onLoss: OnLoss }): Promise<void> {
     await this.core.refresh();
-    await this.core.findLoose();
+    await this.core.findUnindexed();
     await findLosses(this.core, contents, { ...options, isLost: await structuralLoss(this.core) });
   }
 
@@ -344,8 +344,8 @@ export class StoredRepository implements Repository {
     if (known === null || Math.abs(now - known.last) > CLOCK_NOTED_MS) memory?.noteClock(rememberClock(known, now));
   }
 
-  strayPoints(): StrayPoint[] {
-    return this.core.watch.stray();
+  unexpectedPoints(): UnexpectedPoint[] {
+    return this.core.watch.unexpected();
   }
 
   returnedPoints(): ReturnedPoint[] {
@@ -366,7 +366,7 @@ export class StoredRepository implements Repository {
     return certainty.doubts;
   }
 
-  async acceptStrayPoints(): Promise<StrayPoint[]> {
+  async acceptUnexpectedPoints(): Promise<UnexpectedPoint[]> {
     const accepted = await acceptRemoved(this.core);
     this.#acceptPlace?.();
     this.core.placeDoubts = [];

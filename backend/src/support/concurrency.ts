@@ -16,8 +16,8 @@ export async function runLimited<T>(
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   let next = 0;
-  const lane = async (): Promise<void> => {
+  const slot = async (): Promise<void> => {
     while (next < items.length) await work(items[next++]!);
   };
-  await allDone(Array.from({ length: Math.min(width, items.length) }, lane));
+  await allDone(Array.from({ length: Math.min(width, items.length) }, slot));
 }

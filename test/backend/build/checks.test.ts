@@ -91,7 +91,7 @@ it('a name of an object that is built or taken apart outside of names.ts is foun
 
 it('a word for users that the field has a better one for is found, wherever the text holds it', () => {
   const text = [
-    "import { strayPacks } from './stray-packs.ts';",
+    "import { unexplainedPacks } from './unexplained-packs.ts';",
     '// Nobody is told: a comment.',
     "const advice = 'Check that nobody moves it.', foretold = 'mending a doomsday';",
     `const message = \`\${name} cannot be told; \${count} were put aside\`;`,

@@ -32,19 +32,19 @@ export async function backupVms(params: BackupVmsParams, context: OperationConte
   return withHost(params, (host) =>
     withContent(params, context, async (repository) => {
       const jobs = await findJobs(host, vms);
-      const lanes = openLanes(repository, Math.min(parallel, jobs.length));
+      const slots = openSlots(repository, Math.min(parallel, jobs.length));
       try {
-        const backup = async ({ selector }: Job, lane: number): Promise<BackupVmResult> => {
-          const at = lanes[lane]!;
-          at.host ??= lane === 0 ? host : await openHost(params);
+        const backup = async ({ selector }: Job, slot: number): Promise<BackupVmResult> => {
+          const at = slots[slot]!;
+          at.host ??= slot === 0 ? host : await openHost(params);
           const one: BackupVmParams = { ...common, vm: selector };
           return backupOne(at.host, at.repository, one, context, limiter);
         };
-        const results = await runJobs(jobs, lanes.length, backup, context);
+        const results = await runJobs(jobs, slots.length, backup, context);
         return { results, asked: jobs.length };
       } finally {
-        for (const [lane, at] of lanes.entries()) {
-          if (lane === 0) continue;
+        for (const [slot, at] of slots.entries()) {
+          if (slot === 0) continue;
           await at.repository.close();
           await at.host?.close();
         }
@@ -53,12 +53,12 @@ export async function backupVms(params: BackupVmsParams, context: OperationConte
   );
 }
 
-interface Lane {
+interface Slot {
   repository: Repository;
   host: Host | null;
 }
 
-function openLanes(repository: Repository, count: number): Lane[] {
+function openSlots(repository: Repository, count: number): Slot[] {
   return repository.sideBySide(Math.max(1, count)).map((handle) => ({ repository: handle, host: null }));
 }
 
@@ -85,13 +85,13 @@ async function findJobs(host: Host, selectors: readonly string[]): Promise<Job[]
 export async function runJobs<R>(
   jobs: readonly Job[],
   width: number,
-  run: (job: Job, lane: number) => Promise<R>,
+  run: (job: Job, slot: number) => Promise<R>,
   { signal, partial }: { signal?: AbortSignal; partial?: (result: R | FailedVm) => void } = {},
 ): Promise<(R | FailedVm)[]> {
   const results: (R | FailedVm | undefined)[] = jobs.map(() => undefined);
   const waiting = jobs.map((job, index) => ({ job, index }));
   const running = new Map<string, Promise<unknown>>();
-  const lane = async (number: number): Promise<void> => {
+  const slot = async (number: number): Promise<void> => {
     for (;;) {
       if (signal?.aborted) return;
       const at = waiting.findIndex(({ job }) => job.vmId === null || !running.has(job.vmId));
@@ -110,7 +110,7 @@ export async function runJobs<R>(
       if (job.vmId !== null) running.delete(job.vmId);
     }
   };
-  await Promise.all(Array.from({ length: width }, (_, number) => lane(number)));
+  await Promise.all(Array.from({ length: width }, (_, number) => slot(number)));
   return results.filter((result) => result !== undefined);
 }
 

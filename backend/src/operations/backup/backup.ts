@@ -20,7 +20,7 @@ import { ulid } from '../../support/ulid.ts';
 import { clockWarnings } from '../points/clock-warnings.ts';
 import { forgetHolds } from '../points/holds.ts';
 import { withFullExplained } from '../repository/full-repository.ts';
-import { strayWarnings } from '../stray-points.ts';
+import { unexpectedPointWarnings } from '../unexpected-points.ts';
 import { withContent, withHost } from '../with.ts';
 import { findBases } from './base.ts';
 import { appendChain, chainRecord, retireReferencePoints } from './chain.ts';
@@ -275,7 +275,7 @@ class Backup {
         ...this.#warnings,
         ...this.#clockWarnings(),
         ...(this.#host.takeNotes?.() ?? []),
-        ...strayWarnings(this.#repository),
+        ...unexpectedPointWarnings(this.#repository),
       ],
       disks: stored.disks,
     };

@@ -105,7 +105,7 @@ async function lostPoints(repository: Repository): Promise<Set<string>> {
   await repository.listManifests(undefined, {
     onDamage: ({ path }) => void lost.add(pointIdOf(path)),
   });
-  for (const { id, state } of repository.strayPoints()) if (state === 'gone') lost.add(id);
+  for (const { id, state } of repository.unexpectedPoints()) if (state === 'gone') lost.add(id);
   return lost;
 }
 

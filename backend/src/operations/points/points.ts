@@ -16,7 +16,7 @@ import type {
 import { isoDate } from '../../support/clock.ts';
 import { HvError, isHvError } from '../../support/errors.ts';
 import type { OperationContext } from '../../support/progress.ts';
-import { strayWarnings } from '../stray-points.ts';
+import { unexpectedPointWarnings } from '../unexpected-points.ts';
 import { withRepository } from '../with.ts';
 import { clockWarnings } from './clock-warnings.ts';
 import { diskResult } from './disk-result.ts';
@@ -91,18 +91,18 @@ export async function listPoints(params: ListPointsParams, context: OperationCon
     const found = await repository.listDigests(SUMMARY, { group, after: params.cursor, limit, key, onDamage });
     if (params.vm !== undefined && params.cursor === undefined && found.length === 0) {
       // They may have been its points.
-      for (const warning of [...unreadable, ...strayWarnings(repository)]) context.warn?.(warning);
+      for (const warning of [...unreadable, ...unexpectedPointWarnings(repository)]) context.warn?.(warning);
       const names = (await repository.listDigests(SUMMARY, { onDamage: () => undefined })).map(({ vmName }) => vmName);
       throw noPointsOf(params.vm, names, repository.location);
     }
     const page = found.slice(0, params.limit);
     const nextCursor = found.length > page.length ? page.at(-1)?.id : undefined;
     const points = page.map((point) => ({ ...point, held: held.has(point.id) })).sort(byOrder);
-    const stray = strayWarnings(repository);
+    const unexpected = unexpectedPointWarnings(repository);
     // Once is enough: on the first page.
     const first = params.cursor === undefined;
     const clock = clockWarnings(repository, points, first ? 'read' : 'part');
-    const warnings = [...unreadable, ...(first ? stray : []), ...clock];
+    const warnings = [...unreadable, ...(first ? unexpected : []), ...clock];
     return nextCursor === undefined ? { points, warnings } : { points, nextCursor, warnings };
   });
 }

@@ -49,7 +49,7 @@ export async function acceptRemoved(
   context: OperationContext,
 ): Promise<AcceptRemovedResult> {
   return withRepository(params, context, async (repository) => {
-    const points = await repository.acceptStrayPoints();
+    const points = await repository.acceptUnexpectedPoints();
     return {
       points: points.map(({ id, vmName, createdAt, state }) => ({
         id,

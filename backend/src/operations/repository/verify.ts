@@ -22,7 +22,7 @@ import { LossReport, MAX_DAMAGES, structuralLosses, type Use, usesOf } from '../
 import type { Point } from '../points/point.ts';
 import { readablePoints, readPoint } from '../points/points.ts';
 import { goneMeanwhile, pinPoints, pointRemoved, removedSentence } from '../points/reading.ts';
-import { doubtDamage, strayDamage, strayWarnings } from '../stray-points.ts';
+import { doubtDamage, unexpectedPointDamage, unexpectedPointWarnings } from '../unexpected-points.ts';
 import { withContent, withRepository } from '../with.ts';
 import { findForeign } from './foreign.ts';
 import { keyDamage } from './keys.ts';
@@ -39,10 +39,10 @@ export async function checkRepository(
     const doubts = await doubtDamage(repository);
     const named = new Set(found.damages.map(({ path }) => path));
     const keys = (await keyDamage(repository)).filter(({ path }) => !named.has(path));
-    const damages: DamageReport[] = [...strayDamage(repository), ...doubts, ...keys, ...found.damages];
+    const damages: DamageReport[] = [...unexpectedPointDamage(repository), ...doubts, ...keys, ...found.damages];
     const { doubtful, ...foreign } = await findForeign(repository);
     damages.push(...doubtful.filter(({ path }) => !damages.some((damage) => damage.path === path)));
-    strayWarnings(repository);
+    unexpectedPointWarnings(repository);
     const durationMs = Math.round(performance.now() - clock);
     return { ok: damages.length === 0, objects, damages, moreDamages, ...lost, ...foreign, durationMs };
   });

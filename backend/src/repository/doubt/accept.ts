@@ -2,16 +2,16 @@
 import { isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { pointFolderOf, pointIdOf } from '../format/names.ts';
-import type { StrayPoint } from '../port/points.ts';
+import type { UnexpectedPoint } from '../port/points.ts';
 import { Certainty } from './certainty.ts';
 
 /**
  * @returns what that concerned: points that are gone without a tombstone, and those that are back after their removal
  */
-export async function acceptRemoved(core: RepositoryCore): Promise<StrayPoint[]> {
+export async function acceptRemoved(core: RepositoryCore): Promise<UnexpectedPoint[]> {
   const certainty = new Certainty(core, { goOn: true });
   await certainty.require();
-  const accepted = new Map(core.watch.stray().map((point) => [point.id, point]));
+  const accepted = new Map(core.watch.unexpected().map((point) => [point.id, point]));
   for (const { kind, path, pointId, vmName, createdAt } of certainty.doubts) {
     if (kind !== 'point' || pointId === undefined) continue;
     const forged = await bury(core, path);

@@ -17,7 +17,7 @@ import { changedContents } from './changed-contents.ts';
 import { doubtful } from './doubt.ts';
 import { doubtfulNames } from './doubtful-names.ts';
 import { expectedPoints, missingPoints } from './missing-points.ts';
-import { strayPacks } from './stray-packs.ts';
+import { unexplainedPacks } from './unexplained-packs.ts';
 
 export class Certainty {
   /** All that has been found out, each once. */
@@ -45,7 +45,7 @@ export class Certainty {
     found.push(...(await missingPoints(core, expected, present)));
     const names = [...present];
     if (names.length === 0 && ![...expected.values()].some(({ by }) => by === 'ledger'))
-      found.push(...(await strayPacks(core)));
+      found.push(...(await unexplainedPacks(core)));
     found.push(...(await changedContents(core, await core.manifests.withoutRemoved(names))));
     this.#note(found);
   }

@@ -12,7 +12,7 @@ import { parseNode, type TreeNode } from '../format/node.ts';
 import type { ContentRef } from '../port/contents.ts';
 import type { Damage } from '../port/damage.ts';
 import { BlockJoin, OpenIds } from '../reach/mark-blocks.ts';
-import type { NamelessPacks } from '../reach/nameless.ts';
+import type { PacksWithoutIndex } from '../reach/packs-without-index.ts';
 import { LiveSet } from '../records/live-set.ts';
 import type { PackSizes } from '../records/pack-sizes.ts';
 import { NodeReadAhead } from '../tree/node-ahead.ts';
@@ -27,7 +27,7 @@ export interface Listing {
   /** Nodes, and why they cannot be read: tried once, as everything is listed again for it. */
   unreadable: Map<string, unknown>;
   /** Where something is that restore points need, when all of it is in packs that no index names. */
-  nameless: NamelessPacks;
+  withoutIndex: PacksWithoutIndex;
 }
 
 export interface Notes {
@@ -79,17 +79,17 @@ export class CheckWalk {
     const batch = catalog.batch();
     try {
       const open = new OpenIds();
-      const before = index.loosePacks.size;
+      const before = index.unindexedPacks.size;
       const block: Pass['block'] = (_manifest, ids, at) => {
         this.#notes.count();
         // The batch knows what indexes name, and ids by their beginnings only.
-        if (before > 0 && index.isLooseBlock(ids, at)) open.addId(ids, at);
+        if (before > 0 && index.isUnindexedBlock(ids, at)) open.addId(ids, at);
         batch.add(ids, at);
       };
       await this.#points(names, { again: false, seen, block });
       // Listed again for a node that was not found.
-      if (index.loosePacks.size !== before)
-        for (const pack of index.loosePacks.values()) for (const { id } of pack.records) open.addId(id);
+      if (index.unindexedPacks.size !== before)
+        for (const pack of index.unindexedPacks.values()) for (const { id } of pack.records) open.addId(id);
       return await new BlockJoin(this.#core, seen, this.#context, 'check').mark(batch, open);
     } finally {
       batch.close();
@@ -130,7 +130,7 @@ export class CheckWalk {
     const all = this.#core.index.findAll(RecordKind.node, id);
     const [location] = all;
     if (location !== undefined && !pass.seen.mark(location)) return null;
-    this.#listing.nameless.add(all);
+    this.#listing.withoutIndex.add(all);
     let node: TreeNode | null = null;
     const look = async (): Promise<void> => {
       const ahead = location === undefined ? null : await this.#ahead.load(location, id, level);
@@ -153,11 +153,11 @@ export class CheckWalk {
 
   /** Some record of the block is listed, in a pack that is there, and not known to be damaged. */
   #block(manifest: string, id: Buffer): void {
-    const { sizes, nameless } = this.#listing;
+    const { sizes, withoutIndex } = this.#listing;
     const all = this.#core.index.findAll(RecordKind.block, id);
     const sound = all.filter((location) => isReadable(this.#core, sizes, location));
     if (sound.length > 0) {
-      nameless.add(sound);
+      withoutIndex.add(sound);
       return;
     }
     const [location] = all;

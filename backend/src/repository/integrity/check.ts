@@ -9,7 +9,7 @@ import { CONFIG_NAME } from '../format/constants.ts';
 import { Folder, packName } from '../format/names.ts';
 import type { Damage } from '../port/damage.ts';
 import { noteMissing } from '../prune/survey.ts';
-import { findNameless, NamelessPacks } from '../reach/nameless.ts';
+import { findPacksWithoutIndex, PacksWithoutIndex } from '../reach/packs-without-index.ts';
 import { LiveSet } from '../records/live-set.ts';
 import { eachListedPack, PackSizes } from '../records/pack-sizes.ts';
 import { toDamage } from '../tree/content-stream.ts';
@@ -58,7 +58,7 @@ class Check {
   /** Nodes, and why they cannot be read. */
   readonly #unreadable = new Map<string, unknown>();
   /** Where something is that restore points need, when all of it is in packs that no index names. */
-  #nameless = new NamelessPacks();
+  #withoutIndex = new PacksWithoutIndex();
 
   constructor(core: RepositoryCore, context: OperationContext) {
     this.#core = core;
@@ -117,11 +117,11 @@ class Check {
     await eachListedPack(this.#core.storage, this.#core.catalog.packCount(), { sizes: true }, (id, size) => {
       if (size !== undefined) sizes.set(id, size);
     });
-    await this.#core.findLoose();
+    await this.#core.findUnindexed();
     this.#indexes = listed;
     this.#sizes = sizes;
     this.#unreadable.clear();
-    this.#nameless = new NamelessPacks();
+    this.#withoutIndex = new PacksWithoutIndex();
     this.#seen = new LiveSet();
     this.#seen.addKnown(this.#core.index);
     noteMissing(this.#core, this.#seen, sizes);
@@ -145,29 +145,29 @@ class Check {
     const listed = async (): Promise<Set<string>> => new Set(await this.#core.manifests.names());
     let walked = names;
     let suspects = await this.#walk(walked);
-    let nameless = this.#nameless;
-    for (let look = 1; look < MAX_LOOKS && suspects.size + nameless.size > 0; look++) {
+    let withoutIndex = this.#withoutIndex;
+    for (let look = 1; look < MAX_LOOKS && suspects.size + withoutIndex.size > 0; look++) {
       // Removed and pruned meanwhile: nothing is missing.
       const still = await listed();
-      walked = (nameless.size > 0 ? walked : [...suspects.keys()]).filter((name) => still.has(name));
+      walked = (withoutIndex.size > 0 ? walked : [...suspects.keys()]).filter((name) => still.has(name));
       if (!(await this.#listAgain())) break;
       [this.#noted, this.#more] = [noted, more];
       suspects = await this.#walk(walked);
-      nameless = this.#nameless.among(nameless);
+      withoutIndex = this.#withoutIndex.among(withoutIndex);
     }
     if (suspects.size > 0) {
       const still = await listed();
       for (const [name, damages] of suspects) if (still.has(name)) this.#damages.push(...damages);
     }
-    await this.#reportNameless(nameless);
+    await this.#reportWithoutIndex(withoutIndex);
   }
 
   /**
    * What a restore point needs is indexed before it is published (docs/format.md §5, rule 3): an index was lost. Packs
    * that no restore point needs may well have none; a process that was killed left them.
    */
-  async #reportNameless(needed: NamelessPacks): Promise<void> {
-    const packs = await findNameless(this.#core, needed);
+  async #reportWithoutIndex(needed: PacksWithoutIndex): Promise<void> {
+    const packs = await findPacksWithoutIndex(this.#core, needed);
     if (packs.length === 0) return;
     this.#add({
       object: 'index',
@@ -180,7 +180,12 @@ class Check {
   async #walk(names: readonly string[]): Promise<Map<string, Damage[]>> {
     const suspects = new Map<string, Damage[]>();
     const sure = this.#damages;
-    const listing = { sizes: this.#sizes, seen: this.#seen, unreadable: this.#unreadable, nameless: this.#nameless };
+    const listing = {
+      sizes: this.#sizes,
+      seen: this.#seen,
+      unreadable: this.#unreadable,
+      withoutIndex: this.#withoutIndex,
+    };
     const walk = new CheckWalk(this.#core, this.#context, listing, {
       charge: async (name, action) => {
         this.#damages = suspects.get(name) ?? [];

@@ -147,13 +147,13 @@ class Repair {
   async #indexPacks(superseded: readonly string[]): Promise<void> {
     const { storage, config, catalog, index } = this.#core;
     const indexed = new Set(catalog.packs().map((pack) => pack.id));
-    const loose = (await storage.list(Folder.packs, { sizes: true })).flatMap(({ name, size }) => {
+    const unindexed = (await storage.list(Folder.packs, { sizes: true })).flatMap(({ name, size }) => {
       const id = parsePackName(name);
       // What is marked for deletion has left the indexes on purpose.
-      const isLoose = id !== null && size !== undefined && !indexed.has(id) && !index.doomed.has(id);
-      return isLoose ? [{ id, size }] : [];
+      const isUnindexed = id !== null && size !== undefined && !indexed.has(id) && !index.marked.has(id);
+      return isUnindexed ? [{ id, size }] : [];
     });
-    this.#result.objects += indexed.size + loose.length;
+    this.#result.objects += indexed.size + unindexed.length;
     let batch: IndexedPack[] = [];
     let pending = superseded;
     const publish = async (): Promise<void> => {
@@ -162,9 +162,9 @@ class Repair {
       batch = [];
       pending = [];
     };
-    for (const [done, { id, size }] of loose.entries()) {
+    for (const [done, { id, size }] of unindexed.entries()) {
       throwIfCancelled(this.#options.signal);
-      this.#options.progress?.({ phase: 'repair', message: `pack ${done + 1} of ${loose.length}` });
+      this.#options.progress?.({ phase: 'repair', message: `pack ${done + 1} of ${unindexed.length}` });
       try {
         const pack = await readPackTail(storage, config.id, id, size);
         if (pack.records.length > 0) batch.push(pack);
@@ -189,6 +189,6 @@ class Repair {
     const name = await publishIndex(core.storage, core.config.id, core.keys, index);
     core.catalog.addIndex(name, index);
     core.index.invalidate();
-    for (const pack of packs) core.index.removeLoose(pack.id);
+    for (const pack of packs) core.index.removeUnindexed(pack.id);
   }
 }

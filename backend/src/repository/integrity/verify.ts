@@ -182,8 +182,8 @@ async function checkPacks(
 
 /** @returns null when it cannot be read: what the pack holds is then found by its ids */
 async function tableOf(core: RepositoryCore, pack: PackState): Promise<readonly RecordEntry[] | null> {
-  const loose = core.index.loosePacks.get(pack.id);
-  if (loose !== undefined) return loose.records;
+  const unindexed = core.index.unindexedPacks.get(pack.id);
+  if (unindexed !== undefined) return unindexed.records;
   try {
     return (await readPackTail(core.storage, core.config.id, pack.id, pack.length)).records;
   } catch (error) {

@@ -58,14 +58,14 @@ export async function putFirstKey(
 }
 
 /** Key objects where no repository is: of creations that were interrupted. */
-export const strayKeys = (storage: Storage): Promise<string[]> => keyNames(storage);
+export const earlierKeys = (storage: Storage): Promise<string[]> => keyNames(storage);
 
 /**
  * Quarantines key objects that open nothing: whatever they once belonged to could not be opened without them. Again it
- * goes on where it was interrupted. @param names as strayKeys() gave them before the configuration file was put: what
+ * goes on where it was interrupted. @param names as earlierKeys() gave them before the configuration file was put: what
  * was added since stays
  */
-export async function putStrayKeysAside(storage: Storage, names: readonly string[]): Promise<void> {
+export async function quarantineKeys(storage: Storage, names: readonly string[]): Promise<void> {
   for (const name of names) {
     try {
       await storage.put(quarantineName(name), await storage.get(name, MAX_KEY_OBJECT_LENGTH));

@@ -121,7 +121,7 @@ export class DigestStore {
     // Half a listing says nothing about the rest.
     if (options.after === undefined && options.limit === undefined) {
       const whole = wholeFolders({ there, present, listed: new Set(listed), gone: new Set(gone) });
-      for (const { folder } of this.#watch.stray()) whole.delete(manifestFolder(folder));
+      for (const { folder } of this.#watch.unexpected()) whole.delete(manifestFolder(folder));
       this.#note(kind, folders, whole, before);
     }
     return values;

@@ -5,7 +5,7 @@
 import { isHvError } from '../../support/errors.ts';
 import { manifestName, pointFolderOf, pointIdOf, tombstoneName } from '../format/names.ts';
 import type { Memory, RememberedPoint } from '../port/memory.ts';
-import type { ManifestEnvelope, StrayPoint } from '../port/points.ts';
+import type { ManifestEnvelope, UnexpectedPoint } from '../port/points.ts';
 import { isUnreadable } from '../storage/judging.ts';
 import type { LedgerStore } from './ledger.ts';
 import type { TombstoneStore } from './tombstones.ts';
@@ -19,7 +19,7 @@ export class PointWatch {
   /** By folder, loaded when the folder is first listed; then by point. */
   readonly #known = new Map<string, Map<string, RememberedPoint>>();
   #allKnown = false;
-  readonly #stray = new Map<string, StrayPoint>();
+  readonly #unexpected = new Map<string, UnexpectedPoint>();
   /** Tombstones that cannot be read, by path: what they say of a restore point is not known. */
   readonly problems = new Map<string, string>();
   /** Changes that are not written yet. */
@@ -33,8 +33,8 @@ export class PointWatch {
   }
 
   /** Restore points that are not as this machine last knew them, as far as they were listed. */
-  stray(): StrayPoint[] {
-    return [...this.#stray.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  unexpected(): UnexpectedPoint[] {
+    return [...this.#unexpected.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** Restore points that this machine knew as removed, and that were published again since: they count. */
@@ -68,14 +68,14 @@ export class PointWatch {
       // One that has not been read yet may be anything: it is remembered when its manifest is read.
       if (known === undefined) continue;
       if (known.gone) await this.#isBack(known);
-      else if (this.#stray.get(id)?.state === 'gone') this.#stray.delete(id);
+      else if (this.#unexpected.get(id)?.state === 'gone') this.#unexpected.delete(id);
     }
     for (const { id, folder } of expected) {
       const point = this.#folder(folder).get(id);
       if (point === undefined || present.has(id)) continue;
       if (!point.gone) await this.#isMissing(point);
       // What had come back is gone again, as it should be.
-      else this.#stray.delete(id);
+      else this.#unexpected.delete(id);
     }
     this.flush();
   }
@@ -125,8 +125,8 @@ export class PointWatch {
    * A person says that all is well: what is gone counts as removed, what is back as there.
    * @returns what that concerned
    */
-  accept(): StrayPoint[] {
-    const accepted = this.stray();
+  accept(): UnexpectedPoint[] {
+    const accepted = this.unexpected();
     for (const { id, folder, state } of accepted) {
       const known = this.#folder(folder).get(id);
       if (known !== undefined) this.#settle({ ...known, gone: state === 'gone' });
@@ -149,7 +149,7 @@ export class PointWatch {
     const isKnown = () => this.#memory!.points(point.folder).some(({ id, gone }) => gone && id === point.id);
     const publications = await this.#publications(nameOf(point)).catch(() => 0);
     if (tombstone === 'sound' || isKnown()) this.#settle({ ...point, gone: true, publications });
-    else this.#stray.set(point.id, { ...strayOf(point), state: 'gone', forged: tombstone === 'unsound' });
+    else this.#unexpected.set(point.id, { ...describe(point), state: 'gone', forged: tombstone === 'unsound' });
   }
 
   async #isBack(point: RememberedPoint): Promise<void> {
@@ -162,7 +162,7 @@ export class PointWatch {
       this.#returned.set(point.id, point);
       return;
     }
-    this.#stray.set(point.id, { ...strayOf(point), state: 'back', forged: false });
+    this.#unexpected.set(point.id, { ...describe(point), state: 'back', forged: false });
   }
 
   /** Only what can be read counts: in an encrypted repository it takes the key to make one. */
@@ -208,7 +208,7 @@ export class PointWatch {
   }
 
   #settle(point: RememberedPoint): void {
-    this.#stray.delete(point.id);
+    this.#unexpected.delete(point.id);
     this.#change(point);
   }
 
@@ -220,7 +220,7 @@ export class PointWatch {
 
 const nameOf = ({ folder, id }: RememberedPoint): string => manifestName(folder, id);
 
-const strayOf = ({ id, folder, vmName, createdAt }: RememberedPoint): Omit<StrayPoint, 'state' | 'forged'> => ({
+const describe = ({ id, folder, vmName, createdAt }: RememberedPoint): Omit<UnexpectedPoint, 'state' | 'forged'> => ({
   id,
   folder,
   vmName,

@@ -45,7 +45,7 @@ export interface DigestOptions {
  * A restore point that is not as this machine last saw it: it is missing without a valid removal, or it is
  * back after its removal (docs/format.md §9).
  */
-export interface StrayPoint {
+export interface UnexpectedPoint {
   id: string;
   /** Of its manifest, below `manifests/`. */
   folder: string;
@@ -58,7 +58,7 @@ export interface StrayPoint {
 }
 
 /** A removed restore point that a copy brought back. */
-export type ReturnedPoint = Pick<StrayPoint, 'id' | 'vmName' | 'createdAt'>;
+export type ReturnedPoint = Pick<UnexpectedPoint, 'id' | 'vmName' | 'createdAt'>;
 
 /** A restore point was removed on purpose. */
 export interface Tombstone {
@@ -139,7 +139,7 @@ export interface Points {
   /** Manifests of which this machine's catalog was found to say something else than the repository. */
   catalogDifferences(): Damage[];
   /** Restore points that are not as this machine knew them, among what was listed since the repository was opened. */
-  strayPoints(): StrayPoint[];
+  unexpectedPoints(): UnexpectedPoint[];
   /**
    * Restore points that this machine knew as removed and that were published again since, among what was listed. Said
    * once.
@@ -149,7 +149,7 @@ export interface Points {
    * Lists all restore points and takes them from now on as they are: those that are gone get a tombstone, so that it
    * counts for every machine. @returns what was missing or had reappeared
    */
-  acceptStrayPoints(): Promise<StrayPoint[]>;
+  acceptUnexpectedPoints(): Promise<UnexpectedPoint[]>;
   /** That another repository lay here when this machine was here last; null when none did. */
   readonly placeProblem: string | null;
   /** Why this machine cannot recognize missing or reappeared points; null when it can. */

@@ -151,8 +151,8 @@ async function runStep(
   const leaving = [...found.dead.map((pack) => pack.id), ...rewritten];
   await handle.renew();
   // Packs of earlier marks may have been named again, by an index that was published beside the prune that marked them.
-  const marked = new Set([...leaving, ...[...core.index.doomed].filter((id) => !found.live.get(id)?.liveRecords)]);
-  const named = await replaceIndexes(core, handle.id, marked, found.nameless, found.unreadable, isTight);
+  const marked = new Set([...leaving, ...[...core.index.marked].filter((id) => !found.live.get(id)?.liveRecords)]);
+  const named = await replaceIndexes(core, handle.id, marked, found.withoutIndex, found.unreadable, isTight);
   const mark = leaving.length > 0 ? await core.marks.create(leaving) : null;
   if (mark !== null) {
     const alive = (await listFencedForSure(core, handle, certainty)).filter(isWaitedFor);

@@ -45,7 +45,7 @@ export async function replaceIndexes(
   await writer.publish(supersedes);
   core.catalog.removeIndexes(affected);
   core.index.invalidate();
-  for (const pack of added) core.index.removeLoose(pack.id);
+  for (const pack of added) core.index.removeUnindexed(pack.id);
   return writer.bytes;
 }
 

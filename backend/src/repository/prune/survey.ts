@@ -32,7 +32,7 @@ export interface Survey {
   dead: PackState[];
   thin: PackState[];
   /** Needed, and named by no index. */
-  nameless: IndexedPack[];
+  withoutIndex: IndexedPack[];
   /** Packs that exist, with their sizes. */
   listed: PackSizes;
   /** Damaged indexes that no session at work may need. */
@@ -61,7 +61,7 @@ export async function survey(
   const live = new LiveSet();
   live.addKnown(core.index);
   const listed = await listPacks(core, live);
-  await core.findLoose();
+  await core.findUnindexed();
   live.addKnown(core.index);
   await listed.learn(core.storage, (id) => live.get(id)?.length);
   // Only these may go: what becomes known later may belong to a session that is not in the listing below.
@@ -78,9 +78,9 @@ export async function survey(
   const busy = new Set(
     sessions.filter((state) => state.alive).flatMap((state) => [state.document.id, ...state.claims]),
   );
-  const loose = [...core.index.loosePacks.keys()].flatMap((id) => live.get(id) ?? []);
-  const looseBusy = loose.some((pack) => busy.has(pack.sessionId));
-  const isIdle = (pack: PackState): boolean => !busy.has(pack.sessionId) && !core.index.doomed.has(pack.id);
+  const unindexed = [...core.index.unindexedPacks.keys()].flatMap((id) => live.get(id) ?? []);
+  const unindexedBusy = unindexed.some((pack) => busy.has(pack.sessionId));
+  const isIdle = (pack: PackState): boolean => !busy.has(pack.sessionId) && !core.index.marked.has(pack.id);
   const pinWarnings = new PinWarnings(options.warn);
   // For what it costs; that nothing pinned is deleted is up to the sweep, which lists the sessions again.
   const ids = new Set(names.map(pointIdOf));
@@ -98,14 +98,14 @@ export async function survey(
     ...deadAndThin(live.states(candidates), isIdle),
     // Also those that a session at work has claimed: what restore points need had an index once, and waits for no
     // session.
-    nameless: loose
-      .filter((pack) => pack.loose && pack.liveRecords > 0)
-      .map((pack) => core.index.loosePacks.get(pack.id)!),
+    withoutIndex: unindexed
+      .filter((pack) => pack.unindexed && pack.liveRecords > 0)
+      .map((pack) => core.index.unindexedPacks.get(pack.id)!),
     listed,
     pinnedBytes,
     pinWarnings,
     // An unreadable index may be the only one to name packs of a session at work.
-    unreadable: looseBusy ? [] : unreadable.map((one) => one.name),
+    unreadable: unindexedBusy ? [] : unreadable.map((one) => one.name),
   };
 }
 
@@ -122,7 +122,7 @@ export async function listPacks(core: RepositoryCore, named: LiveSet): Promise<P
  */
 export function noteMissing(core: RepositoryCore, named: LiveSet, listed: PackSizes): void {
   core.index.missing.clear();
-  for (const { id, loose } of named.states()) if (!loose && !listed.has(id)) core.index.missing.add(id);
+  for (const { id, unindexed } of named.states()) if (!unindexed && !listed.has(id)) core.index.missing.add(id);
 }
 
 /**
@@ -139,7 +139,7 @@ function deadAndThin(
   for (const pack of packs) {
     if (pack.liveRecords === 0) {
       if (isIdle(pack)) dead.push(pack);
-    } else if (!pack.loose) {
+    } else if (!pack.unindexed) {
       const list = pack.liveBytes < recordBytes(pack) * REWRITE_BELOW ? wasted : pack.length < TINY_PACK ? tiny : null;
       if (list !== null && isIdle(pack)) list.push(pack);
     }

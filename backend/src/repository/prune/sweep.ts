@@ -48,11 +48,11 @@ export async function sweep(
     // A writer that has ended since may have named a marked pack. A needed one must be named again, and so must a copy
     // that no index has named yet, of a writer or prune that died on its way: for a restore point published since the
     // survey it may be all there is.
-    const again = [...core.index.loosePacks.values()].filter(({ id }) => found.live.get(id)?.liveRecords);
+    const again = [...core.index.unindexedPacks.values()].filter(({ id }) => found.live.get(id)?.liveRecords);
     await replaceIndexes(core, handle.id, new Set(leaving), again, []);
     for (const id of leaving) {
       await core.storage.delete(packName(id));
-      core.index.removeLoose(id);
+      core.index.removeUnindexed(id);
       result.packsDeleted += found.listed.has(id) ? 1 : 0;
       result.freedBytes += found.listed.get(id) ?? 0;
       found.listed.delete(id);
@@ -61,7 +61,7 @@ export async function sweep(
   }
   result.freedBytes += await removeIndexes(core);
   for (const mark of due) await core.marks.remove(mark);
-  await core.marks.dropStray();
+  await core.marks.dropLeftovers();
   if (due.length > 0) await core.refresh();
   return result;
 }
@@ -93,7 +93,7 @@ async function keepNeeded(
   }
   await core.refresh();
   if (fresh.length === 0 && bases.length === 0 && !readers?.length) return due;
-  await core.findLoose();
+  await core.findUnindexed();
   found.live.addKnown(core.index);
   await found.marker.markAll(fresh);
   for (const name of fresh) found.manifests.add(name);

@@ -153,7 +153,7 @@ export class BlockJoin {
 
   #learnSoundness(): void {
     const { index } = this.#core;
-    this.#avoided = new Set([...index.doomed, ...index.missing].map((id) => this.#live.rowOf(id)));
+    this.#avoided = new Set([...index.marked, ...index.missing].map((id) => this.#live.rowOf(id)));
     const damaged = new Map<number, Set<number>>();
     for (const key of index.damaged) {
       const row = this.#live.rowOf(damagedPack(key));

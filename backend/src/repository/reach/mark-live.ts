@@ -100,15 +100,15 @@ export class LiveMarker {
     try {
       const { index } = this.#core;
       const open = new OpenIds();
-      const before = index.loosePacks.size;
+      const before = index.unindexedPacks.size;
       await this.#walkAll(names, this.#marked, (ids, at) => {
         // The batch knows what indexes name, and ids by their beginnings only.
-        if (before > 0 && index.isLooseBlock(ids, at)) open.addId(ids, at);
+        if (before > 0 && index.isUnindexedBlock(ids, at)) open.addId(ids, at);
         batch.add(ids, at);
         return undefined;
       });
-      if (index.loosePacks.size !== before)
-        for (const pack of index.loosePacks.values()) for (const { id } of pack.records) open.addId(id);
+      if (index.unindexedPacks.size !== before)
+        for (const pack of index.unindexedPacks.values()) for (const { id } of pack.records) open.addId(id);
       return await new BlockJoin(this.#core, this.#live, this.#context).mark(batch, open);
     } finally {
       batch.close();
@@ -196,7 +196,7 @@ export class LiveMarker {
     if (this.#reloaded) return undefined;
     this.#reloaded = true;
     await this.#core.refresh();
-    await this.#core.findLoose();
+    await this.#core.findUnindexed();
     this.#live.addKnown(this.#core.index);
     return this.#choose(kind, id);
   }

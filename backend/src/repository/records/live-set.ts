@@ -14,7 +14,7 @@ export interface PackState {
   sessionId: string;
   records: number;
   /** No index names it. */
-  loose: boolean;
+  unindexed: boolean;
   liveBytes: number;
   liveRecords: number;
 }
@@ -42,7 +42,7 @@ export class LiveSet {
   }
 
   /** Makes a pack known; later calls for the same pack change nothing. @returns its row */
-  add(pack: Pick<PackState, 'id' | 'length' | 'sessionId' | 'records' | 'loose'>): number {
+  add(pack: Pick<PackState, 'id' | 'length' | 'sessionId' | 'records' | 'unindexed'>): number {
     const row = this.#ids.find(pack.id);
     if (row >= 0) return row;
     const added = this.#ids.add(pack.id);
@@ -54,7 +54,7 @@ export class LiveSet {
     }
     this.#length[added] = pack.length;
     this.#session[added] = session;
-    this.#records[added] = pack.records * 2 + Number(pack.loose);
+    this.#records[added] = pack.records * 2 + Number(pack.unindexed);
     this.#first[added] = this.#bitCount;
     this.#bitCount += pack.records;
     return added;
@@ -64,7 +64,7 @@ export class LiveSet {
   addKnown(index: RecordIndex): void {
     this.#byNumber.fill(0);
     index.catalog.eachPack((pack) => {
-      const row = this.add({ ...pack, loose: false });
+      const row = this.add({ ...pack, unindexed: false });
       if (pack.number >= this.#byNumber.length) {
         const larger = new Int32Array(Math.max(1024, pack.number + 1, this.#byNumber.length * 2));
         larger.set(this.#byNumber);
@@ -72,7 +72,8 @@ export class LiveSet {
       }
       this.#byNumber[pack.number] = row + 1;
     });
-    for (const pack of index.loosePacks.values()) this.add({ ...pack, records: pack.records.length, loose: true });
+    for (const pack of index.unindexedPacks.values())
+      this.add({ ...pack, records: pack.records.length, unindexed: true });
   }
 
   /** The row of a pack by its number in the catalog as it was at the last addKnown(); -1 when there is none. */
@@ -91,11 +92,13 @@ export class LiveSet {
    */
   addPackOf(location: RecordLocation, index: RecordIndex): boolean {
     if (this.#ids.has(location.packId)) return true;
-    const loose = index.loosePacks.get(location.packId);
-    const pack = loose ? { ...loose, records: loose.records.length } : index.catalog.pack(location.packNumber);
+    const unindexed = index.unindexedPacks.get(location.packId);
+    const pack = unindexed
+      ? { ...unindexed, records: unindexed.records.length }
+      : index.catalog.pack(location.packNumber);
     if (pack?.id !== location.packId) return false;
     const { id, length, sessionId, records } = pack;
-    this.add({ id, length, sessionId, records, loose: loose !== undefined });
+    this.add({ id, length, sessionId, records, unindexed: unindexed !== undefined });
     return true;
   }
 
@@ -141,7 +144,7 @@ export class LiveSet {
       length: this.#length[row]!,
       sessionId: this.#sessions[this.#session[row]!]!,
       records: this.#recordsOf(row),
-      loose: this.#records[row]! % 2 === 1,
+      unindexed: this.#records[row]! % 2 === 1,
       liveBytes: this.#liveBytes[row]!,
       liveRecords: this.#liveRecords[row]!,
     };

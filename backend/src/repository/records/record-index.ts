@@ -33,15 +33,15 @@ const MAX_PACKS = 8192;
 export class RecordIndex {
   readonly catalog: Catalog;
   /** Packs named by a mark. */
-  doomed: ReadonlySet<string> = new Set();
+  marked: ReadonlySet<string> = new Set();
   /** Packs that an index names and that were found not to be there. */
   readonly missing = new Set<string>();
   /** `<pack id>-<offset>` of damaged records. */
   readonly damaged = new Set<string>();
   readonly #packs = new Map<number, CatalogPack | undefined>();
   /** Complete packs that no index names (yet), by their records' keys; one map a kind. */
-  readonly #loose = { 1: new Map<string, RecordLocation[]>(), 3: new Map<string, RecordLocation[]>() };
-  readonly loosePacks = new Map<string, IndexedPack>();
+  readonly #unindexed = { 1: new Map<string, RecordLocation[]>(), 3: new Map<string, RecordLocation[]>() };
+  readonly unindexedPacks = new Map<string, IndexedPack>();
 
   constructor(catalog: Catalog) {
     this.catalog = catalog;
@@ -97,47 +97,47 @@ export class RecordIndex {
   }
 
   /** Makes the records of a complete pack known that no index names. */
-  addLoose(pack: IndexedPack): void {
-    if (this.loosePacks.has(pack.id)) return;
-    this.loosePacks.set(pack.id, pack);
+  addUnindexed(pack: IndexedPack): void {
+    if (this.unindexedPacks.has(pack.id)) return;
+    this.unindexedPacks.set(pack.id, pack);
     pack.records.forEach((record, ordinal) => {
       const { id, ...facts } = record;
       const location = { ...facts, packId: pack.id, packNumber: -1, ordinal };
-      const loose = this.#loose[classOf(record.kind)];
-      const known = loose.get(keyOf(id));
-      if (known === undefined) loose.set(keyOf(id), [location]);
+      const unindexed = this.#unindexed[classOf(record.kind)];
+      const known = unindexed.get(keyOf(id));
+      if (known === undefined) unindexed.set(keyOf(id), [location]);
       else known.push(location);
     });
   }
 
   /** Takes a pack out again: it was indexed, or is gone. */
-  removeLoose(packId: string): void {
-    const pack = this.loosePacks.get(packId);
+  removeUnindexed(packId: string): void {
+    const pack = this.unindexedPacks.get(packId);
     if (pack === undefined) return;
-    this.loosePacks.delete(packId);
+    this.unindexedPacks.delete(packId);
     for (const record of pack.records) {
       const key = keyOf(record.id);
-      const loose = this.#loose[classOf(record.kind)];
-      const rest = loose.get(key)?.filter((location) => location.packId !== packId) ?? [];
-      if (rest.length === 0) loose.delete(key);
-      else loose.set(key, rest);
+      const unindexed = this.#unindexed[classOf(record.kind)];
+      const rest = unindexed.get(key)?.filter((location) => location.packId !== packId) ?? [];
+      if (rest.length === 0) unindexed.delete(key);
+      else unindexed.set(key, rest);
     }
   }
 
   /** Whether a pack that no index names holds the block whose id begins at `at`. */
-  isLooseBlock(ids: Buffer, at: number): boolean {
-    return this.#loose[RecordKind.block].has(keyOf(ids, at));
+  isUnindexedBlock(ids: Buffer, at: number): boolean {
+    return this.#unindexed[RecordKind.block].has(keyOf(ids, at));
   }
 
   /** Bytes of the pack that a record lies in, as the index or its own table of contents says. */
   packLength({ packId, packNumber }: RecordLocation): number | undefined {
-    if (packNumber < 0) return this.loosePacks.get(packId)?.length;
+    if (packNumber < 0) return this.unindexedPacks.get(packId)?.length;
     return (this.#packs.get(packNumber) ?? this.catalog.pack(packNumber))?.length;
   }
 
   /** The pack is known from an index or its own table of contents. */
   knowsPack(packId: string, indexed: { has(id: string): boolean }): boolean {
-    return indexed.has(packId) || this.loosePacks.has(packId);
+    return indexed.has(packId) || this.unindexedPacks.has(packId);
   }
 
   /** The first sound record, of those that indexes name or that are in packs `own`, that serves. */
@@ -147,10 +147,10 @@ export class RecordIndex {
     own: ReadonlySet<string>,
     serves: (location: RecordLocation) => boolean,
   ): RecordLocation | undefined {
-    const loose = this.#loose[kind]
+    const unindexed = this.#unindexed[kind]
       .get(keyOf(id))
       ?.find((location) => own.has(location.packId) && this.isSound(location) && serves(location));
-    if (loose !== undefined) return loose;
+    if (unindexed !== undefined) return unindexed;
     const serving = new Map<CatalogRecord, RecordLocation>();
     const records = this.catalog.find(kind, id, (record) => {
       const location = this.#resolve(record);
@@ -163,7 +163,7 @@ export class RecordIndex {
   }
 
   #known(kind: IdClass, id: Buffer): RecordLocation[] {
-    const found = [...(this.#loose[kind].get(keyOf(id)) ?? [])];
+    const found = [...(this.#unindexed[kind].get(keyOf(id)) ?? [])];
     for (const record of this.catalog.find(kind, id)) {
       const location = this.#resolve(record);
       if (location !== undefined) found.push(location);
@@ -185,7 +185,7 @@ export class RecordIndex {
 
   /** Neither damaged nor in a pack that will be deleted. Says nothing about a delta's base. */
   isSound(location: RecordLocation): boolean {
-    if (this.doomed.size > 0 && this.doomed.has(location.packId)) return false;
+    if (this.marked.size > 0 && this.marked.has(location.packId)) return false;
     if (this.missing.size > 0 && this.missing.has(location.packId)) return false;
     return this.damaged.size === 0 || !this.damaged.has(damageKey(location));
   }

@@ -97,7 +97,8 @@ export class RecordReader {
           else if (problem.code !== 'FILE_NOT_FOUND' && problem.code !== 'IO_ERROR') throw problem;
           if (problem.code === 'FILE_NOT_FOUND') absent.push(location.packId);
           // A pack that no index names is found only by a look at all packs, and that is for when nothing is known.
-          if (problem.code === 'FILE_NOT_FOUND' && location.packNumber < 0) this.#index.removeLoose(location.packId);
+          if (problem.code === 'FILE_NOT_FOUND' && location.packNumber < 0)
+            this.#index.removeUnindexed(location.packId);
         }
       }
       if (effort === null || !(await this.#learn(problem, effort, absent))) break;

@@ -96,7 +96,7 @@ export class RecordRefresh {
     await catalog.settle();
     this.#index.invalidate();
     const marks = await this.#marks.list();
-    this.#index.doomed = new Set(marks.flatMap((mark) => mark.packs));
+    this.#index.marked = new Set(marks.flatMap((mark) => mark.packs));
     for (const { name } of await this.#storage.list(Folder.damaged)) {
       const key = parseDamageName(name);
       if (key !== null) this.#index.damaged.add(key);
@@ -109,30 +109,30 @@ export class RecordRefresh {
    * since.
    * @returns their ids
    */
-  async findLoose(): Promise<string[]> {
+  async findUnindexed(): Promise<string[]> {
     const indexed = new PackIds();
     for (const id of this.#index.catalog.packIds()) indexed.add(id);
     const isUnknown = (id: string): boolean => !this.#index.knowsPack(id, indexed);
     // Sizes cost a question each: only of folders with packs that are not known.
     const folders = new Set<string>();
     // Only what was there before the listing began must be in it.
-    const gone = new Set(this.#index.loosePacks.keys());
+    const gone = new Set(this.#index.unindexedPacks.keys());
     await eachListedPack(this.#storage, indexed.count, {}, (id) => {
       gone.delete(id);
       if (isUnknown(id)) folders.add(packFolder(id));
     });
-    for (const id of gone) this.#index.removeLoose(id);
+    for (const id of gone) this.#index.removeUnindexed(id);
     const found: string[] = [];
-    for (const folder of folders) await this.#readLoose(folder, isUnknown, found);
+    for (const folder of folders) await this.#readUnindexed(folder, isUnknown, found);
     return found;
   }
 
-  async #readLoose(folder: string, isUnknown: (id: string) => boolean, found: string[]): Promise<void> {
+  async #readUnindexed(folder: string, isUnknown: (id: string) => boolean, found: string[]): Promise<void> {
     for (const { name, size } of await this.#storage.list(folder, { sizes: true })) {
       const id = parsePackName(name);
       if (size === undefined || id === null || !isUnknown(id)) continue;
       try {
-        this.#index.addLoose(await readPackContents(this.#storage, this.#repositoryId, id, size));
+        this.#index.addUnindexed(await readPackContents(this.#storage, this.#repositoryId, id, size));
         found.push(id);
       } catch (error) {
         if (!isHvError(error, 'REPOSITORY_DAMAGED', 'FILE_NOT_FOUND', 'NOT_SUPPORTED')) throw error;

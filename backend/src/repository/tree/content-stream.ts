@@ -138,9 +138,9 @@ export async function fetchBatch(
     return source;
   });
   const ciphers = await noteCiphers(core, slot, sources);
-  const manners = { grain: core.storage.grain ?? 1, packLength: (at: RecordLocation) => core.index.packLength(at) };
+  const options = { grain: core.storage.grain ?? 1, packLength: (at: RecordLocation) => core.index.packLength(at) };
   await Promise.all(
-    planGets(slot, sources, manners).map(async (get) => {
+    planGets(slot, sources, options).map(async (get) => {
       try {
         await core.storage.read(get.name, get.offset, slot.input.subarray(get.at, get.at + get.length));
       } catch (error) {

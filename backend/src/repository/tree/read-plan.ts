@@ -39,14 +39,14 @@ interface Part {
 const MAX_GAP = 4096;
 
 /** What reading is like where the packs lie. */
-export interface ReadManners {
+export interface ReadOptions {
   /** Bytes; reads that begin and end at multiples of it cost least. */
   grain: number;
   /** Bytes of a pack, when known. */
   packLength(location: RecordLocation): number | undefined;
 }
 
-const PLAIN: ReadManners = { grain: 1, packLength: () => undefined };
+const PLAIN: ReadOptions = { grain: 1, packLength: () => undefined };
 
 /**
  * Lays out the records of `sources` (by block of the slot; undefined where there is none) in the slot's input and
@@ -55,7 +55,7 @@ const PLAIN: ReadManners = { grain: 1, packLength: () => undefined };
 export function planGets(
   slot: Slot,
   sources: readonly (BlockSource | undefined)[],
-  manners: ReadManners = PLAIN,
+  options: ReadOptions = PLAIN,
 ): RangedGet[] {
   const order: Part[] = [];
   // What needs no reading lies at the end of the input.
@@ -77,7 +77,7 @@ export function planGets(
     order.push({ location: base, length, block, isBase: true });
   }
   order.sort((a, b) => byPlace(a.location, b.location));
-  const { grain } = manners;
+  const { grain } = options;
   const gets: (RangedGet & { pack: RecordLocation })[] = [];
   let used = 0;
   let spare = room - order.reduce((sum, part) => sum + part.length, 0);
@@ -108,7 +108,7 @@ export function planGets(
     slot.meta[meta + (isBase ? Meta.baseOffset : Meta.offset)] = at;
     slot.meta[meta + (isBase ? Meta.baseLength : Meta.storedLength)] = length - RECORD_HEADER_LENGTH;
   }
-  return widened(gets, room, manners);
+  return widened(gets, room, options);
 }
 
 /**
@@ -118,7 +118,7 @@ export function planGets(
 function widened(
   gets: readonly (RangedGet & { pack: RecordLocation })[],
   room: number,
-  { grain, packLength }: ReadManners,
+  { grain, packLength }: ReadOptions,
 ): RangedGet[] {
   let free = 0;
   return gets.map(({ pack, ...get }, i) => {

@@ -39,7 +39,7 @@ export class ReliedContents {
 
   /** To be called after the session is registered and the index is fresh. */
   begin(): void {
-    this.#before = this.#core.index.doomed;
+    this.#before = this.#core.index.marked;
   }
 
   /** @throws POINT_NOT_FOUND when no listed restore point has this content: it may be incomplete */
@@ -79,10 +79,10 @@ export class ReliedContents {
    * more. @returns whether anything was stored
    */
   async storeAgain(contents: readonly ContentRef[]): Promise<boolean> {
-    const fresh = [...this.#core.index.doomed].filter((id) => !this.#before.has(id));
+    const fresh = [...this.#core.index.marked].filter((id) => !this.#before.has(id));
     const { catalog, index } = this.#core;
     const gone = [...this.#store.relied].filter(
-      (id) => !index.loosePacks.has(id) && catalog.packById(id) === undefined,
+      (id) => !index.unindexedPacks.has(id) && catalog.packById(id) === undefined,
     );
     this.#vanished ||= gone.length > 0;
     const absent = await this.#absent();
@@ -95,7 +95,7 @@ export class ReliedContents {
     let stored = false;
     const visited = new Set<string>();
     for (const ref of contents) stored = (await this.#visit(ref, visited)) || stored;
-    for (const id of fresh) this.#core.index.removeLoose(id);
+    for (const id of fresh) this.#core.index.removeUnindexed(id);
     if (this.#lost > 0) await this.#refuse(absent, gone);
     return stored;
   }
@@ -188,7 +188,7 @@ export class ReliedContents {
       ({ name }) => name === packName(packId),
     );
     if (object?.size === undefined) return;
-    index.addLoose(await readPackContents(storage, config.id, packId, object.size));
+    index.addUnindexed(await readPackContents(storage, config.id, packId, object.size));
   }
 
   /**

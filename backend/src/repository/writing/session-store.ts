@@ -27,7 +27,7 @@ export class SessionStore {
   /** Packs of others whose records this session's contents rely on. */
   readonly relied = new Set<string>();
   /** Packs stored or adopted by this session that no index names yet. */
-  readonly #loose = new Set<string>();
+  readonly #unindexed = new Set<string>();
   /** What storing failed with: ids that were claimed may be missing, so nothing may be published any more. */
   #failure: unknown;
   /** Ids that are in flight or in packs that are not durable yet; by kind. */
@@ -38,16 +38,16 @@ export class SessionStore {
     this.setting = compression;
     this.sink = new PackSink(core.storage, core.packOwner(handle.id), {
       packStored: (pack) => {
-        this.#loose.add(pack.id);
-        core.index.addLoose(pack);
+        this.#unindexed.add(pack.id);
+        core.index.addUnindexed(pack);
         for (const { kind, id } of pack.records) this.#pending[classOf(kind)].delete(keyOf(id));
       },
       indexStored: (name, index) => {
         core.catalog.addIndex(name, index);
         core.index.invalidate();
         for (const pack of index.packs) {
-          this.#loose.delete(pack.id);
-          core.index.removeLoose(pack.id);
+          this.#unindexed.delete(pack.id);
+          core.index.removeUnindexed(pack.id);
         }
       },
       beforePublish: () => handle.renew(),
@@ -66,9 +66,9 @@ export class SessionStore {
     const names = [published];
     let { packs } = index;
     for (;;) {
-      const doomed = new Set((await marks.list()).flatMap((mark) => mark.packs));
+      const marked = new Set((await marks.list()).flatMap((mark) => mark.packs));
       const there = new Set((await storage.list(Folder.packs)).map((object) => object.name));
-      const left = packs.filter(({ id }) => there.has(packName(id)) && !doomed.has(id));
+      const left = packs.filter(({ id }) => there.has(packName(id)) && !marked.has(id));
       if (left.length === packs.length) break;
       packs = left;
       const next = { sessionId: handle.id, supersedes: [...names].sort(), packs };
@@ -83,7 +83,7 @@ export class SessionStore {
   claim(kind: IdClass, id: Buffer): boolean {
     const key = keyOf(id);
     if (this.#pending[kind].has(key)) return true;
-    const found = this.core.index.findUsable(kind, id, this.#loose);
+    const found = this.core.index.findUsable(kind, id, this.#unindexed);
     if (found !== undefined) {
       this.rely(found);
       return true;
@@ -95,7 +95,7 @@ export class SessionStore {
   /** Notes that contents of the session need this record, and of a delta its base. */
   rely(location: RecordLocation): void {
     this.relied.add(location.packId);
-    const base = this.core.index.findBase(location, this.#loose);
+    const base = this.core.index.findBase(location, this.#unindexed);
     if (base !== undefined) this.relied.add(base.packId);
   }
 
@@ -117,7 +117,7 @@ export class SessionStore {
 
   /** Whether a record with this id will stay. */
   isStored(kind: IdClass, id: Buffer): boolean {
-    return this.core.index.findUsable(kind, id, this.#loose) !== undefined;
+    return this.core.index.findUsable(kind, id, this.#unindexed) !== undefined;
   }
 
   /** Whether packs may lie there that this session answers for, named by an index or not. */
@@ -128,8 +128,8 @@ export class SessionStore {
   /** Goes on with a complete pack of a dead session. */
   adopt(pack: IndexedPack): void {
     this.#adopted += 1;
-    this.#loose.add(pack.id);
-    this.core.index.addLoose(pack);
+    this.#unindexed.add(pack.id);
+    this.core.index.addUnindexed(pack);
     this.sink.adopt(pack);
   }
 
@@ -143,7 +143,7 @@ export class SessionStore {
   async close(): Promise<void> {
     await this.sink.flush().catch(() => undefined);
     await this.sink.abort();
-    for (const id of this.#loose) this.core.index.removeLoose(id);
+    for (const id of this.#unindexed) this.core.index.removeUnindexed(id);
   }
 
   /**

@@ -54,7 +54,7 @@ export class RepositoryWriteSession implements WriteSession {
       core.catalog.expectNewIds();
       await noteMissingPacks(core.storage, core.index);
       session.#relied.begin();
-      await session.#goOnWithTheDead();
+      await session.#adoptFromDeadSessions();
       return session;
     } catch (error) {
       await session.close();
@@ -206,19 +206,19 @@ export class RepositoryWriteSession implements WriteSession {
   /**
    * Packs that a crashed writer left without an index are named by this session's indexes; then the dead is forgotten.
    */
-  async #goOnWithTheDead(): Promise<void> {
+  async #adoptFromDeadSessions(): Promise<void> {
     const sessions = await listFenced(this.#core, this.#handle.id);
     for (const { doubt, alive } of sessions) if (doubt !== undefined && alive) this.#options.warn?.(doubt);
     for (const state of sessions)
       if (!state.alive && state.document.kind === 'read') await this.#core.sessions.forget(state);
     const dead = sessions.filter((state) => !state.alive && state.document.kind === 'backup');
     if (dead.length === 0) return;
-    await this.#core.findLoose();
+    await this.#core.findUnindexed();
     const wanted = new Set(dead.flatMap((state) => [state.document.id, ...state.claims]));
     this.#claims = wanted.size;
     for (const session of wanted) await this.#handle.claim(session);
-    for (const pack of [...this.#core.index.loosePacks.values()]) {
-      if (!wanted.has(pack.sessionId) || this.#core.index.doomed.has(pack.id)) continue;
+    for (const pack of [...this.#core.index.unindexedPacks.values()]) {
+      if (!wanted.has(pack.sessionId) || this.#core.index.marked.has(pack.id)) continue;
       await this.#core.storage.settle(packName(pack.id));
       this.#store.adopt(pack);
     }

@@ -17,15 +17,15 @@ describe('several backups', () => {
       const busy = new Set<number>();
       let most = 0;
       const told: unknown[] = [];
-      const work = async ({ selector }: Job, lane: number) => {
+      const work = async ({ selector }: Job, slot: number) => {
         expect(running.has(selector)).toBe(false);
-        expect(busy.has(lane)).toBe(false);
+        expect(busy.has(slot)).toBe(false);
         running.add(selector);
-        busy.add(lane);
+        busy.add(slot);
         most = Math.max(most, running.size);
         await sleep(random() * 4);
         running.delete(selector);
-        busy.delete(lane);
+        busy.delete(slot);
         if (selector === 'vm3') throw new HvError('VM_NOT_FOUND', 'no such VM');
         return selector;
       };

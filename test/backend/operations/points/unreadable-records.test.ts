@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createSimulatedHost, type SimulatedHost } from '../../../../backend/src/hosts/simulated/index.ts';
 import { backupOne } from '../../../../backend/src/operations/backup/backup.ts';
-import { strayWarnings } from '../../../../backend/src/operations/stray-points.ts';
+import { unexpectedPointWarnings } from '../../../../backend/src/operations/unexpected-points.ts';
 import type { StoredRepository } from '../../../../backend/src/repository/repository.ts';
 import { BackupVmParams } from '../../../../backend/src/schema/backup.ts';
 import { HvError } from '../../../../backend/src/support/errors.ts';
@@ -169,7 +169,7 @@ describe('a tombstone that cannot be read', () => {
     await first.core.tombstones.put({ id: ids[1]!, group: 'x' }, 'test');
     const repository = await connect(broken(/^removed\//));
     expect((await repository.listManifests()).map(({ id }) => id)).toEqual([ids[0], ids[2]]);
-    const told = strayWarnings(repository).join();
+    const told = unexpectedPointWarnings(repository).join();
     expect(told).toContain(`removed/${ids[1]}`);
     expect(told).toContain('bad sector');
     // Few are asked for one by one: that takes no listing.
@@ -179,7 +179,7 @@ describe('a tombstone that cannot be read', () => {
     const sector = broken(/^removed\//);
     const folder = await connect((operation, name) => unlisted(operation, name) ?? sector(operation, name));
     expect(await folder.listManifests()).toHaveLength(3);
-    expect(strayWarnings(folder).join()).toContain('bad folder');
+    expect(unexpectedPointWarnings(folder).join()).toContain('bad folder');
     expect([...storage.objects.keys()].filter((name) => name.startsWith('manifests/'))).toHaveLength(3);
   });
 });

@@ -218,7 +218,7 @@ describe('a restore point published after its session was taken for over', () =>
     const disk = sampleBytes(5 * BLOCK, 1);
     await expect(backup(writer, disk)).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
     // It still knows what it stored.
-    await writer.core.findLoose();
+    await writer.core.findUnindexed();
     await backup(writer, disk);
     expect((await (await connect(storage, 'three')).check()).damages).toEqual([]);
     expect(await verifyAll(await connect(storage, 'four'))).toHaveLength(1);

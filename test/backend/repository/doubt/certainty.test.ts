@@ -321,7 +321,7 @@ describe.each([false, true])('restore points that are gone without a tombstone (
     expect(result.packsDeleted).toBe(4);
     expect(warnings.join()).toContain(ids[2]!);
     await expect(repository.prune()).rejects.toMatchObject({ code: 'REPOSITORY_DOUBTFUL' });
-    expect((await repository.acceptStrayPoints()).map(({ id, state }) => [id, state])).toEqual([[ids[2], 'gone']]);
+    expect((await repository.acceptUnexpectedPoints()).map(({ id, state }) => [id, state])).toEqual([[ids[2], 'gone']]);
     expect(await repository.tombstone(ids[2]!)).toMatchObject({ reason: expect.stringContaining('accepted') });
     await repository.close();
     const elsewhere = await open();

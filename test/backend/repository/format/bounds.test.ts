@@ -39,7 +39,7 @@ function forged(name: string, text: Buffer, repositoryId = ID, payload = zstdCom
 
 const json = (bytes: number): Buffer => Buffer.from(JSON.stringify('x'.repeat(bytes - 2)));
 /** As many bytes of JSON that get smaller by about a half. */
-const loose = (bytes: number): Buffer =>
+const unindexed = (bytes: number): Buffer =>
   Buffer.from(
     JSON.stringify(
       sampleBytes(bytes, 1)
@@ -67,7 +67,7 @@ describe('a document', () => {
     ['marks/00112233445566778899aabbccddeeff/waiting', MIB],
     [`manifests/${GROUP}/${ulid()}`, 16 * MIB],
   ])('of %s may have %i bytes of text', (name, limit) => {
-    const parse = (bytes: number) => parseDocument(forged(name, loose(bytes)), name, ID, null);
+    const parse = (bytes: number) => parseDocument(forged(name, unindexed(bytes)), name, ID, null);
     expect(parse(limit)).toHaveLength(limit - 2);
     expect(() => parse(limit + 1)).toThrow(/more than it may have/);
     expect(() => renderDocument('x'.repeat(limit), name, ID, null)).toThrow(
@@ -84,7 +84,7 @@ describe('a document', () => {
   it('does not make a reader reserve a window of 128 MiB', () => {
     const name = `holds/${ulid()}/1`;
     // A frame of one block that is stored as it is: header, no length, a window of 2^27 bytes.
-    const text = loose(1000);
+    const text = unindexed(1000);
     const block = Buffer.from([1 | ((text.length << 3) & 0xff), text.length >> 5, text.length >> 13]);
     const frame = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3]), block, text]);
     const wide = forged(name, text, ID, frame);

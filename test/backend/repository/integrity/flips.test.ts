@@ -175,7 +175,7 @@ async function use(model: Model, storage: MemoryStorage, name: string): Promise<
       // Without its tombstone a restore point is gone for no reason that this machine knows.
       await pruned().catch(async (error) => {
         expect(error).toMatchObject({ code: 'REPOSITORY_DOUBTFUL' });
-        await repository.acceptStrayPoints();
+        await repository.acceptUnexpectedPoints();
         await pruned();
       });
     } else await pruned();

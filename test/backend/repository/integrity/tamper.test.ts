@@ -68,7 +68,8 @@ async function examine(storage: MemoryStorage, memory: TestMemory): Promise<bool
   try {
     const damages: Damage[] = [];
     const points = await repository.listManifests(undefined, { onDamage: (damage) => damages.push(damage) });
-    noticed ||= damages.length > 0 || repository.listingProblems().length > 0 || repository.strayPoints().length > 0;
+    noticed ||=
+      damages.length > 0 || repository.listingProblems().length > 0 || repository.unexpectedPoints().length > 0;
     for (const { contents, body } of points)
       try {
         expect(sha256(await readAll(repository, contents[0]!))).toBe((body as { sha256: string }).sha256);

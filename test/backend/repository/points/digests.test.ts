@@ -74,7 +74,7 @@ describe('a listing by key', () => {
         return real(folder);
       };
       const found = (await repository.listDigests(digest, { key })).map(({ id }) => id);
-      const stray = repository.strayPoints().map(({ id, state }) => `${id} ${state}`);
+      const stray = repository.unexpectedPoints().map(({ id, state }) => `${id} ${state}`);
       await repository.close();
       return { found, made, looked: looked.map((name) => name.slice(-2, -1)).sort(), stray };
     };

@@ -41,18 +41,20 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     storage.objects.delete(nameOf(ids[1]!));
     const repository = await open(here);
     expect((await repository.listManifests()).map((point) => point.id)).toEqual([ids[0], ids[2]]);
-    expect(repository.strayPoints()).toMatchObject([{ id: ids[1], vmName: 'web01', state: 'gone', forged: false }]);
+    expect(repository.unexpectedPoints()).toMatchObject([
+      { id: ids[1], vmName: 'web01', state: 'gone', forged: false },
+    ]);
     // Listing one VM is enough.
     const again = await open(here);
     await again.listManifests(GROUP);
-    expect(again.strayPoints()).toHaveLength(1);
+    expect(again.unexpectedPoints()).toHaveLength(1);
     const elsewhere = await open(new TestMemory());
     await elsewhere.listManifests();
-    expect(elsewhere.strayPoints()).toEqual([]);
-    expect((await again.acceptStrayPoints()).map(({ id }) => id)).toEqual([ids[1]]);
+    expect(elsewhere.unexpectedPoints()).toEqual([]);
+    expect((await again.acceptUnexpectedPoints()).map(({ id }) => id)).toEqual([ids[1]]);
     const later = await open(here);
     await later.listManifests();
-    expect(later.strayPoints()).toEqual([]);
+    expect(later.unexpectedPoints()).toEqual([]);
   });
 
   it('that somebody entitled to has removed, here or elsewhere, are no news', async () => {
@@ -63,7 +65,7 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     await other.prune();
     const repository = await open(here);
     await repository.listManifests();
-    expect(repository.strayPoints()).toEqual([]);
+    expect(repository.unexpectedPoints()).toEqual([]);
     expect(here.known.get(ids[0]!)?.gone).toBe(true);
   });
 
@@ -76,7 +78,7 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     for (const [name, bytes] of before) storage.objects.set(name, bytes);
     const after = await open(here);
     await after.listManifests();
-    expect(after.strayPoints().map((point) => [point.id, point.state])).toEqual(
+    expect(after.unexpectedPoints().map((point) => [point.id, point.state])).toEqual(
       [
         [ids[0], 'back'],
         [id, 'gone'],
@@ -91,7 +93,7 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     const look = async (name: string) => {
       const repository = await open(machine(name));
       const listed = (await repository.listManifests()).some(({ id }) => id === ids[0]);
-      const strays = repository.strayPoints().map(({ id, state }) => `${id} ${state}`);
+      const strays = repository.unexpectedPoints().map(({ id, state }) => `${id} ${state}`);
       const returned = repository.returnedPoints().map(({ id }) => id);
       const differences = repository.catalogDifferences();
       await repository.close();
@@ -137,7 +139,7 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     storage.objects.set(name, before.get(name)!);
     const after = await open(here);
     expect((await after.listManifests()).map((point) => point.id)).toEqual(ids.slice(1));
-    expect(after.strayPoints()).toEqual([]);
+    expect(after.unexpectedPoints()).toEqual([]);
   });
 
   it('that come back of themselves, as after a share was away, are forgotten about', async () => {
@@ -146,10 +148,10 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     storage.objects.delete(name);
     const repository = await open(here);
     await repository.listManifests();
-    expect(repository.strayPoints()).toHaveLength(1);
+    expect(repository.unexpectedPoints()).toHaveLength(1);
     storage.objects.set(name, before.get(name)!);
     await repository.listManifests();
-    expect(repository.strayPoints()).toEqual([]);
+    expect(repository.unexpectedPoints()).toEqual([]);
   });
 
   it('that are published beside a listing are not missed', async () => {
@@ -158,7 +160,7 @@ describe.each([true, false])('restore points of a repository (encrypted: %s)', (
     await one.listManifests();
     await backup(two, sampleBytes(BLOCK, 7));
     await one.listManifests();
-    expect(one.strayPoints()).toEqual([]);
+    expect(one.unexpectedPoints()).toEqual([]);
   });
 });
 
@@ -180,7 +182,7 @@ describe('a tombstone that was not made with the key', () => {
     for (const id of ids) storage.objects.delete(nameOf(id));
     const after = await open(here);
     expect(await after.listManifests()).toEqual([]);
-    expect(after.strayPoints()).toMatchObject(ids.map((id) => ({ id, state: 'gone', forged: true })));
+    expect(after.unexpectedPoints()).toMatchObject(ids.map((id) => ({ id, state: 'gone', forged: true })));
   });
 });
 

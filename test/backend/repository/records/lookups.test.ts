@@ -61,11 +61,11 @@ describe('a writer finds', () => {
     expect(told).toHaveLength(1);
   });
 
-  it.each(['doomed', 'missing', 'damaged'] as const)('another one when that is %s, and nothing when all are', (how) => {
+  it.each(['marked', 'missing', 'damaged'] as const)('another one when that is %s, and nothing when all are', (how) => {
     const [old, young] = [packOf(whole(id), ...filler(50)), packOf(whole(id))];
     const index = indexWith([old], [young]);
     const spoil = (pack: IndexedPack): void => {
-      if (how === 'doomed') index.doomed = new Set([...index.doomed, pack.id]);
+      if (how === 'marked') index.marked = new Set([...index.marked, pack.id]);
       else if (how === 'missing') index.missing.add(pack.id);
       else index.damaged.add(damageKey({ packId: pack.id, offset: 96 }));
     };
@@ -82,7 +82,7 @@ describe('a writer finds', () => {
     const index = indexWith([bases], [deltas]);
     const found = index.findUsable(RecordKind.block, id)!;
     expect([found.packId, index.findBase(found)?.packId]).toEqual([deltas.id, bases.id]);
-    index.doomed = new Set([bases.id]);
+    index.marked = new Set([bases.id]);
     expect(index.findUsable(RecordKind.block, id)).toBeUndefined();
   });
 
@@ -95,14 +95,14 @@ describe('a writer finds', () => {
   it('what is in packs of its own that no index names, and not what is in those of others', () => {
     const index = indexWith([packOf(...filler(10))]);
     const [own, foreign] = [packOf(whole(id)), packOf(whole(base))];
-    index.addLoose(own);
-    index.addLoose(foreign);
+    index.addUnindexed(own);
+    index.addUnindexed(foreign);
     expect(index.findUsable(RecordKind.block, id, new Set([own.id]))?.packId).toBe(own.id);
     expect(index.findUsable(RecordKind.block, id)).toBeUndefined();
     expect(index.findUsable(RecordKind.block, base, new Set([own.id]))).toBeUndefined();
     // Of a delta over it too.
     const over = packOf(delta(randomBytes(32), base));
-    index.addLoose(over);
+    index.addUnindexed(over);
     expect(index.findUsable(RecordKind.block, over.records[0]!.id, new Set([over.id]))).toBeUndefined();
     expect(index.findUsable(RecordKind.block, over.records[0]!.id, new Set([over.id, foreign.id]))).toBeDefined();
   });

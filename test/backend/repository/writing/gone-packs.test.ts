@@ -155,7 +155,7 @@ describe('a reader', () => {
     };
     const first = await stored();
     const reader = await connect();
-    await reader.core.findLoose();
+    await reader.core.findUnindexed();
     const second = await stored();
     for (const name of first.packs) await storage.delete(name);
     expect(await readAll(reader, second.ref)).toEqual(disk);

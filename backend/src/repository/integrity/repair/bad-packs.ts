@@ -136,17 +136,17 @@ async function findBadPacks(core: RepositoryCore, context: RepairContext): Promi
       if (id === null) return;
       const length = sizes.get(id);
       // What is marked for deletion has left the indexes; what a newer version wrote is not ours to judge.
-      const isOurs = error.code === 'REPOSITORY_DAMAGED' && !core.index.doomed.has(id);
+      const isOurs = error.code === 'REPOSITORY_DAMAGED' && !core.index.marked.has(id);
       if (isOurs && length !== undefined) bad.push({ id, length });
     }
   };
   await checkPacks(core, sizes, look);
-  const loose: BadPack[] = [];
+  const unindexed: BadPack[] = [];
   await eachListedPack(core.storage, core.catalog.packCount(), {}, (id) => {
     const length = sizes.get(id);
-    if (length !== undefined && core.catalog.packById(id) === undefined) loose.push({ id, length });
+    if (length !== undefined && core.catalog.packById(id) === undefined) unindexed.push({ id, length });
   });
-  for (const { id, length } of loose)
+  for (const { id, length } of unindexed)
     await look(packName(id), async () => {
       await readPackTail(core.storage, core.config.id, id, length);
     });
@@ -208,12 +208,12 @@ async function retire(core: RepositoryCore, session: RepairSession, packs: reado
     mark,
     others.map((state) => state.document.id),
   );
-  core.index.doomed = new Set([...core.index.doomed, ...packs]);
+  core.index.marked = new Set([...core.index.marked, ...packs]);
   if (others.length > 0) return;
   try {
     for (const id of packs) {
       await core.storage.delete(packName(id));
-      core.index.removeLoose(id);
+      core.index.removeUnindexed(id);
       for (const key of [...core.index.damaged].filter((one) => one.startsWith(id))) {
         await core.storage.delete(damageName(key));
         core.index.damaged.delete(key);

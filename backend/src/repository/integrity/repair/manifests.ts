@@ -47,8 +47,8 @@ async function missingManifests(core: RepositoryCore): Promise<string[]> {
       if (!isHvError(error, 'REPOSITORY_DAMAGED')) throw error;
       found.push(name);
     }
-  const stray = core.watch.stray().filter(({ state }) => state === 'gone');
-  for (const { folder, id } of stray) published.add(manifestName(folder, id));
+  const missing = core.watch.unexpected().filter(({ state }) => state === 'gone');
+  for (const { folder, id } of missing) published.add(manifestName(folder, id));
   // Listed last: the tombstone comes before the manifest goes.
   const removed = await core.tombstones.ids();
   const gone = [...published].filter((name) => !present.has(name) && !removed.has(pointIdOf(name)));

@@ -338,13 +338,13 @@ async function inTurns<T>(
   atOnce = AT_ONCE,
 ): Promise<void> {
   let next = 0;
-  const lane = async () => {
+  const slot = async () => {
     while (next < items.length) {
       const i = next++;
       await action(items[i]!, i);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, slot));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Restore points that are not as this machine last saw them (docs/format.md §9), put into words. */
 import { manifestName } from '../repository/format/names.ts';
 import type { Doubt } from '../repository/port/doubt.ts';
-import type { ReturnedPoint, StrayPoint } from '../repository/port/points.ts';
+import type { ReturnedPoint, UnexpectedPoint } from '../repository/port/points.ts';
 import type { Repository } from '../repository/port/repository.ts';
 import type { DamageReport } from '../schema/verify.ts';
 import { isHvError } from '../support/errors.ts';
@@ -13,7 +13,7 @@ const NAMED = 5;
 const told = new WeakMap<Repository, Set<string>>();
 
 /** Sentences on what has been found since the last call. */
-export function strayWarnings(repository: Repository): string[] {
+export function unexpectedPointWarnings(repository: Repository): string[] {
   let before = told.get(repository);
   if (before === undefined) {
     before = new Set();
@@ -36,7 +36,7 @@ export function strayWarnings(repository: Repository): string[] {
     before.add(`catalog ${path}`);
     warnings.push(`${path}: ${message}. Has another program or person changed this machine's state folder?`);
   }
-  const fresh = repository.strayPoints().filter(({ id }) => !before.has(id));
+  const fresh = repository.unexpectedPoints().filter(({ id }) => !before.has(id));
   for (const { id } of fresh) before.add(id);
   for (const state of ['gone', 'back'] as const) {
     const points = fresh.filter((point) => point.state === state);
@@ -48,7 +48,7 @@ export function strayWarnings(repository: Repository): string[] {
   return warnings;
 }
 
-function sentence(location: string, points: readonly StrayPoint[], state: StrayPoint['state']): string {
+function sentence(location: string, points: readonly UnexpectedPoint[], state: UnexpectedPoint['state']): string {
   const what =
     state === 'gone'
       ? `${count(points)} that this machine has seen in ${location} ${are(points)} missing without a valid removal`
@@ -80,7 +80,7 @@ export async function doubtDamage(repository: Repository): Promise<DamageReport[
     if (isHvError(error, 'REPOSITORY_DOUBTFUL')) return error.data.doubts as Doubt[];
     throw error;
   });
-  const told = new Set(repository.strayPoints().map(({ id }) => id));
+  const told = new Set(repository.unexpectedPoints().map(({ id }) => id));
   return doubts
     .filter(({ pointId }) => pointId === undefined || !told.has(pointId))
     .map(({ path, message, pointId, vmName }) => ({
@@ -92,8 +92,8 @@ export async function doubtDamage(repository: Repository): Promise<DamageReport[
 }
 
 /** The same as damage, for check. */
-export const strayDamage = (repository: Repository): DamageReport[] =>
-  repository.strayPoints().map((point) => ({
+export const unexpectedPointDamage = (repository: Repository): DamageReport[] =>
+  repository.unexpectedPoints().map((point) => ({
     object: 'removed',
     path: manifestName(point.folder, point.id),
     message:

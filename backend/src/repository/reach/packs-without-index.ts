@@ -10,7 +10,7 @@ import { Folder, packFolder, packName, parseIndexName } from '../format/names.ts
 import type { RecordLocation } from '../records/record-index.ts';
 
 /** What is needed and in no pack that an index names: for each such thing the packs that hold it. */
-export class NamelessPacks {
+export class PacksWithoutIndex {
   /** By the packs' ids, best first. */
   readonly #places = new Map<string, readonly string[]>();
 
@@ -26,9 +26,9 @@ export class NamelessPacks {
   }
 
   /** @returns what has to do with a pack that was among `before` too */
-  among(before: NamelessPacks): NamelessPacks {
+  among(before: PacksWithoutIndex): PacksWithoutIndex {
     const known = new Set(before.packs());
-    const left = new NamelessPacks();
+    const left = new PacksWithoutIndex();
     for (const [key, packs] of this.#places) if (packs.some((id) => known.has(id))) left.#places.set(key, packs);
     return left;
   }
@@ -50,7 +50,7 @@ export class NamelessPacks {
  * counts.
  * @returns those of the packs that are there, and that neither an index nor a mark names
  */
-export async function findNameless(core: RepositoryCore, needed: NamelessPacks): Promise<string[]> {
+export async function findPacksWithoutIndex(core: RepositoryCore, needed: PacksWithoutIndex): Promise<string[]> {
   const without = await named(core, needed.packs());
   if (without.length === 0) return [];
   const lost = await named(core, await notSuperseded(core, without));
@@ -64,7 +64,7 @@ export async function findNameless(core: RepositoryCore, needed: NamelessPacks):
 async function named(core: RepositoryCore, packs: readonly string[]): Promise<string[]> {
   if (packs.length === 0) return [];
   await core.refresh();
-  return packs.filter((id) => core.catalog.packById(id) === undefined && !core.index.doomed.has(id));
+  return packs.filter((id) => core.catalog.packById(id) === undefined && !core.index.marked.has(id));
 }
 
 /** Less what indexes name that are superseded and still there. */

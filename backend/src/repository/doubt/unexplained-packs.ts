@@ -8,21 +8,21 @@ import { isThere } from './is-there.ts';
  * What a backup leaves that did not get to an end is explained by its session, and what is about to go by its mark.
  * Anything else was part of a restore point once: it is unknown what became of that.
  */
-export async function strayPacks(core: RepositoryCore): Promise<Doubt[]> {
+export async function unexplainedPacks(core: RepositoryCore): Promise<Doubt[]> {
   const listed = new Set((await core.storage.list(Folder.packs)).map(({ name }) => name));
   if (listed.size === 0) return [];
   await core.refresh();
-  await core.findLoose();
+  await core.findUnindexed();
   const sessions = await core.sessions.named();
   let packs = 0;
   const unlisted: string[] = [];
   const count = ({ id, sessionId }: { id: string; sessionId: string }): void => {
-    if (sessions.has(sessionId) || core.index.doomed.has(id)) return;
+    if (sessions.has(sessionId) || core.index.marked.has(id)) return;
     if (listed.has(packName(id))) packs += 1;
     else unlisted.push(packName(id));
   };
   core.catalog.eachPack(count);
-  for (const pack of core.index.loosePacks.values()) count(pack);
+  for (const pack of core.index.unindexedPacks.values()) count(pack);
   // An index that came late names packs that were deleted since: they are no data.
   for (const name of unlisted) {
     if (packs > 0) break;
