@@ -18,6 +18,7 @@ import { repairRepository } from './integrity/repair.ts';
 import { verifyContents } from './integrity/verify.ts';
 import type { KeyStore } from './keys/key-store.ts';
 import { byOrder, PLACE } from './points/point-order.ts';
+import { removeManifestFirst, removePoint } from './points/remove-point.ts';
 import type { ContentReader, ContentRef } from './port/contents.ts';
 import type { Damage, OnLoss } from './port/damage.ts';
 import type { Doubt } from './port/doubt.ts';
@@ -184,13 +185,14 @@ export class StoredRepository implements Repository {
   async removeManifest(id: string, options: { reason?: string; confirm?: () => Promise<void> } = {}): Promise<void> {
     const name = await this.core.manifests.find(id, { unfinished: true });
     const { reason = 'removed', confirm } = options;
+    const removal = { name, reason, confirm };
     await noteBeforeRemoval(this.core, name);
-    const remove = () => this.core.manifests.remove(name, reason, confirm);
+    const remove = () => removePoint(this.core, removal);
     try {
       await withRoom(this.core, {}, remove, () => this.#dropGarbage({}));
     } catch (error) {
       if (!isHvError(error, 'DISK_FULL')) throw error;
-      await this.core.manifests.removeFirst(name, reason, confirm);
+      await removeManifestFirst(this.core, removal);
     }
   }
 

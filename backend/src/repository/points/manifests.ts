@@ -312,46 +312,6 @@ export class ManifestStore {
     return names.map((name) => ({ name, id: pointIdOf(name) })).filter(({ id }) => removed.has(id));
   }
 
-  /**
-   * Removes a restore point for good: its tombstone durable, then its manifest deleted (docs/format.md §6).
-   * @param confirm called between the two; when it throws, the restore point stays
-   */
-  async remove(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
-    const id = pointIdOf(name);
-    // A removal goes by the others that are listed: a power cut must not take one of them as well.
-    await this.#storage.settle(name);
-    const first = await this.#tombstones.put({ id, group: await this.#groupOf(name) }, reason);
-    try {
-      await confirm?.();
-    } catch (error) {
-      if (first) await this.#tombstones.withdraw(id);
-      throw error;
-    }
-    await this.withdraw(name);
-  }
-
-  /**
-   * Removes a restore point where there is no room for a tombstone as long as its manifest is there. What would undo it
-   * is kept in memory only; killed in between, the caller's own note makes the next prune put the tombstone.
-   */
-  async removeFirst(name: string, reason: string, confirm?: () => Promise<void>): Promise<void> {
-    const id = pointIdOf(name);
-    const group = await this.#groupOf(name);
-    const bytes = await this.#storage.get(name);
-    await confirm?.();
-    await this.withdraw(name);
-    let isNew = false;
-    try {
-      isNew = await this.#tombstones.put({ id, group }, reason);
-      // A hold that came meanwhile sees the tombstone, or is seen here.
-      await confirm?.();
-    } catch (error) {
-      await this.#storage.put(name, bytes);
-      if (isNew) await this.#tombstones.withdraw(id);
-      throw error;
-    }
-  }
-
   /** Deletes a manifest without a trace: of a restore point that never was whole, or whose tombstone is there. */
   async withdraw(name: string): Promise<void> {
     await this.#storage.delete(name);
@@ -381,16 +341,6 @@ export class ManifestStore {
       // It was removed, or it never counted: it may lack what it needs.
       this.#problems.set(tombstoneName(id), `restore point ${id} is not listed: ${error.message}`);
       return true;
-    }
-  }
-
-  /** The group of a manifest. One that cannot be read can still be removed: then the folder's name has to do. */
-  async #groupOf(name: string): Promise<string> {
-    try {
-      return (await this.get(name)).group;
-    } catch (error) {
-      if (!isHvError(error, 'REPOSITORY_DAMAGED', 'IO_ERROR', 'FILE_NOT_FOUND')) throw error;
-      return pointFolderOf(name);
     }
   }
 
