@@ -33,7 +33,7 @@ export async function describeSessions(core: RepositoryCore): Promise<SessionInf
 }
 
 /**
- * Fences it, hides what it announced and forgets it: its process, should it live, gives up and publishes nothing.
+ * Fences it, hides what it announced and ends it: its process, should it live, gives up and publishes nothing.
  * @param id full id or a unique beginning
  * @throws SESSION_NOT_FOUND; SESSION_IN_USE when its process is at work on this machine
  */
@@ -59,7 +59,9 @@ export async function endSession(core: RepositoryCore, id: string): Promise<Sess
     );
   const points = await core.sessions.fence(state, true);
   if (points !== null) await hideLate(core, points, info.id);
-  await core.sessions.forget(state);
+  // Where no restore point was published yet only its session explains the packs it left: it goes with them, in prune.
+  if (state.document.kind === 'backup') await core.sessions.end(state);
+  else await core.sessions.forget(state);
   return info;
 }
 

@@ -8,7 +8,7 @@ import type { RepositoryCore } from '../core.ts';
 import { Folder, manifestName, parseChainName, pointFolderOf, pointIdOf } from '../format/names.ts';
 import { TOMBSTONE_LIFETIME } from '../points/tombstones.ts';
 import type { Doubt } from '../port/doubt.ts';
-import { isThere } from './is-there.ts';
+import { probe } from '../storage/probe.ts';
 
 export interface ExpectedPoint {
   vmName: string | null;
@@ -51,7 +51,7 @@ export async function missingPoints(
   for (const [name, { vmName, createdAt }] of gone) {
     const pointId = pointIdOf(name);
     if (known.has(pointId) || (await isRemoved(core, name, createdAt))) continue;
-    if (await isThere(core.storage, name)) {
+    if ((await probe(core.storage, name)) === 'readable') {
       present.add(name);
       continue;
     }

@@ -2,7 +2,7 @@
 import type { RepositoryCore } from '../core.ts';
 import { Folder, packName } from '../format/names.ts';
 import type { Doubt } from '../port/doubt.ts';
-import { isThere } from './is-there.ts';
+import { probe } from '../storage/probe.ts';
 
 /**
  * What a backup leaves that did not get to an end is explained by its session, and what is about to go by its mark.
@@ -26,11 +26,12 @@ export async function unexplainedPacks(core: RepositoryCore): Promise<Doubt[]> {
   // An index that came late names packs that were deleted since: they are no data.
   for (const name of unlisted) {
     if (packs > 0) break;
-    if (await isThere(core.storage, name)) packs += 1;
+    if ((await probe(core.storage, name)) !== 'gone') packs += 1;
   }
   if (packs === 0) return [];
   // Last: who stored a pack that was listed, and is no longer at work, has published what he will ever publish.
   if ((await core.manifests.present()).length > 0 || (await core.ledger.names()).size > 0) return [];
-  const message = `there are ${packs} packs of data, but no restore point and no record of an earlier one`;
+  const are = packs === 1 ? 'is a pack' : `are ${packs} packs`;
+  const message = `there ${are} of data, but no restore point and no record of an earlier one`;
   return [{ kind: 'manifests', path: 'manifests', message }];
 }

@@ -61,7 +61,7 @@ export async function sweep(
   }
   result.freedBytes += await removeIndexes(core);
   for (const mark of due) await core.marks.remove(mark);
-  await core.marks.dropLeftovers();
+  await core.marks.dropIncomplete();
   if (due.length > 0) await core.refresh();
   return result;
 }

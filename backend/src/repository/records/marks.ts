@@ -104,7 +104,7 @@ export class MarkStore {
   }
 
   /** What came when its mark was gone: a writer's pin, or the second part, of a prune that slept. */
-  async dropLeftovers(): Promise<void> {
+  async dropIncomplete(): Promise<void> {
     const names = new Set((await this.#storage.list(Folder.marks)).map(({ name }) => name));
     for (const name of names) {
       const mark = markOf(name);

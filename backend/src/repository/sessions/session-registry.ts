@@ -142,6 +142,11 @@ export class SessionRegistry {
     }
   }
 
+  /** Notes that a session has ended, in the place of its process; it stays until prune has deleted what it left. */
+  async end({ document: { id } }: SessionState): Promise<void> {
+    await this.#documents.put(sessionEndName(id), { id });
+  }
+
   /**
    * Takes the number of its next renewal from a session that is over by time alone: whether its writer wakes up or not,
    * nothing that it has not announced by now is published.

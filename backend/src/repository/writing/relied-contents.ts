@@ -2,6 +2,7 @@
  * Guards what a session's contents rely on but did not store: before publishing, whatever was marked for deletion or
  * vanished meanwhile is stored again, copied from where it still lies (docs/format.md §5, rules 5, 7, 8).
  */
+
 import { HvError, isHvError } from '../../support/errors.ts';
 import type { RepositoryCore } from '../core.ts';
 import { trimmedLength } from '../engine/zeros.ts';
@@ -13,6 +14,7 @@ import type { ContentRef } from '../port/contents.ts';
 import type { ManifestEnvelope } from '../port/points.ts';
 import { readPackContents } from '../records/pack-tail.ts';
 import type { IdClass } from '../records/record-index.ts';
+import { probe } from '../storage/probe.ts';
 import { visitTree } from '../tree/visit.ts';
 import type { SessionStore } from './session-store.ts';
 
@@ -141,13 +143,8 @@ export class ReliedContents {
     for (let at = 0; at < relied.length; at += PROBES)
       await Promise.all(
         relied.slice(at, at + PROBES).map(async (id) => {
-          try {
-            await this.#core.storage.read(packName(id), 0, Buffer.alloc(1));
-          } catch (error) {
-            // Empty, or not to be read any more: no better than gone.
-            if (!isHvError(error, 'FILE_NOT_FOUND', 'REPOSITORY_DAMAGED')) throw error;
-            absent.push(id);
-          }
+          // Empty, or not to be read any more: no better than gone.
+          if ((await probe(this.#core.storage, packName(id))) !== 'readable') absent.push(id);
         }),
       );
     return absent;

@@ -215,6 +215,9 @@ it('packs that an index names, and that are deleted, raise no doubt; packs that 
   short.list = async (prefix) => (await list(prefix)).filter(({ name }) => !named.includes(name));
   const other = await openMemory(short);
   expect(await other.requireCertainty({ goOn: true })).toMatchObject([{ kind: 'manifests' }]);
+  // Emptied by a disk is not deleted.
+  for (const name of named) storage.objects.set(name, Buffer.alloc(0));
+  expect(await other.requireCertainty({ goOn: true })).toMatchObject([{ kind: 'manifests' }]);
   for (const name of named) storage.objects.delete(name);
   expect(await other.requireCertainty({ goOn: true })).toEqual([]);
   await other.close();

@@ -32,11 +32,31 @@ describe('sessions of a repository', () => {
     const other = await connect({}, world.process('other'));
     const { id } = (await other.sessions())[0]!;
     expect(await other.endSession(id.slice(0, 6))).toMatchObject({ id, machine: 'writer', state: 'active' });
-    expect(names('sessions/')).toEqual([]);
+    expect(await other.sessions()).toEqual([]);
     const published = session.publish({ id: ulid(), group: GROUP, createdAt: '', contents: [ref], body: null });
     await expect(published).rejects.toMatchObject({ code: 'REPOSITORY_SESSION_EXPIRED' });
     await session.close();
     expect(await other.listManifests()).toEqual([]);
+    await other.prune();
+    expect(names('packs/')).toEqual([]);
+    expect(names('sessions/')).toEqual([]);
+  });
+
+  it('of a first backup that died can be ended: its space comes back all the same', async () => {
+    const { world, storage, connect, names } = await fixture();
+    const process = world.process('writer');
+    const session = await (await connect({}, process)).beginSession();
+    await storeDisk(session, sampleBytes(20 * BLOCK, 1), BLOCK);
+    await session.close();
+    // Killed, right before it could do that.
+    for (const name of names('sessions/')) if (name.endsWith('/end')) await storage.delete(name);
+    world.kill(process);
+    expect(names('packs/')).not.toEqual([]);
+    const other = await connect({}, world.process('other'));
+    const { id } = (await other.sessions())[0]!;
+    await other.endSession(id);
+    expect(await other.sessions()).toEqual([]);
+    // Without its session nothing would explain its packs.
     await other.prune();
     expect(names('packs/')).toEqual([]);
     expect(names('sessions/')).toEqual([]);
@@ -52,7 +72,9 @@ describe('sessions of a repository', () => {
     await expect(other.endSession(id)).rejects.toMatchObject({ code: 'SESSION_IN_USE' });
     world.kill(process);
     expect(await other.endSession(id)).toMatchObject({ state: 'dead' });
-    expect(names('sessions/')).toEqual([]);
+    expect(await other.sessions()).toEqual([]);
     await expect(other.endSession(id)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    await other.prune();
+    expect(names('sessions/')).toEqual([]);
   });
 });
