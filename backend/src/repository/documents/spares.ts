@@ -74,6 +74,8 @@ export async function keepSpares(storage: Storage, names?: readonly string[]): P
 
 async function keepSpare(storage: Storage, name: string): Promise<void> {
   const bytes = await readIntact(storage, name, name);
+  // Who put it may have died before it was durable: a copy that outlives it would indicate a loss.
+  if (bytes !== null) await storage.settle(name);
   if (bytes === null || !(await storage.put(spareOf(name), bytes))) return;
   if (name === CONFIG_NAME) return;
   // A key that was removed meanwhile must not live on in its copy.

@@ -36,7 +36,10 @@ export async function restoreFromSpares(
     if (original === null && copy !== null) {
       const gone = name !== CONFIG_NAME && !(await isThere(storage, name));
       if (!gone || name === ours) await replace(name, copy);
-    } else if (original !== null && (copy === null || !copy.equals(original))) await replace(spareOf(name), original);
+    } else if (original !== null && (copy === null || !copy.equals(original))) {
+      await storage.settle(name);
+      await replace(spareOf(name), original);
+    }
   }
   return written;
 }

@@ -36,7 +36,9 @@ export async function noteBeforeRemoval(core: RepositoryCore, name: string): Pro
   try {
     if ((await core.ledger.get(name)) !== null) return;
     const manifest = await core.manifests.get(name, { fresh: true }).catch(unreadable);
-    if (manifest !== null) await core.ledger.put(name, manifest);
+    if (manifest === null) return;
+    await core.storage.settle(name);
+    await core.ledger.put(name, manifest);
   } catch (error) {
     if (!isHvError(error, 'DISK_FULL', 'ACCESS_DENIED', 'IO_ERROR', 'REPOSITORY_DAMAGED', 'NOT_SUPPORTED')) throw error;
   }
